@@ -1,0 +1,319 @@
+"""Architecture: the choice of every block, as a frozen, validated value (Table 1 of the paper).
+
+Three forms of the same thing:
+
+* the value itself, canonical by construction: an option that has no meaning (the kernel of an
+  attention block, a block beyond the depth) does not exist in it, so equal networks are equal values;
+* JSON, the form that files and other programs use;
+* NNI's flat sample, a dictionary from label (`stage1.block2.local.heads`) to choice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+from trionet_nni.errors import InputError
+from trionet_nni.skeleton import Skeleton, skeleton
+
+Sample = dict[str, Any]
+_MAX_FILE_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Conv:
+    """Convolution of an inner width of `expansion` × output width."""
+
+    operator: ClassVar[str] = "conv"
+    expansion: float
+    kernel: int
+
+
+@dataclass(frozen=True)
+class Local:
+    """Local self-attention (Eq. 1) over a `kernel` × `kernel` window."""
+
+    operator: ClassVar[str] = "local"
+    expansion: float
+    kernel: int
+    qk: float
+    v: float
+    heads: int
+
+
+@dataclass(frozen=True)
+class Axial:
+    """Axial self-attention: along the height, then along the width."""
+
+    operator: ClassVar[str] = "axial"
+    expansion: float
+    qk: float
+    v: float
+    heads: int
+
+
+Block = Conv | Local | Axial
+BLOCKS: dict[str, type[Conv] | type[Local] | type[Axial]] = {
+    kind.operator: kind for kind in (Conv, Local, Axial)
+}
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Channels inside one block: the input of the operator, its queries (= keys) and its values."""
+
+    inner: int
+    qk: int
+    v: int
+
+    @property
+    def out(self) -> int:
+        """Channels that leave the operator."""
+        return self.v
+
+
+def block_widths(block: Block, output_width: int) -> Widths:
+    """Channels of a block's operator for a given output width of the block."""
+    inner = round(block.expansion * output_width)
+    if isinstance(block, Conv):
+        return Widths(inner, 0, inner)
+    return Widths(inner, round(inner * block.qk), round(inner * block.v))
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network: the name of its skeleton and, stage by stage, its blocks.
+
+    Raises:
+        InputError: the blocks do not fit the skeleton.
+    """
+
+    space: str
+    stages: tuple[tuple[Block, ...], ...]
+
+    def __post_init__(self) -> None:
+        frame = skeleton(self.space)
+        if len(self.stages) != len(frame.widths):
+            raise InputError(
+                f"stages: found {len(self.stages)}, allowed: {len(frame.widths)} for {self.space!r}"
+            )
+        for index, stage in enumerate(self.stages):
+            _check_stage(index, stage, frame)
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The fixed part of the network."""
+        return skeleton(self.space)
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Blocks per stage."""
+        return tuple(len(stage) for stage in self.stages)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form, as Python objects."""
+        return {
+            "space": self.space,
+            "stages": [[block_to_dict(block) for block in stage] for stage in self.stages],
+        }
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, data: object) -> Architecture:
+        """Read the JSON form.
+
+        Raises:
+            InputError: naming the field, what was found and what is allowed.
+        """
+        if not isinstance(data, Mapping):
+            raise InputError(f"architecture: found {type(data).__name__}, allowed: an object")
+        _check_keys("architecture", data, {"space", "stages"})
+        if not isinstance(data["space"], str):
+            raise InputError(f"space: found {type(data['space']).__name__}, allowed: a name")
+        if not isinstance(data["stages"], (list, tuple)):
+            raise InputError(f"stages: found {type(data['stages']).__name__}, allowed: a list of lists")
+        return cls(
+            data["space"],
+            tuple(_read_stage(index, stage) for index, stage in enumerate(data["stages"])),
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Architecture:
+        """Read one JSON document.
+
+        Raises:
+            InputError: not JSON, or not an architecture.
+        """
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"found no readable JSON ({error}), allowed: an architecture") from None
+        return cls.from_dict(data)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Architecture:
+        """Read an architecture file.
+
+        Raises:
+            InputError: one line that begins with the file's name.
+        """
+        path = Path(path)
+        try:
+            if path.stat().st_size > _MAX_FILE_BYTES:
+                raise InputError(f"found {path.stat().st_size} bytes, allowed: {_MAX_FILE_BYTES}")
+            return cls.from_json(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        except UnicodeDecodeError:
+            raise InputError(f"{path}: found binary data, allowed: JSON") from None
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+
+    @property
+    def hash(self) -> str:
+        """Stable name of 16 hexadecimal digits, equal for equal networks."""
+        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_sample(self) -> Sample:
+        """NNI's flat sample, active labels only."""
+        sample: Sample = {}
+        for stage_index, stage in enumerate(self.stages):
+            sample[depth_label(stage_index)] = len(stage)
+            for block_index, block in enumerate(stage):
+                prefix = block_label(stage_index, block_index)
+                sample[f"{prefix}.operator"] = block.operator
+                for option in fields(block):
+                    sample[f"{prefix}.{block.operator}.{option.name}"] = getattr(block, option.name)
+        return sample
+
+    @classmethod
+    def from_sample(cls, space: str, sample: Mapping[str, Any]) -> Architecture:
+        """Read NNI's flat sample; labels of inactive choices are ignored.
+
+        Raises:
+            InputError: a label is missing or its value does not fit.
+        """
+        stages = []
+        for stage_index in range(len(skeleton(space).widths)):
+            depth = _lookup(sample, depth_label(stage_index))
+            if not _is_int(depth):
+                raise InputError(f"{depth_label(stage_index)}: found {depth!r}, allowed: an integer")
+            stages.append([_sample_block(sample, stage_index, index) for index in range(depth)])
+        return cls.from_dict({"space": space, "stages": stages})
+
+
+def depth_label(stage: int) -> str:
+    """NNI label of a stage's depth (stages count from 0, labels from 1, as in the paper)."""
+    return f"stage{stage + 1}.depth"
+
+
+def block_label(stage: int, block: int) -> str:
+    """Common beginning of the NNI labels of one block."""
+    return f"stage{stage + 1}.block{block + 1}"
+
+
+def block_to_dict(block: Block) -> dict[str, Any]:
+    """JSON form of one block."""
+    options = {option.name: getattr(block, option.name) for option in fields(block)}
+    return {"operator": block.operator, **options}
+
+
+def _sample_block(sample: Mapping[str, Any], stage: int, block: int) -> dict[str, Any]:
+    prefix = block_label(stage, block)
+    operator = _lookup(sample, f"{prefix}.operator")
+    kind = _block_kind(prefix, operator)
+    options = {
+        option.name: _lookup(sample, f"{prefix}.{operator}.{option.name}") for option in fields(kind)
+    }
+    return {"operator": operator, **options}
+
+
+def _lookup(sample: Mapping[str, Any], label: str) -> Any:
+    if label not in sample:
+        raise InputError(f"sample: found no {label!r}, allowed: every active label")
+    return sample[label]
+
+
+def _read_stage(index: int, stage: object) -> tuple[Block, ...]:
+    if not isinstance(stage, (list, tuple)):
+        raise InputError(f"stages[{index}]: found {type(stage).__name__}, allowed: a list of blocks")
+    return tuple(_read_block(f"stages[{index}][{number}]", block) for number, block in enumerate(stage))
+
+
+def _read_block(where: str, data: object) -> Block:
+    if not isinstance(data, Mapping):
+        raise InputError(f"{where}: found {type(data).__name__}, allowed: an object")
+    kind = _block_kind(where, data.get("operator"))
+    names = [option.name for option in fields(kind)]
+    _check_keys(where, data, {"operator", *names})
+    for name in names:
+        _check_option(f"{where}.{name}", name, data[name])
+    options = {name: int(data[name]) if name in _INTEGERS else float(data[name]) for name in names}
+    return kind(**options)  # type: ignore[arg-type]
+
+
+def _block_kind(where: str, operator: object) -> type[Conv] | type[Local] | type[Axial]:
+    if not isinstance(operator, str) or operator not in BLOCKS:
+        raise InputError(f"{where}.operator: found {operator!r}, allowed: {', '.join(BLOCKS)}")
+    return BLOCKS[operator]
+
+
+_INTEGERS = {"kernel", "heads"}
+_KERNELS = (3, 5, 7)
+
+
+def _check_keys(where: str, data: Mapping[str, Any], allowed: set[str]) -> None:
+    missing, extra = sorted(allowed - set(data)), sorted(str(key) for key in set(data) - allowed)
+    if missing or extra:
+        found = f"no {missing[0]!r}" if missing else f"{extra[0][:80]!r}"
+        raise InputError(f"{where}: found {found}, allowed: exactly {', '.join(sorted(allowed))}")
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_option(where: str, name: str, value: object) -> None:
+    if name == "kernel":
+        if not _is_int(value) or value not in _KERNELS:
+            raise InputError(f"{where}: found {value!r}, allowed: {', '.join(map(str, _KERNELS))}")
+    elif name == "heads":
+        if not _is_int(value) or value < 1:  # type: ignore[operator]
+            raise InputError(f"{where}: found {value!r}, allowed: a positive integer")
+    elif isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:
+        raise InputError(f"{where}: found {value!r}, allowed: a rate above 0 and up to 1")
+
+
+def _check_stage(index: int, stage: tuple[Block, ...], frame: Skeleton) -> None:
+    if not 1 <= len(stage) <= frame.max_depths[index]:
+        raise InputError(
+            f"stages[{index}]: found {len(stage)} blocks, allowed: 1 to {frame.max_depths[index]}"
+        )
+    for number, block in enumerate(stage):
+        _check_block(f"stages[{index}][{number}]", block, frame.widths[index])
+
+
+def _check_block(where: str, block: Block, output_width: int) -> None:
+    exact = block.expansion * output_width
+    if exact < 1 or exact != int(exact):
+        raise InputError(
+            f"{where}.expansion: found {block.expansion!r} of {output_width} channels, "
+            "allowed: a whole number of channels"
+        )
+    if isinstance(block, Conv):
+        return
+    widths = block_widths(block, output_width)
+    for name, rate, channels in (("qk", block.qk, widths.qk), ("v", block.v, widths.v)):
+        if widths.inner * rate != channels or channels % block.heads:
+            raise InputError(
+                f"{where}.heads: found {block.heads} heads for {widths.inner * rate:g} {name} channels, "
+                "allowed: a number of heads that divides the channels"
+            )

@@ -1,0 +1,154 @@
+"""The project's part of an experiment file, validated: `tuner.classArgs` of NNI's YAML.
+
+Everything else in the file is NNI's own. A class here documents each field; an unknown key, a wrong
+type or a value out of range is refused with one line that names file, field, finding and what is allowed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from trionet_nni.errors import InputError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Section):
+    """Images and how they are divided.
+
+    train / recalibration / search / test are disjoint; all but a given test folder are drawn from the
+    training images with `seed`.
+    """
+
+    name: Literal["digits", "folder"] = "digits"
+    root: str | None = None  # folder: <root>/train/<class>/*, and <root>/test/<class>/* (or val/)
+    image_size: int = Field(28, ge=8)  # side of the network's input, pixels
+    test_fraction: float = Field(0.2, gt=0, lt=1)  # of each class, where there is no test folder
+    search_images: int = Field(500, ge=1)  # held out for scoring candidates
+    recalibration_images: int = Field(256, ge=2)  # held out for BN statistics
+    train_images: int | None = Field(None, ge=1)  # use only so many training images (Fig. 7 b)
+    seed: int = 0  # of the division
+    workers: int = Field(0, ge=0)  # processes that decode images
+
+
+class RecipeConfig(_Section):
+    """SGD with Nesterov momentum, linear warm-up, cosine to zero (appendix A)."""
+
+    epochs: float = Field(130, gt=0)
+    batch_size: int = Field(256, ge=1)
+    learning_rate: float = Field(0.1, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    nesterov: bool = True
+    weight_decay: float = Field(8e-5, ge=0)
+    warmup_epochs: float = Field(10, ge=0)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    augment: Literal["none", "shift", "shift-flip", "resized-crop-flip"] = "resized-crop-flip"
+    seed: int = 0
+
+
+class SupernetConfig(_Section):
+    """One-shot training of the supernet. Each ablation of Table 3 is one field."""
+
+    strategy: str = "strategies.one_shot"  # module with train_supernet()
+    sharing: str = "strategies.multi_head_sharing"  # ablation: strategies.prefix_sharing
+    sampling: str = "strategies.hierarchical_sampling"  # ablation: strategies.uniform_sampling
+    sandwich: bool = True  # ablation: false
+    random_subnetworks: int = Field(2, ge=1)  # n of the sandwich rule
+    curve_points: int = Field(10, ge=1)  # how often the curves of Fig. 5 are measured
+    checkpoint_minutes: float = Field(5, ge=0)  # how often a resumable checkpoint is written
+    recipe: RecipeConfig = RecipeConfig(epochs=540)
+
+
+class SearchConfig(_Section):
+    """Evolution under a hard FLOPs budget (NUMBERS.md, "evolution")."""
+
+    strategy: str = "strategies.evolution"  # module with build()
+    max_flops: float = Field(gt=0)  # hard limit, FLOPs of one image (2 × multiply-accumulates)
+    min_flops: float = Field(0, ge=0)
+    population: int = Field(50, ge=2)  # random candidates at the start
+    parents: int = Field(10, ge=1)  # best candidates that may have children
+    mutation: float = Field(0.1, gt=0, le=1)  # chance of each active gene
+    crossover: float = Field(0.5, ge=0, le=1)  # share of children made by crossover
+    retries: int = Field(2, ge=0)  # of a candidate whose trial failed
+    seed: int = 0
+
+
+class ProjectConfig(_Section):
+    """What an experiment is about: `tuner.classArgs`."""
+
+    space: str  # module with TABLE and build()
+    data: DataConfig = DataConfig()
+    supernet: SupernetConfig = SupernetConfig()
+    search: SearchConfig
+    retrain: RecipeConfig = RecipeConfig()
+    finetune: RecipeConfig = RecipeConfig(learning_rate=1e-3, epochs=10, warmup_epochs=0)
+
+    def supernet_hash(self) -> str:
+        """Name of a supernet: equal exactly when space, data and training recipe are equal."""
+        cadence = {"curve_points", "checkpoint_minutes"}  # neither changes the weights
+        parts = {
+            "space": self.space,
+            "data": self.data.model_dump(exclude={"workers"}),
+            "supernet": self.supernet.model_dump(exclude=cadence),
+        }
+        text = json.dumps(parts, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def parse_project(data: Any, source: str) -> ProjectConfig:
+    """Validate `tuner.classArgs`.
+
+    Args:
+        source: what messages begin with: the file and the place in it.
+
+    Raises:
+        InputError: one line for the first thing that is wrong.
+    """
+    try:
+        return ProjectConfig.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        found = repr(first["input"])[:80]
+        raise InputError(f"{source}: {field}: found {found}, allowed: {first['msg']}") from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping.
+
+    Raises:
+        InputError: the file cannot be read, is not YAML, or is no mapping.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(f"{path}: found no readable YAML ({reason})") from None
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: found {type(data).__name__}, allowed: a mapping")
+    return data
+
+
+def load_experiment(path: str | Path) -> ProjectConfig:
+    """Read the project's part of an experiment file; relative data roots start at the file's folder.
+
+    Raises:
+        InputError: one line that names the file, the field, what was found and what is allowed.
+    """
+    path = Path(path)
+    data = read_yaml(path)
+    tuner = data.get("tuner")
+    if not isinstance(tuner, dict) or not isinstance(tuner.get("classArgs"), dict):
+        raise InputError(f"{path}: tuner.classArgs: found none, allowed: the experiment's settings")
+    return parse_project(tuner["classArgs"], f"{path}: tuner.classArgs")

@@ -1,0 +1,144 @@
+"""A static network built from an Architecture: stem, residual blocks, linear classifier (Fig. 2, right)."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trionet_nni.architecture import Architecture, Axial, Block, Conv, Local, block_widths
+from trionet_nni.flops import Place, place
+from trionet_nni.ops.axial_attention import AxialAttention
+from trionet_nni.ops.conv import SpatialConv
+from trionet_nni.ops.local_attention import Border, LocalAttention
+from trionet_nni.skeleton import Skeleton
+
+
+def pointwise(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    """A 1×1 convolution without bias."""
+    return nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False)
+
+
+class ResidualBlock(nn.Module):
+    """1×1 in, one spatial operator, 1×1 out, each with BN; ReLU; shortcut.
+
+    Attention works at the input's resolution and is followed by a 2×2 average pool where the block
+    strides; a convolution strides itself. γ of the last BN starts at 0 (appendix A).
+
+    Shape: [B, input_width, H, W] → [B, output_width, ⌈H ÷ stride⌉, ⌈W ÷ stride⌉].
+    """
+
+    def __init__(self, block: Block, at: Place, border: Border = "zero") -> None:
+        super().__init__()
+        widths = block_widths(block, at.output_width)
+        self.project_in = pointwise(at.input_width, widths.inner)
+        self.bn_in = nn.BatchNorm2d(widths.inner)
+        self.operator = build_operator(block, at, border)
+        self.pools = at.stride != 1 and not isinstance(block, Conv)
+        self.bn_operator = nn.BatchNorm2d(widths.out)
+        self.project_out = pointwise(widths.out, at.output_width)
+        self.bn_out = nn.BatchNorm2d(at.output_width)
+        nn.init.zeros_(self.bn_out.weight)
+        self.shortcut = build_shortcut(at)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Residual forward pass."""
+        out = F.relu(self.bn_in(self.project_in(x)))
+        out = self.operator(out)
+        if self.pools:
+            out = F.avg_pool2d(out, 2, ceil_mode=True)
+        out = F.relu(self.bn_operator(out))
+        out = self.bn_out(self.project_out(out))
+        return F.relu(out + self.shortcut(x))
+
+
+def build_operator(block: Block, at: Place, border: Border = "zero") -> nn.Module:
+    """The spatial operator of a block."""
+    widths = block_widths(block, at.output_width)
+    if isinstance(block, Conv):
+        return SpatialConv(widths.inner, block.kernel, at.stride)
+    if isinstance(block, Local):
+        return LocalAttention(widths.inner, widths.qk, widths.v, block.heads, block.kernel, border)
+    assert isinstance(block, Axial)
+    return AxialAttention(widths.inner, widths.qk, widths.v, block.heads, at.size)
+
+
+def build_shortcut(at: Place) -> nn.Module:
+    """Identity, or a strided 1×1 convolution with BN where the block changes the shape."""
+    if at.stride == 1 and at.input_width == at.output_width:
+        return nn.Identity()
+    return nn.Sequential(
+        pointwise(at.input_width, at.output_width, at.stride), nn.BatchNorm2d(at.output_width)
+    )
+
+
+def build_stem(frame: Skeleton, channels: int) -> nn.Sequential:
+    """First convolution, BN, ReLU and max-pool."""
+    stem = frame.stem
+    layers: list[nn.Module] = [
+        nn.Conv2d(
+            channels, stem.channels, stem.kernel, stem.stride, padding=stem.kernel // 2, bias=False
+        ),
+        nn.BatchNorm2d(stem.channels),
+        nn.ReLU(inplace=True),
+    ]
+    if stem.pool:
+        layers.append(nn.MaxPool2d(3, 2, padding=1))
+    return nn.Sequential(*layers)
+
+
+def initialize(network: nn.Module) -> None:
+    """He initialization of every plain convolution (the operators initialize themselves)."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+class TrioNet(nn.Module):
+    """The network of an Architecture.
+
+    Args:
+        architecture: the choice of every block.
+        classes: outputs of the classifier.
+        channels: channels of the input image.
+        image_size: side in pixels of the square input (it fixes the reach of the axial tables); the
+            skeleton's own when None.
+        dropout: rate before the classifier.
+
+    Shape: [B, channels, image_size, image_size] → [B, classes].
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        *,
+        classes: int = 1000,
+        channels: int = 3,
+        image_size: int | None = None,
+        dropout: float = 0.0,
+        border: Border = "zero",
+    ) -> None:
+        super().__init__()
+        frame = architecture.skeleton
+        size = frame.image_size if image_size is None else image_size
+        self.architecture = architecture
+        self.stem = build_stem(frame, channels)
+        self.stages = nn.Sequential(
+            *(
+                nn.Sequential(
+                    *(
+                        ResidualBlock(block, place(frame, stage_index, index, size), border)
+                        for index, block in enumerate(stage)
+                    )
+                )
+                for stage_index, stage in enumerate(architecture.stages)
+            )
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(frame.widths[-1], classes)
+        initialize(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits."""
+        features = self.stages(self.stem(x)).mean((2, 3))
+        logits: Tensor = self.classifier(self.dropout(features))
+        return logits

@@ -1,0 +1,101 @@
+"""Axial self-attention: Eq. 1 along the height, then along the width (Ho et al. 2019; Wang et al. 2020).
+
+As in the paper (section 3.1) without PS-attention and without BN inside; of the position terms only
+q·r is kept. The table holds the offsets −(L−1) … L−1 and is shared by the heads.
+
+Shapes: B images, n heads, d channels of a head, S lines that do not interact, L positions on a line.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trionet_nni.ops.projection import projection
+
+
+def line_attention(
+    q_BCHW: Tensor, k_BCHW: Tensor, v_BVHW: Tensor, table_dO: Tensor, heads: int, axis: int
+) -> Tensor:
+    """Self-attention among the positions of every line along `axis` (2 = height, 3 = width).
+
+    Args:
+        table_dO: position table with O = 2·length − 1 offsets for some length ≥ L; the centre is used.
+
+    Raises:
+        ValueError: the lines are longer than the table reaches.
+    """
+    length = q_BCHW.shape[axis]
+    reach = (table_dO.shape[1] + 1) // 2
+    if length > reach:
+        raise ValueError(f"a line of {length} positions, but the position table reaches {reach}")
+    batch = q_BCHW.shape[0]
+
+    def lines(x: Tensor) -> Tensor:
+        x = x.reshape(batch, heads, -1, *x.shape[2:])
+        return x.permute(0, 1, 4, 3, 2) if axis == 2 else x.permute(0, 1, 3, 4, 2)
+
+    q_BnSLd, k_BnSLd, v_BnSLd = lines(q_BCHW), lines(k_BCHW), lines(v_BVHW)
+    r_LLd = table_dO.t()[_offsets(length, reach, table_dO.device)]
+    logits_BnSLL = q_BnSLd @ k_BnSLd.transpose(-1, -2)
+    logits_BnSLL = logits_BnSLL + torch.einsum("bnsld,lpd->bnslp", q_BnSLd, r_LLd)
+    out_BnSLd = logits_BnSLL.softmax(-1) @ v_BnSLd
+    order = (0, 1, 4, 3, 2) if axis == 2 else (0, 1, 4, 2, 3)
+    return out_BnSLd.permute(order).reshape(batch, -1, *q_BCHW.shape[2:])
+
+
+@lru_cache(maxsize=64)
+def _offsets(length: int, reach: int, device: torch.device) -> Tensor:
+    """[L, L] index of the offset p − o in the table."""
+    position = torch.arange(length)
+    return (position[None] - position[:, None] + reach - 1).to(device)
+
+
+class AxialLayer(nn.Module):
+    """One of the two layers: projections and attention along one axis.
+
+    Args:
+        inputs, qk, v, heads: as for local attention.
+        length: longest line in positions that the table must reach.
+        axis: 2 for the height, 3 for the width.
+    """
+
+    def __init__(self, inputs: int, qk: int, v: int, heads: int, length: int, axis: int) -> None:
+        super().__init__()
+        self.heads, self.axis = heads, axis
+        self.q = nn.Parameter(projection(qk, inputs))
+        self.k = nn.Parameter(projection(qk, inputs))
+        self.v = nn.Parameter(projection(v, inputs))
+        self.table = nn.Parameter(torch.randn(qk // heads, 2 * length - 1) * (qk // heads) ** -0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend along the axis."""
+        q, k, v = (F.conv2d(x, weight[..., None, None]) for weight in (self.q, self.k, self.v))
+        return line_attention(q, k, v, self.table, self.heads, self.axis)
+
+
+class AxialAttention(nn.Module):
+    """Multi-head axial self-attention with its projections, as a layer of its own.
+
+    Args:
+        inputs: input channels.
+        qk: channels of the queries (= keys) of both layers, a multiple of `heads`.
+        v: channels of the values of both layers = output channels, a multiple of `heads`.
+        heads: parallel heads N.
+        length: longest side of the input map in positions.
+
+    Shape: [B, inputs, H, W] → [B, v, H, W] with H, W ≤ length.
+    """
+
+    def __init__(self, inputs: int, qk: int, v: int, heads: int, length: int) -> None:
+        super().__init__()
+        self.height = AxialLayer(inputs, qk, v, heads, length, axis=2)
+        self.width = AxialLayer(v, qk, v, heads, length, axis=3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Height first, then width."""
+        out: Tensor = self.width(self.height(x))
+        return out

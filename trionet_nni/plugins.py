@@ -1,0 +1,42 @@
+"""Plug-ins by dotted path: spaces and strategies are named by an experiment and loaded by that name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+from trionet_nni.errors import InputError
+from trionet_nni.table import SpaceTable
+
+
+def load_module(name: str, attributes: tuple[str, ...], field: str) -> ModuleType:
+    """Import a plug-in module from the installed packages or the experiment's checkout.
+
+    Args:
+        name: dotted path, as written in the experiment file.
+        attributes: what the module must define.
+        field: the experiment file's field, for the message.
+
+    Raises:
+        InputError: there is no such module, or it lacks an attribute.
+    """
+    try:
+        module = import_module(name)
+    except ModuleNotFoundError as error:
+        raise InputError(f"{field}: found {name!r} ({error}), allowed: a module's dotted path") from None
+    for attribute in attributes:
+        if not hasattr(module, attribute):
+            raise InputError(f"{field}: {name!r} defines no {attribute}, allowed: a module that does")
+    return module
+
+
+def load_table(space: str) -> SpaceTable:
+    """The table of a search space, without importing NNI or torch.
+
+    Raises:
+        InputError: the module is missing or has no TABLE.
+    """
+    table = load_module(space, ("TABLE",), "space").TABLE
+    if not isinstance(table, SpaceTable):
+        raise InputError(f"space: {space!r} has a TABLE of {type(table).__name__}, allowed: SpaceTable")
+    return table
