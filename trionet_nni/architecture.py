@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
@@ -114,6 +114,12 @@ class Architecture:
         """Blocks per stage."""
         return tuple(len(stage) for stage in self.stages)
 
+    def blocks(self) -> Iterator[tuple[str, Block]]:
+        """(beginning of its NNI labels, choice) of every block, first to last."""
+        for stage_index, stage in enumerate(self.stages):
+            for block_index, block in enumerate(stage):
+                yield block_label(stage_index, block_index), block
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON form, as Python objects."""
         return {
@@ -184,14 +190,11 @@ class Architecture:
 
     def to_sample(self) -> Sample:
         """NNI's flat sample, active labels only."""
-        sample: Sample = {}
-        for stage_index, stage in enumerate(self.stages):
-            sample[depth_label(stage_index)] = len(stage)
-            for block_index, block in enumerate(stage):
-                prefix = block_label(stage_index, block_index)
-                sample[f"{prefix}.operator"] = block.operator
-                for option in fields(block):
-                    sample[f"{prefix}.{block.operator}.{option.name}"] = getattr(block, option.name)
+        sample: Sample = {depth_label(stage): depth for stage, depth in enumerate(self.depths)}
+        for prefix, block in self.blocks():
+            sample[f"{prefix}.operator"] = block.operator
+            for option in fields(block):
+                sample[f"{prefix}.{block.operator}.{option.name}"] = getattr(block, option.name)
         return sample
 
     @classmethod

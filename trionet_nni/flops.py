@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from trionet_nni.architecture import Architecture, Axial, Block, Conv, Local, block_widths
-from trionet_nni.skeleton import Skeleton, reduced
+from trionet_nni.skeleton import Skeleton, reduced, skeleton
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,43 @@ def outside_cost(frame: Skeleton, classes: int, channels: int, image_size: int) 
     return stem + Cost(weights + classes, weights)
 
 
+@dataclass(frozen=True)
+class CostModel:
+    """What networks cost on given images.
+
+    Attributes:
+        classes: outputs of the classifier.
+        channels: channels of the input image.
+        image_size: side of the square input in pixels; the skeleton's own when None.
+    """
+
+    classes: int = 1000
+    channels: int = 3
+    image_size: int | None = None
+
+    def __call__(self, architecture: Architecture) -> Cost:
+        """Parameters and multiply-accumulates of a whole network."""
+        blocks = (
+            self.block(architecture.space, stage, index, block)
+            for stage, stage_blocks in enumerate(architecture.stages)
+            for index, block in enumerate(stage_blocks)
+        )
+        return total(blocks) + self.outside(architecture.space)
+
+    def block(self, space: str, stage: int, index: int, block: Block) -> Cost:
+        """One block at its place."""
+        frame = skeleton(space)
+        return block_cost(block, place(frame, stage, index, self._size(frame)))
+
+    def outside(self, space: str) -> Cost:
+        """Stem and classifier."""
+        frame = skeleton(space)
+        return outside_cost(frame, self.classes, self.channels, self._size(frame))
+
+    def _size(self, frame: Skeleton) -> int:
+        return frame.image_size if self.image_size is None else self.image_size
+
+
 def architecture_cost(
     architecture: Architecture,
     *,
@@ -121,21 +158,8 @@ def architecture_cost(
     classes: int = 1000,
     channels: int = 3,
 ) -> Cost:
-    """Parameters and multiply-accumulates of a network.
-
-    Args:
-        image_size: side of the square input in pixels; the skeleton's own when None.
-        classes: outputs of the classifier.
-        channels: channels of the input image.
-    """
-    frame = architecture.skeleton
-    size = frame.image_size if image_size is None else image_size
-    blocks = (
-        block_cost(block, place(frame, stage_index, block_index, size))
-        for stage_index, stage in enumerate(architecture.stages)
-        for block_index, block in enumerate(stage)
-    )
-    return total(blocks) + outside_cost(frame, classes, channels, size)
+    """Parameters and multiply-accumulates of a network; see `CostModel`."""
+    return CostModel(classes, channels, image_size)(architecture)
 
 
 def total(costs: Iterable[Cost]) -> Cost:

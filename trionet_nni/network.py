@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -142,3 +145,33 @@ class TrioNet(nn.Module):
         features = self.stages(self.stem(x)).mean((2, 3))
         logits: Tensor = self.classifier(self.dropout(features))
         return logits
+
+
+def network_from_state(
+    architecture: Architecture,
+    state: Mapping[str, Tensor],
+    *,
+    image_size: int,
+    dropout: float = 0.0,
+    border: Border = "zero",
+) -> TrioNet:
+    """A network that takes over the given tensors, with no storage or random numbers of its own.
+
+    Classes and image channels are read from the tensors' shapes.
+
+    Raises:
+        RuntimeError: names or shapes do not fit the architecture.
+    """
+    with torch.device("meta"):
+        network = TrioNet(
+            architecture,
+            classes=state["classifier.weight"].shape[0],
+            channels=state["stem.0.weight"].shape[1],
+            image_size=image_size,
+            dropout=dropout,
+            border=border,
+        )
+    network.load_state_dict(dict(state), assign=True)
+    for parameter in network.parameters():
+        parameter.requires_grad_(True)
+    return network

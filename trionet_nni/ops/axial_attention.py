@@ -3,7 +3,8 @@
 As in the paper (section 3.1) without PS-attention and without BN inside; of the position terms only
 q·r is kept. The table holds the offsets −(L−1) … L−1 and is shared by the heads.
 
-Shapes: B images, n heads, d channels of a head, S lines that do not interact, L positions on a line.
+Shapes: B images, n heads, d channels of a head, S lines that do not interact, L positions on a line,
+G = B·n·S.
 """
 
 from __future__ import annotations
@@ -39,9 +40,10 @@ def line_attention(
         return x.permute(0, 1, 4, 3, 2) if axis == 2 else x.permute(0, 1, 3, 4, 2)
 
     q_BnSLd, k_BnSLd, v_BnSLd = lines(q_BCHW), lines(k_BCHW), lines(v_BVHW)
-    r_LLd = table_dO.t()[_offsets(length, reach, table_dO.device)]
-    logits_BnSLL = q_BnSLd @ k_BnSLd.transpose(-1, -2)
-    logits_BnSLL = logits_BnSLL + torch.einsum("bnsld,lpd->bnslp", q_BnSLd, r_LLd)
+    r_LdL = table_dO[:, _offsets(length, reach, table_dO.device)].transpose(0, 1)
+    q_LGd = q_BnSLd.reshape(-1, length, q_BnSLd.shape[-1]).transpose(0, 1)
+    qr_BnSLL = torch.bmm(q_LGd, r_LdL).transpose(0, 1).reshape(*q_BnSLd.shape[:-1], length)
+    logits_BnSLL = q_BnSLd @ k_BnSLd.transpose(-1, -2) + qr_BnSLL
     out_BnSLd = logits_BnSLL.softmax(-1) @ v_BnSLd
     order = (0, 1, 4, 3, 2) if axis == 2 else (0, 1, 4, 2, 3)
     return out_BnSLd.permute(order).reshape(batch, -1, *q_BCHW.shape[2:])

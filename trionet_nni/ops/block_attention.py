@@ -36,9 +36,14 @@ class BlockAttention(torch.autograd.Function):
         return out_GQV
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad_GQV: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of q, k, v and r."""
+        """Gradients of q, k, v and r.
+
+        Raises:
+            RuntimeError: a graph of the gradients was asked for (create_graph=True).
+        """
+        if torch.is_grad_enabled():
+            raise RuntimeError('local attention has no second derivatives; use route="unfold" for them')
         q, k, v, r, out = ctx.saved_tensors
         grad_q, grad_k, grad_v = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
         grad_r = torch.zeros_like(r)

@@ -63,16 +63,16 @@ def _unfold(q: Tensor, k: Tensor, v: Tensor, r: Tensor, heads: int, border: Bord
     def split(x: Tensor, *tail: int) -> Tensor:
         return x.reshape(batch, heads, -1, *tail)
 
+    q_BnLd = split(q, positions).transpose(2, 3)
     k_BndPL = split(F.unfold(k, window, padding=window // 2), window**2, positions)
     v_BndPL = split(F.unfold(v, window, padding=window // 2), window**2, positions)
-    q_BndL = split(q, positions)
-    logits_BnPL = torch.einsum("bndl,bndpl->bnpl", q_BndL, k_BndPL)
-    logits_BnPL = logits_BnPL + torch.einsum("bndl,dp->bnpl", q_BndL, r.flatten(1))
+    logits_BnLP = (q_BnLd[..., None, :] @ k_BndPL.permute(0, 1, 4, 2, 3))[..., 0, :]
+    logits_BnLP = logits_BnLP + q_BnLd @ r.flatten(1)
     if border == "mask":
         inside = F.unfold(q.new_ones(1, 1, height, width), window, padding=window // 2)
-        logits_BnPL = logits_BnPL.masked_fill(inside[:, None] == 0, float("-inf"))
-    out = torch.einsum("bnpl,bndpl->bndl", logits_BnPL.softmax(2), v_BndPL)
-    return out.reshape(batch, -1, height, width)
+        logits_BnLP = logits_BnLP.masked_fill(inside.transpose(1, 2)[:, None] == 0, float("-inf"))
+    out_BnLd = logits_BnLP.softmax(-1)[..., None, :] @ v_BndPL.permute(0, 1, 4, 3, 2)
+    return out_BnLd[..., 0, :].transpose(2, 3).reshape(batch, -1, height, width)
 
 
 def _halo(q: Tensor, k: Tensor, v: Tensor, r: Tensor, heads: int, border: Border) -> Tensor:

@@ -1,0 +1,36 @@
+# Two commands on a fresh machine: `make search` and `make test`. Both install what is missing.
+PYTHON ?= python3.11
+BIN := .venv/bin
+LOCK := requirements.lock
+
+.PHONY: install search test lint clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make search   the whole way on real digits: supernet, search, top networks (10 minutes on 2 cores)"
+	@echo "make test     the test suite"
+	@echo "make lint     ruff, mypy, import-linter"
+	@echo "make install  only the environment, .venv"
+
+install: .venv/.installed
+
+.venv/.installed: $(LOCK) pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) was not found; say PYTHON=/path/to/python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+search: install
+	@$(BIN)/trionet search experiments/quickstart.yml
+
+test: install
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv build dist *.egg-info

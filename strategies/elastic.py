@@ -1,0 +1,175 @@
+"""The supernet's block: three operators side by side between shared projections (Fig. 2, right).
+
+NNI's mutation hook turns every searchable block of a space into this one. A forward pass runs the static
+block of the current choice on tensors cut out of the stored ones, so that sub-network and frozen network
+are one code; see `strategies.slicing` for the cuts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from strategies.sharing import Sharing
+from strategies.slicing import Cut, block_cuts, cut_index, cut_out, stored_block, stored_name
+from trionet_nni.architecture import BLOCKS, Block
+from trionet_nni.flops import Place
+from trionet_nni.network import ResidualBlock, build_operator, build_shortcut, pointwise
+from trionet_nni.table import OperatorChoices
+
+
+@runtime_checkable
+class Searchable(Protocol):
+    """What a space's block must tell to become elastic."""
+
+    choices: tuple[OperatorChoices, ...]
+    place: Place
+    label: str
+    mutables: list[Any]
+
+
+class ElasticBlock(BaseSuperNetModule):  # type: ignore[misc]
+    """All candidates of one block, sharing weights; `resample` selects one of them.
+
+    Args:
+        choices: the operators with their options.
+        at: where the block stands.
+        sharing: which channels attention heads share.
+        label: beginning of the block's NNI labels.
+        mutables: the NNI mutables of the block it replaces.
+
+    Shape: as the static block's.
+    """
+
+    def __init__(
+        self,
+        choices: tuple[OperatorChoices, ...],
+        at: Place,
+        sharing: Sharing,
+        label: str,
+        mutables: list[Any],
+    ) -> None:
+        super().__init__()
+        self.choices, self.place, self.sharing, self.label = choices, at, sharing, label
+        for mutable in mutables:
+            self.add_mutable(mutable)
+        stored = {column.operator: stored_block(column) for column in choices}
+        inner = round(max(block.expansion for block in stored.values()) * at.output_width)
+        self.project_in = pointwise(at.input_width, inner)
+        self.bn_in = nn.BatchNorm2d(inner)
+        self.operators = nn.ModuleDict({n: build_operator(block, at) for n, block in stored.items()})
+        widths = {n: round(block.expansion * at.output_width) for n, block in stored.items()}
+        self.bn_operators = nn.ModuleDict({n: nn.BatchNorm2d(width) for n, width in widths.items()})
+        self.project_out = pointwise(max(widths.values()), at.output_width)
+        self.bn_out = nn.BatchNorm2d(at.output_width)
+        nn.init.zeros_(self.bn_out.weight)
+        self.shortcut = build_shortcut(at)
+        self.track_statistics = False  # set while BN is recalibrated
+        self.block: Block | None = None
+        self._static: dict[Block, tuple[ResidualBlock, list[tuple[str, str, Cut]]]] = {}
+
+    @classmethod
+    def hook(cls, sharing: Sharing) -> Any:
+        """The mutation hook for NNI: replaces searchable blocks."""
+
+        def mutate(module: nn.Module, name: str, memo: dict[str, Any], kwargs: dict[str, Any]) -> Any:
+            if isinstance(module, ElasticBlock) or not isinstance(module, Searchable):
+                return None
+            leaves = list(module.simplify().values())  # type: ignore[attr-defined]
+            return cls(module.choices, module.place, sharing, module.label, leaves), True
+
+        return mutate
+
+    def resample(self, memo: dict[str, Any]) -> dict[str, Any]:
+        """Choose what `memo` says; labels that it lacks are drawn at random. Returns the new labels."""
+        drawn = {label: m.random() for label, m in self.simplify().items() if label not in memo}
+        self.block = self._read({**drawn, **memo})
+        return drawn
+
+    def export(self, memo: dict[str, Any]) -> dict[str, Any]:
+        """A random choice of the labels that `memo` lacks: a supernet has no preference of its own."""
+        return {label: m.random() for label, m in self.simplify().items() if label not in memo}
+
+    def freeze(self, sample: dict[str, Any]) -> ResidualBlock:
+        """The static block of a sample, with copies of its weights."""
+        block = self._read(sample)
+        frozen = ResidualBlock(block, self.place)
+        frozen.load_state_dict({name: t.detach().clone() for name, t in self._cut(block)}, strict=False)
+        return frozen
+
+    def check_contains(self, sample: dict[str, Any]) -> Any:
+        """NNI's validation; options of the operators that were not chosen do not matter."""
+        operator = sample.get(f"{self.label}.operator")
+        for label, mutable in self.simplify().items():
+            if label.endswith(".operator") or label.startswith(f"{self.label}.{operator}."):
+                error = mutable.check_contains(sample)
+                if error is not None:
+                    return error
+        return None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Forward pass of the chosen candidate."""
+        if self.block is None:
+            raise RuntimeError(f"{self.label}: no candidate is chosen; call resample first")
+        static, _ = self._frame(self.block)
+        tensors = dict(self._cut(self.block))
+        self._prepare_batch_norms(static)
+        out: Tensor = functional_call(static, tensors, (x,))
+        if self.track_statistics:
+            self._keep_statistics(self.block, tensors)
+        return out
+
+    def parts(self, block: Block) -> Iterator[tuple[str, nn.Parameter, Cut]]:
+        """(name, stored parameter, cut) of every parameter that a candidate uses."""
+        parameters = dict(self.named_parameters())
+        for _, stored, cut in self._frame(block)[1]:
+            if stored in parameters:
+                yield stored, parameters[stored], cut
+
+    def _read(self, sample: dict[str, Any]) -> Block:
+        operator = sample[f"{self.label}.operator"]
+        kind = BLOCKS[operator]
+        return kind(**{o.name: sample[f"{self.label}.{operator}.{o.name}"] for o in fields(kind)})
+
+    def _frame(self, block: Block) -> tuple[ResidualBlock, list[tuple[str, str, Cut]]]:
+        """A static block without storage, and for each of its tensors the stored name and the cut."""
+        if block not in self._static:
+            with torch.device("meta"):
+                static = ResidualBlock(block, self.place)
+            cuts = block_cuts(block, self.place, self.sharing)
+            names = [(n, stored_name(n, block.operator), cuts.get(n, ())) for n in static.state_dict()]
+            self._static[block] = static, names
+        return self._static[block]
+
+    def _cut(self, block: Block) -> Iterator[tuple[str, Tensor]]:
+        tensors = self.state_dict(keep_vars=True)
+        for name, stored, cut in self._frame(block)[1]:
+            yield name, cut_out(tensors[stored], cut)
+
+    def _prepare_batch_norms(self, static: ResidualBlock) -> None:
+        """Batch statistics while training; running ones are kept only during recalibration."""
+        training = self.bn_in.training
+        for module in static.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.train(training)
+                module.momentum = self.bn_in.momentum
+                module.track_running_stats = not training or self.track_statistics
+
+    def _keep_statistics(self, block: Block, tensors: dict[str, Tensor]) -> None:
+        buffers = dict(self.named_buffers())
+        for name, stored, cut in self._frame(block)[1]:
+            if stored in buffers and cut:
+                buffers[stored][cut_index(buffers[stored], cut)] = tensors[name]
+
+
+def elastic_blocks(supernet: nn.Module) -> Iterator[ElasticBlock]:
+    """Every elastic block of a supernet, first to last."""
+    for module in supernet.modules():
+        if isinstance(module, ElasticBlock):
+            yield module

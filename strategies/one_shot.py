@@ -1,0 +1,225 @@
+"""The one-shot strategy: NNI's OneShotStrategy with elastic blocks, sampling and sandwich rule joined.
+
+`train_supernet` is what an experiment's first trial runs: it trains or resumes the supernet in a folder.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from nni.nas.evaluator.pytorch import Lightning, LightningModule
+from nni.nas.execution import SequentialExecutionEngine
+from nni.nas.nn.pytorch import ModelSpace
+from nni.nas.oneshot.pytorch.strategy import OneShotStrategy, no_default_hook
+from nni.nas.oneshot.pytorch.supermodule.sampling import PathSamplingRepeat
+from nni.nas.space import RawFormatModelSpace
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import TensorBoardLogger
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from strategies.curves import Curves
+from strategies.elastic import ElasticBlock
+from strategies.sandwich_module import SandwichModule
+from strategies.sharing import Sharing
+from trionet_nni.atomic import write_json, write_tensors
+from trionet_nni.config import ProjectConfig, RecipeConfig, SupernetConfig
+from trionet_nni.data import Splits, load_splits
+from trionet_nni.errors import InputError
+from trionet_nni.plugins import load_module
+from trionet_nni.table import SpaceTable
+from trionet_nni.training.batches import StepBatches, step_loader
+from trionet_nni.training.recipe import optimizer, schedule, total_steps
+
+Report = Callable[[dict[str, float]], None]
+LAST = "last.ckpt"
+
+
+class SupernetTask(LightningModule):  # type: ignore[misc]
+    """The "training" half in NNI's terms: loss, optimizer and schedule of the recipe."""
+
+    def __init__(self, recipe: RecipeConfig, steps_per_epoch: int) -> None:
+        super().__init__()
+        self.recipe, self.steps_per_epoch = recipe, steps_per_epoch
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of the chosen sub-network."""
+        logits: Tensor = self.model(x)
+        return logits
+
+    def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """Cross entropy with label smoothing."""
+        images, labels = batch
+        return cross_entropy(self(images), labels, label_smoothing=self.recipe.label_smoothing)
+
+    def configure_optimizers(self) -> Any:
+        """SGD without decay of its own: decay belongs to the largest sub-network alone."""
+        sgd = optimizer(self.recipe, self.parameters(), weight_decay=0.0)
+        steps = schedule(self.recipe, sgd, self.steps_per_epoch)
+        return [sgd], [{"scheduler": steps, "interval": "step"}]
+
+
+class TrioNetOneShot(OneShotStrategy):  # type: ignore[misc]
+    """Weight-sharing training of a TrioNet space (section 3.3).
+
+    Args:
+        config: sampling, sharing and sandwich; each names one idea in its own file.
+        table: the search space.
+    """
+
+    def __init__(self, config: SupernetConfig, table: SpaceTable) -> None:
+        self.config, self.table = config, table
+        self.sharing: Sharing = load_module(config.sharing, ("SHARING",), "supernet.sharing").SHARING
+        super().__init__(mutation_hooks=[ElasticBlock.hook(self.sharing)])
+
+    def default_mutation_hooks(self) -> list[Any]:
+        """NNI's own Repeat for the depth; anything else that is searched is refused."""
+        return [PathSamplingRepeat.mutate, no_default_hook]
+
+    def configure_oneshot_module(self, training_module: LightningModule) -> SandwichModule:
+        """The steps of the supernet."""
+        sampling = load_module(self.config.sampling, ("SAMPLING",), "supernet.sampling").SAMPLING
+        return SandwichModule(
+            training_module,
+            table=self.table,
+            sampling=sampling,
+            sandwich=self.config.sandwich,
+            random_subnetworks=self.config.random_subnetworks,
+            weight_decay=self.config.recipe.weight_decay,
+            seed=self.config.recipe.seed,
+        )
+
+
+def build_supernet(config: ProjectConfig, splits: Splits) -> ModelSpace:
+    """The declared space of an experiment, initialized from the recipe's seed, not yet elastic."""
+    plugin = load_module(config.space, ("TABLE", "build"), "space")
+    pl.seed_everything(config.supernet.recipe.seed, verbose=False)
+    space = plugin.build(
+        classes=splits.classes, channels=splits.channels, image_size=splits.image_size
+    )
+    space.dropout.p = config.supernet.recipe.dropout
+    return space
+
+
+def train_supernet(
+    config: ProjectConfig,
+    directory: Path,
+    report: Report,
+    *,
+    cache: Path | None = None,
+    stop_after_steps: int | None = None,
+) -> None:
+    """Train a supernet, or go on with the one whose checkpoint lies in `directory`.
+
+    Writes `last.ckpt` as it goes, TensorBoard curves under `tensorboard/`, and at the end
+    `supernet.safetensors` and `complete.json`.
+
+    Args:
+        report: receives accuracies of the largest sub-network of each operator (Fig. 5) as
+            {"default": their mean, operator: accuracy …, "step": optimizer steps so far}.
+        cache: folder for decoded images.
+        stop_after_steps: stop early with a checkpoint, unfinished.
+
+    Raises:
+        InputError: the configuration does not fit the data.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    torch.set_flush_denormal(True)
+    splits = load_splits(config.data, cache or directory.parent.parent / "cache")
+    recipe = config.supernet.recipe
+    if recipe.batch_size > len(splits.train):
+        raise InputError(
+            f"supernet.recipe.batch_size: found {recipe.batch_size}, allowed: up to the "
+            f"{len(splits.train)} training images"
+        )
+    batches = StepBatches(splits.train, recipe.batch_size, recipe.augment, recipe.seed)
+    steps = total_steps(recipe, batches.steps_per_epoch)
+    space = build_supernet(config, splits)
+    strategy = TrioNetOneShot(config.supernet, space.table)
+    start = _steps_done(directory / LAST)
+    trainer = _trainer(config.supernet, directory, steps, stop_after_steps)
+    points = config.supernet.curve_points
+    trainer.callbacks.append(Curves(splits, space.table, strategy.sharing, steps, points, report))
+    evaluator = Lightning(
+        SupernetTask(recipe, batches.steps_per_epoch),
+        trainer,
+        train_dataloaders=step_loader(batches, start, steps, config.data.workers),
+        val_dataloaders=[],
+        fit_kwargs={"ckpt_path": str(directory / LAST), "weights_only": True} if start else None,
+    )
+    began = time.time()
+    strategy(RawFormatModelSpace(space, evaluator), SequentialExecutionEngine())
+    if trainer.global_step < steps:
+        return
+    write_tensors(directory / "supernet.safetensors", dict(strategy.supernet.state_dict()))
+    write_json(
+        directory / "complete.json",
+        {
+            "hash": config.supernet_hash(),
+            "steps": steps,
+            "seconds_of_last_run": round(time.time() - began, 1),
+            "operators_sampled": dict(strategy.oneshot_module.operator_counts),
+            "data": splits.record,
+        },
+    )
+
+
+def _trainer(
+    config: SupernetConfig, directory: Path, steps: int, stop_after_steps: int | None
+) -> pl.Trainer:
+    checkpoint = ModelCheckpoint(
+        dirpath=directory,
+        filename="step",
+        save_last=True,
+        save_top_k=1,
+        enable_version_counter=False,
+        save_on_train_epoch_end=False,
+        **_cadence(config.checkpoint_minutes),
+    )
+    return pl.Trainer(
+        max_steps=steps if stop_after_steps is None else min(steps, stop_after_steps),
+        max_epochs=1,
+        devices=1,
+        accelerator="auto",
+        logger=TensorBoardLogger(directory, name=None, version="tensorboard"),
+        callbacks=[checkpoint, SaveAtEnd(directory)],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+        num_sanity_val_steps=0,
+    )
+
+
+def _cadence(minutes: float) -> dict[str, Any]:
+    """Lightning counts either time or steps; 0 minutes means after every step."""
+    if minutes == 0:
+        return {"every_n_train_steps": 1}
+    return {"train_time_interval": timedelta(minutes=minutes)}
+
+
+class SaveAtEnd(pl.Callback):
+    """A last checkpoint when training stops, so that nothing done is lost."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save under a temporary name, then rename."""
+        temporary = self.directory / f".{LAST}.tmp"
+        trainer.save_checkpoint(temporary)
+        shutil.move(temporary, self.directory / LAST)
+
+
+def _steps_done(checkpoint: Path) -> int:
+    """Optimizer steps in a checkpoint; 0 without one."""
+    if not checkpoint.exists():
+        return 0
+    steps: int = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["global_step"]
+    return steps

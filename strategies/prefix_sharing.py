@@ -1,0 +1,24 @@
+"""Prefix sharing, the ablation "w/o MHS" of Table 3: the first channels, whatever head they end up in."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from strategies.sharing import Sharing, check_split
+
+
+class PrefixSharing(Sharing):
+    """The default rule of one-shot search over convolutions (Fig. 3, "Previous")."""
+
+    def rows(self, full: int, heads: int, sampled: int) -> list[int]:
+        """0 … sampled − 1."""
+        check_split(full, heads, sampled)
+        return list(range(sampled))
+
+    def take(self, x: Tensor, dim: int, heads: int, sampled: int) -> Tensor:
+        """A plain slice."""
+        check_split(x.shape[dim], heads, sampled)
+        return x.narrow(dim, 0, sampled)
+
+
+SHARING = PrefixSharing()

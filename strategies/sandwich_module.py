@@ -1,0 +1,138 @@
+"""The "search" half of one-shot training in NNI's terms: what happens in one step of the supernet.
+
+Per step: draw the sub-networks (Hierarchical Sampling, sandwich rule), one forward and backward pass for
+each, the sum of their gradients, decay on the largest, one optimizer step.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import torch
+from nni.nas.evaluator.pytorch import LightningModule
+from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
+from torch import Tensor
+
+from strategies.elastic import elastic_blocks
+from strategies.sampling import Sampling
+from strategies.sandwich import Step, draw
+from strategies.usage import Usage
+from trionet_nni.architecture import Architecture
+from trionet_nni.table import SpaceTable
+
+LOG_EVERY_STEPS = 10
+
+
+class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
+    """Steps of the supernet on Lightning's Trainer.
+
+    Every draw is a pure function of (seed, step), so that a resumed run repeats the uninterrupted one.
+
+    Args:
+        training_module: loss, optimizer and schedule.
+        table: the search space.
+        sampling: the rule for β and θ.
+        sandwich: on, or its ablation.
+        random_subnetworks: n of the sandwich rule.
+        weight_decay: of the largest sub-network, per step.
+        seed: of the draws.
+    """
+
+    def __init__(
+        self,
+        training_module: LightningModule,
+        *,
+        table: SpaceTable,
+        sampling: Sampling,
+        sandwich: bool,
+        random_subnetworks: int,
+        weight_decay: float,
+        seed: int,
+    ) -> None:
+        super().__init__(training_module)
+        self.table, self.sampling, self.sandwich = table, sampling, sandwich
+        self.random_subnetworks, self.weight_decay, self.seed = random_subnetworks, weight_decay, seed
+        self.operator_counts: Counter[str] = Counter()
+        self._usage: Usage | None = None
+
+    def draw(self, step: int) -> Step:
+        """The sub-networks of a step."""
+        random = np.random.default_rng([self.seed, step])
+        return draw(self.table, self.sampling, self.sandwich, self.random_subnetworks, random)
+
+    def choose(self, architecture: Architecture) -> None:
+        """Set every elastic module to a sub-network."""
+        sample: dict[str, Any] = architecture.to_sample()
+        for module in self.supernet_modules():
+            module.resample(memo=sample)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """One optimizer step."""
+        number = self.trainer.global_step
+        torch.manual_seed(hash((self.seed, number)))  # dropout
+        optimizer: Any = self.optimizers()
+        optimizer.zero_grad(set_to_none=True)
+        step = self.draw(number)
+        losses = self.accumulate(batch, step)
+        with self.usage.idle_kept(step.subnetworks, optimizer.optimizer):
+            optimizer.step()
+        self.lr_schedulers().step()
+        self._count(step)
+        if (number + 1) % LOG_EVERY_STEPS == 0:
+            self._log(number, losses)
+
+    def accumulate(self, batch: tuple[Tensor, Tensor], step: Step) -> list[Tensor]:
+        """Backward passes of all sub-networks; gradients add up. Returns the losses, detached."""
+        losses = []
+        for index, architecture in enumerate(step.subnetworks):
+            self.choose(architecture)
+            loss = self.training_module.loss(batch)
+            self.manual_backward(loss)
+            if index == step.decayed:
+                self.usage.add_decay(architecture, self.weight_decay)
+            losses.append(loss.detach())
+        return losses
+
+    @property
+    def usage(self) -> Usage:
+        """Bookkeeping of the used parts, made when the supernet exists."""
+        if self._usage is None:
+            self._usage = Usage(self.model)
+        return self._usage
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the counts of the operators."""
+        checkpoint["operator_counts"] = dict(self.operator_counts)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Read the counts of the operators."""
+        self.operator_counts = Counter(checkpoint["operator_counts"])
+
+    def _count(self, step: Step) -> None:
+        largest = max(step.subnetworks, key=lambda a: sum(a.depths))
+        self.operator_counts.update(block.operator for _, block in largest.blocks())
+
+    def _log(self, number: int, losses: list[Tensor]) -> None:
+        total = max(1, sum(self.operator_counts.values()))
+        names = ["smallest", "largest"] if self.sandwich else []
+        names += [f"random{index}" for index in range(len(losses) - len(names))]
+        values = {f"loss/{name}": float(loss) for name, loss in zip(names, losses, strict=True)}
+        for operator in self.table.operator_names:
+            values[f"sampled/{operator}"] = self.operator_counts[operator] / total
+            values[f"gradient_norm/{operator}"] = self._gradient_norm(operator)
+        values["learning_rate"] = self.trainer.optimizers[0].param_groups[0]["lr"]
+        for logger in self.loggers:
+            logger.log_metrics(values, number)
+
+    def _gradient_norm(self, operator: str) -> float:
+        """Euclidean norm over all blocks' weights of an operator in the step just taken."""
+        gradients = [
+            parameter.grad.norm()
+            for block in elastic_blocks(self.model)
+            if operator in block.operators
+            for parameter in block.operators[operator].parameters()
+            if parameter.grad is not None
+        ]
+        return float(torch.stack(gradients).norm()) if gradients else 0.0

@@ -1,0 +1,17 @@
+"""Uniform sampling, the ablation "w/o HS" of Table 3: every candidate of a block has the same chance."""
+
+from __future__ import annotations
+
+from strategies.sampling import Sampling
+from trionet_nni.table import SpaceTable
+
+
+class UniformSampling(Sampling):
+    """Operators come up as often as they have candidates, 6 : 48 : 16 in the paper's space."""
+
+    def weights(self, table: SpaceTable) -> dict[str, float]:
+        """Number of candidates."""
+        return {choices.operator: float(len(choices.blocks)) for choices in table.operators}
+
+
+SAMPLING = UniformSampling()

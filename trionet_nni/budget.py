@@ -1,0 +1,161 @@
+"""What networks of a space cost block by block, and networks drawn inside a FLOPs budget by construction.
+
+The cost of a block does not depend on the other blocks, because the channels between blocks are fixed. So
+the reachable range is a sum of extremes, and a network can be drawn block by block while always leaving
+room for the cheapest (and enough for the dearest) rest: nothing is ever rejected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+from numpy.random import RandomState
+
+from trionet_nni.architecture import Architecture, Block
+from trionet_nni.errors import InputError
+from trionet_nni.flops import CostModel
+from trionet_nni.table import SpaceTable
+
+Position = tuple[int, int]
+_TRIES = 100
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A range of FLOPs within a space.
+
+    Attributes:
+        base: FLOPs that every network has (stem and classifier).
+        blocks: FLOPs of every candidate at every position.
+    """
+
+    table: SpaceTable
+    min_flops: float
+    max_flops: float
+    base: int
+    blocks: dict[Position, dict[Block, int]]
+
+    @classmethod
+    def of(
+        cls,
+        table: SpaceTable,
+        cost: CostModel,
+        min_flops: float,
+        max_flops: float,
+    ) -> Budget:
+        """Tabulate a space, and check that the range can be met.
+
+        Raises:
+            InputError: it cannot; the message has the reachable range.
+        """
+        blocks = {
+            at: {block: cost.block(table.space, *at, block).flops for block in table.blocks}
+            for at in table.positions()
+        }
+        budget = cls(table, min_flops, max_flops, cost.outside(table.space).flops, blocks)
+        low, high = budget.reachable
+        if min_flops > max_flops:
+            raise InputError(
+                f"search.min_flops: found {min_flops:.4g}, allowed: up to max_flops {max_flops:.4g}"
+            )
+        for field, value, inside in (
+            ("max_flops", max_flops, max_flops >= low),
+            ("min_flops", min_flops, min_flops <= high),
+        ):
+            if not inside:
+                raise InputError(
+                    f"search.{field}: found {value:.4g}, allowed: {low:.4g} to {high:.4g} FLOPs, "
+                    f"the reachable range of {table.space!r}"
+                )
+        return budget
+
+    @cached_property
+    def reachable(self) -> tuple[int, int]:
+        """FLOPs of the cheapest and of the dearest network."""
+        ranges = [self._range(depths) for depths in product(*self.table.depths)]
+        return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+    def flops(self, architecture: Architecture) -> int:
+        """FLOPs of a network of the space."""
+        return self.base + sum(
+            self.blocks[stage, index][block]
+            for stage, blocks in enumerate(architecture.stages)
+            for index, block in enumerate(blocks)
+        )
+
+    def allows(self, architecture: Architecture) -> bool:
+        """Whether a network lies within the budget."""
+        return self.min_flops <= self.flops(architecture) <= self.max_flops
+
+    def random(self, random: RandomState) -> Architecture:
+        """A network inside the budget: depths, then operators, then options, each uniform over what fits.
+
+        Raises:
+            InputError: the budget is narrower than the steps between costs.
+        """
+        fitting = [depths for depths in product(*self.table.depths) if self.fits(depths)]
+        for _ in range(_TRIES):
+            depths = fitting[random.randint(len(fitting))]
+            architecture = self.complete(depths, {}, random)
+            if self.allows(architecture):
+                return architecture
+        raise InputError(
+            f"search: found no network between {self.min_flops:.4g} and {self.max_flops:.4g} FLOPs, "
+            "allowed: a wider budget"
+        )
+
+    def complete(
+        self, depths: tuple[int, ...], fixed: dict[Position, Block], random: RandomState
+    ) -> Architecture:
+        """A network of these depths that keeps as many of the `fixed` blocks as the budget allows.
+
+        Blocks are settled in random order, so that no stage is favoured with the budget.
+        """
+        positions = list(_positions(depths))
+        rest_low = {at: min(self.blocks[at].values()) for at in positions}
+        rest_high = {at: max(self.blocks[at].values()) for at in positions}
+        chosen: dict[Position, Block] = {}
+        spent = self.base
+        for number in random.permutation(len(positions)):
+            at = positions[number]
+            del rest_low[at], rest_high[at]
+            floor = self.min_flops - spent - sum(rest_high.values())
+            ceiling = self.max_flops - spent - sum(rest_low.values())
+            block = fixed.get(at)
+            if block is None or not floor <= self.blocks[at][block] <= ceiling:
+                block = self._draw(at, floor, ceiling, random)
+            chosen[at] = block
+            spent += self.blocks[at][block]
+        stages = (
+            tuple(chosen[stage, index] for index in range(depth)) for stage, depth in enumerate(depths)
+        )
+        return Architecture(self.table.space, tuple(stages))
+
+    def _draw(self, at: Position, floor: float, ceiling: float, random: RandomState) -> Block:
+        """The operator uniformly among those with a candidate that fits, then such a candidate."""
+        fitting: dict[str, list[Block]] = {}
+        for block, flops in self.blocks[at].items():
+            if floor <= flops <= ceiling:
+                fitting.setdefault(block.operator, []).append(block)
+        if not fitting:  # a gap between costs, seen only when min_flops is close to max_flops
+            return min(self.blocks[at], key=lambda block: abs(self.blocks[at][block] - ceiling))
+        operator = list(fitting)[random.randint(len(fitting))]
+        return fitting[operator][random.randint(len(fitting[operator]))]
+
+    def fits(self, depths: tuple[int, ...]) -> bool:
+        """Whether networks of these depths reach into the budget."""
+        low, high = self._range(depths)
+        return low <= self.max_flops and high >= self.min_flops
+
+    def _range(self, depths: tuple[int, ...]) -> tuple[int, int]:
+        costs = [self.blocks[at].values() for at in _positions(depths)]
+        return self.base + sum(map(min, costs)), self.base + sum(map(max, costs))
+
+
+def _positions(depths: tuple[int, ...]) -> Iterator[Position]:
+    for stage, depth in enumerate(depths):
+        for index in range(depth):
+            yield stage, index

@@ -1,0 +1,170 @@
+"""The command line: `trionet COMMAND`. Each command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from trionet_nni import __version__
+from trionet_nni.errors import InputError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit status: 0 done, 1 something failed while it ran, 2 unusable input.
+    """
+    options = _parser().parse_args(arguments)
+    # Spaces and strategies are used from the checkout, as NNI does for a codeDirectory.
+    sys.path.insert(0, str(Path.cwd()))
+    run: Command = options.run
+    try:
+        return run(options)
+    except InputError as error:
+        print(f"trionet: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("trionet: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="trionet", description="Search for TrioNets with Microsoft NNI.")
+    parser.add_argument("--version", action="version", version=f"trionet {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_search, _add_export, _add_retrain, _add_finetune, _add_space, _add_count):
+        add(commands)
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: Command, text: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_search(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands, "search", _search, "Run an experiment through nnictl, watch it, export its best networks."
+    )
+    parser.add_argument("experiment", type=Path, help="experiment file, e.g. experiments/quickstart.yml")
+    parser.add_argument("--port", type=int, help="of the portal (default: a free one from 8080 on)")
+    parser.add_argument("--top", type=int, default=5, help="networks to export (default: 5)")
+    parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="folder for them (default: out)")
+
+
+def _search(options: argparse.Namespace) -> int:
+    from trionet_nni.search import search
+
+    return search(options.experiment, port=options.port, out=options.out, top=options.top)
+
+
+def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands, "export", _export, "Write the best networks of an experiment with weights and scripts."
+    )
+    parser.add_argument("experiment", help="NNI experiment id, or the experiment's folder")
+    parser.add_argument("--top", type=int, default=5, help="how many (default: 5)")
+    parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="folder (default: out)")
+
+
+def _export(options: argparse.Namespace) -> int:
+    from trionet_nni.export import export, print_exported
+
+    print_exported(export(options.experiment, options.top, options.out), options.out)
+    return 0
+
+
+def _add_retrain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands, "retrain", _retrain, "Train a network from scratch, measure it on the test images."
+    )
+    parser.add_argument("export", type=Path, nargs="?", help="exported folder, or its retrain.yml")
+    parser.add_argument("--architecture", help="instead: an architecture file or a baseline's name")
+    parser.add_argument("--experiment", type=Path, help="with --architecture: the recipe and the data")
+    parser.add_argument("-o", "--out", type=Path, help="with --architecture: folder for the result")
+    parser.add_argument("--seed", type=int, help="of the training (default: the recipe's)")
+
+
+def _retrain(options: argparse.Namespace) -> int:
+    from trionet_nni.retrain import retrain, retrain_architecture
+
+    if options.export is not None:
+        retrain(options.export, seed=options.seed)
+        return 0
+    if not (options.architecture and options.experiment and options.out):
+        raise InputError(
+            "retrain: found no exported folder, allowed: a folder, or --architecture with --experiment and -o"
+        )
+    retrain_architecture(options.architecture, options.experiment, options.out, seed=options.seed)
+    return 0
+
+
+def _add_finetune(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands, "finetune", _finetune, "Fine-tune a network from its exported weights, and measure it."
+    )
+    parser.add_argument("export", type=Path, help="exported folder")
+    parser.add_argument("--seed", type=int, help="of the training (default: the recipe's)")
+
+
+def _finetune(options: argparse.Namespace) -> int:
+    from trionet_nni.retrain import finetune
+
+    finetune(options.export, seed=options.seed)
+    return 0
+
+
+def _add_space(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands, "space", _space, "Say what an experiment searches: choices, networks, FLOPs, parameters."
+    )
+    parser.add_argument("experiment", type=Path, help="experiment file")
+    parser.add_argument("--json", action="store_true", help="one JSON object alone on standard output")
+
+
+def _space(options: argparse.Namespace) -> int:
+    from trionet_nni.config import load_experiment
+    from trionet_nni.report.space import print_space, space_summary
+
+    config = load_experiment(options.experiment)
+    if options.json:
+        print(json.dumps(space_summary(config)))
+    else:
+        print_space(config)
+    return 0
+
+
+def _add_count(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands, "count", _count, "Count parameters, multiply-accumulates and FLOPs in closed form."
+    )
+    parser.add_argument("networks", nargs="+", help="architecture files, or names such as resnet-50")
+    parser.add_argument("--size", type=int, help="side of the image in pixels (default: the space's own)")
+    parser.add_argument("--classes", type=int, default=1000, help="of the classifier (default: 1000)")
+    parser.add_argument("--channels", type=int, default=3, help="of the image (default: 3)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a network")
+
+
+def _count(options: argparse.Namespace) -> int:
+    from trionet_nni.report.count import count
+
+    costs = [count(n, options.size, options.classes, options.channels) for n in options.networks]
+    for name, cost in zip(options.networks, costs, strict=True):
+        if options.json:
+            print(json.dumps(cost.to_dict()))
+        else:
+            print(f"{name}: {cost.params:,} params, {cost.macs:,} MACs, {cost.flops:,} FLOPs")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""One image file to one square uint8 tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from trionet_nni.errors import InputError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff"})
+_THREADS = 4  # Pillow decodes and resizes outside the interpreter lock
+
+
+def read_image(
+    path: Path, size: int, *, crop: Sequence[float] | None = None, margin: float = 1.0
+) -> Tensor:
+    """Decode a file as RGB, uint8 [3, size, size].
+
+    Args:
+        crop: (area, ratio, x, y) as in `data.stores`; the middle square when None.
+        margin: side of the middle square ÷ shorter side of the image.
+
+    Raises:
+        InputError: the file is missing, cut short, or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            image.draft("RGB", (2 * size, 2 * size))  # JPEG: decode at a fraction of the size
+            rgb = image.convert("RGB")
+    except Exception as error:  # Pillow's decoders raise OSError, ValueError, SyntaxError, struct.error …
+        reason = " ".join(str(error).split()).replace(str(path), "file")[:120] or type(error).__name__
+        raise InputError(f"{path}: image: found none ({reason}), allowed: a readable image") from None
+    box = _middle(rgb.size, margin) if crop is None else _box(rgb.size, crop)
+    if rgb.size != (size, size) or box != (0, 0, size, size):
+        rgb = rgb.resize((size, size), Image.Resampling.BILINEAR, box)
+    return torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous()
+
+
+def read_images(paths: Sequence[Path], size: int) -> Tensor:
+    """Decode many files, uint8 [N, 3, size, size].
+
+    Raises:
+        InputError: naming the first file that is no readable image.
+    """
+    out = torch.empty(len(paths), 3, size, size, dtype=torch.uint8)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for number, image in enumerate(pool.map(lambda path: read_image(path, size), paths)):
+            out[number] = image
+    return out
+
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+
+
+def _middle(size: tuple[int, int], margin: float) -> Box:
+    side = min(size) * margin
+    left, top = (size[0] - side) / 2, (size[1] - side) / 2
+    return left, top, left + side, top + side
+
+
+def _box(size: tuple[int, int], crop: Sequence[float]) -> Box:
+    area, ratio, x, y = crop
+    pixels = area * size[0] * size[1]
+    width, height = min((pixels * ratio) ** 0.5, size[0]), min((pixels / ratio) ** 0.5, size[1])
+    left, top = (size[0] - width) * x, (size[1] - height) * y
+    return left, top, left + width, top + height

@@ -1,0 +1,89 @@
+"""A folder with one folder of images for each class."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import torch
+
+from trionet_nni.config import DataConfig
+from trionet_nni.data.decode import SUFFIXES, read_images
+from trionet_nni.data.source import Source
+from trionet_nni.errors import InputError
+
+Listing = dict[str, list[Path]]  # class → its images, sorted
+
+
+def open_folder(config: DataConfig) -> Source:
+    """`root/train/<class>/*` with `root/test/<class>/*` (or `val`), or only `root/<class>/*`.
+
+    Classes are the folders' names in alphabetical order; images are RGB; files that are no images by
+    their suffix are left out.
+
+    Raises:
+        InputError: a folder is missing or empty, or train and test differ in their classes.
+    """
+    if config.root is None:
+        raise InputError("data.root: found nothing, allowed: the folder that holds the class folders")
+    root = Path(config.root)
+    train_root = root / "train" if (root / "train").is_dir() else root
+    train = _classes(train_root)
+    test_root = next((root / name for name in ("test", "val") if (root / name).is_dir()), None)
+    if train_root == root or test_root is None:
+        return _source(root, config.image_size, train, None)
+    test = _classes(test_root)
+    differing = sorted(set(train) ^ set(test))
+    if differing:
+        found = f"{differing[0]!r} in only one of them"
+        raise InputError(f"{test_root}: class folders: found {found}, allowed: those of {train_root}")
+    return _source(root, config.image_size, train, test)
+
+
+def _classes(root: Path) -> Listing:
+    try:
+        with os.scandir(root) as entries:
+            names = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"{root}: data.root: cannot be read ({error.strerror})") from None
+    if len(names) < 2:
+        raise InputError(f"{root}: class folders: found {len(names)}, allowed: 2 or more")
+    return {name: _images(root / name) for name in names}
+
+
+def _images(folder: Path) -> list[Path]:
+    with os.scandir(folder) as entries:
+        names = [e.name for e in entries if _is_image(e.name)]
+    if not names:
+        allowed = " ".join(sorted(SUFFIXES))
+        raise InputError(f"{folder}: images: found none, allowed: files that end in {allowed}")
+    return [folder / name for name in sorted(names)]
+
+
+def _is_image(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
+
+
+def _source(root: Path, size: int, train: Listing, test: Listing | None) -> Source:
+    numbers = {name: number for number, name in enumerate(train)}
+    parts = [train] if test is None else [train, test]
+    files = tuple(path for part in parts for paths in part.values() for path in paths)
+    labels = torch.tensor([numbers[name] for p in parts for name, paths in p.items() for _ in paths])
+    return Source(
+        key=_fingerprint(root, files),
+        class_names=tuple(train),
+        read=lambda: (read_images(files, size), labels),
+        train_count=None if test is None else sum(map(len, train.values())),
+        files=files,
+        labels=labels,
+    )
+
+
+def _fingerprint(root: Path, files: tuple[Path, ...]) -> str:
+    """Changes with any name, size or time of change, so that a cache of other images is never used."""
+    digest = hashlib.sha256()
+    for path in files:
+        state = path.stat()
+        digest.update(f"{path.relative_to(root)}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
+    return f"folder {digest.hexdigest()}"

@@ -1,0 +1,144 @@
+"""The division of a data set: disjoint, fixed by a seed, recorded."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trionet_nni.config import DataConfig
+from trionet_nni.data.cache import decoded, sampled_statistics
+from trionet_nni.data.images import ImageSet, statistics
+from trionet_nni.data.registry import DATASETS
+from trionet_nni.data.seeding import seeded
+from trionet_nni.data.source import Source
+from trionet_nni.data.stores import FileStore, MemoryStore, Store
+from trionet_nni.errors import InputError
+
+_IN_MEMORY = 64  # pixels: larger images are decoded from their files each time
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A divided data set.
+
+    Attributes:
+        train: trains the supernet.
+        recalibration: gives a candidate its BN statistics.
+        search: scores candidates.
+        test: measures what was retrained; the search never reads it.
+        full_train: train, recalibration and search together, for retraining.
+        record: what was done, for cards and logs: sizes, seed, sha256 of the image numbers of each split.
+    """
+
+    train: ImageSet
+    recalibration: ImageSet
+    search: ImageSet
+    test: ImageSet
+    full_train: ImageSet
+    classes: int
+    channels: int
+    image_size: int
+    class_names: tuple[str, ...]
+    record: dict[str, Any]
+
+
+def load_splits(config: DataConfig, cache: Path) -> Splits:
+    """Read and divide the configured data set.
+
+    Args:
+        cache: folder for decoded images; it is made where it is missing.
+
+    Raises:
+        InputError: one line: the data are missing or damaged, or too few for the configuration.
+    """
+    source = DATASETS[config.name](config)
+    store, labels = _open(source, config, Path(cache))
+    parts = divide(config, labels, source.train_count)
+    if isinstance(store, MemoryStore):
+        mean, std = statistics(store, parts["train"])
+    else:
+        mean, std = sampled_statistics(source, store, parts["train"], cache)
+    parts["full_train"] = torch.cat([parts[name] for name in ("train", "recalibration", "search")])
+    sets = {name: ImageSet(store, rows, labels[rows], mean, std) for name, rows in parts.items()}
+    return Splits(
+        **sets,
+        classes=len(source.class_names),
+        channels=store.channels,
+        image_size=store.image_size,
+        class_names=source.class_names,
+        record=_record(config, source, parts),
+    )
+
+
+def _open(source: Source, config: DataConfig, cache: Path) -> tuple[Store, Tensor]:
+    if config.image_size > _IN_MEMORY and source.files is not None:
+        assert source.labels is not None
+        return FileStore(source.files, config.image_size), source.labels
+    images, labels = decoded(source, config.image_size, cache)
+    return MemoryStore(images), labels
+
+
+def divide(config: DataConfig, labels: Tensor, train_count: int | None) -> dict[str, Tensor]:
+    """Image numbers of the train, recalibration, search and test splits.
+
+    Search images come first out of the shuffled pool, then those for recalibration, then the training
+    images: another `train_images` leaves all else as it was, and a smaller one takes a subset.
+
+    Raises:
+        InputError: the pool holds too few images.
+    """
+    if train_count is None:
+        test = _fraction_of_each_class(labels, config.test_fraction, config.seed)
+        chosen = torch.zeros(len(labels), dtype=torch.bool)
+        chosen[test] = True
+        pool = (~chosen).nonzero().flatten()
+    else:
+        pool, test = torch.arange(train_count), torch.arange(train_count, len(labels))
+    pool = pool[torch.randperm(len(pool), generator=seeded(config.seed, "pool"))]
+    _check_sizes(config, len(pool))
+    used = config.search_images + config.recalibration_images
+    end = len(pool) if config.train_images is None else used + config.train_images
+    return {
+        "search": pool[: config.search_images],
+        "recalibration": pool[config.search_images : used],
+        "train": pool[used:end],
+        "test": test,
+    }
+
+
+def _check_sizes(config: DataConfig, pool: int) -> None:
+    left = pool - config.search_images - config.recalibration_images
+    if left < 1:
+        wanted = f"search_images {config.search_images} + recalibration_images {config.recalibration_images}"
+        raise InputError(f"data.search_images: found {wanted}, allowed: together below {pool} (all images)")
+    if config.train_images is not None and config.train_images > left:
+        raise InputError(f"data.train_images: found {config.train_images}, allowed: up to {left}")
+
+
+def _fraction_of_each_class(labels: Tensor, fraction: float, seed: int) -> Tensor:
+    """At least one image of every class, and never all of them."""
+    chosen = []
+    for label in range(int(labels.max()) + 1):
+        rows = (labels == label).nonzero().flatten()
+        count = min(max(1, round(len(rows) * fraction)), len(rows) - 1)
+        order = torch.randperm(len(rows), generator=seeded(seed, "test", label))
+        chosen.append(rows[order[:count]])
+    return torch.cat(chosen).sort().values
+
+
+def _record(config: DataConfig, source: Source, parts: dict[str, Tensor]) -> dict[str, Any]:
+    return {
+        "name": config.name,
+        "source": source.key,
+        "seed": config.seed,
+        "image_size": config.image_size,
+        "splits": {
+            name: {"images": len(rows), "sha256": hashlib.sha256(rows.numpy().tobytes()).hexdigest()}
+            for name, rows in parts.items()
+        },
+    }

@@ -1,0 +1,171 @@
+"""What `tuner.className` names: NNI starts it beside its manager, and it hosts the search strategy.
+
+The manager waits 10 seconds for the tuner to connect, so this module imports nothing heavy: torch and
+NNI's strategies come with the first command.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import threading
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
+from nni.runtime.tuner_command_channel import CommandType
+
+from trionet_nni.nnictl.folder import ExperimentFolder
+from trionet_nni.nnictl.job import metric_number
+from trionet_nni.nnictl.portal import listens_everywhere
+from trionet_nni.nnictl.rest import Manager
+
+if TYPE_CHECKING:
+    from trionet_nni.nnictl.session import Session
+
+_log = logging.getLogger("trionet_nni.advisor")
+
+
+class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
+    """NNI's side of a search.
+
+    NNI's base class reads two queues without an order between them, and decodes messages with a
+    serializer that can run code. Here is one queue, of plain JSON.
+
+    Args:
+        arguments: `tuner.classArgs`, the fields of `trionet_nni.config.ProjectConfig`.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__()  # connects
+        self._arguments = arguments
+        self._folder = ExperimentFolder.of_dispatcher()
+        self._manager = Manager.of_tuner(os.environ["NNI_TUNER_COMMAND_CHANNEL"])
+        self._session: Session | None = None
+        self._commands: queue.SimpleQueue[tuple[CommandType, str]] = queue.SimpleQueue()
+        self._start_log()
+
+    def run(self) -> None:
+        """Receive commands until NNI stops the experiment."""
+        threading.Thread(target=self._work, name="commands", daemon=True).start()
+        threading.Thread(target=_leave_with_manager, args=(os.getppid(),), daemon=True).start()
+        while True:
+            command, content = self._channel._receive()
+            if command is None or command is CommandType.Terminate:
+                break
+            self._commands.put((command, content))
+        self.stopping = True
+        if self._session is not None:
+            self._session.engine.shutdown()
+        self._channel.disconnect()
+
+    def _work(self) -> None:
+        while not self.stopping:
+            command, content = self._commands.get()
+            try:
+                self.process_command(command, json.loads(content) if content else None)
+            except Exception:
+                _log.exception("command %s", command)
+                self.fail(traceback.format_exc(limit=-3))
+
+    def handle_initialize(self, data: object) -> None:
+        """Prepare the search; NNI asks for trials only after it has been told that this is done."""
+        from trionet_nni.errors import InputError
+
+        self._warn_if_exposed()
+        try:
+            from trionet_nni.nnictl.session import Line, Session
+
+            line = Line(self.submit, self.fail, self._manager)
+            resume = os.environ.get("NNI_MODE") == "resume"
+            session = Session(self._folder, self._arguments, line, resume=resume)
+        except InputError as error:
+            self.fail(str(error))
+            return
+        session.start()
+        self._session = session
+        self.send(CommandType.Initialized, "")
+
+    def handle_request_trial_jobs(self, data: int) -> None:
+        """NNI has idle workers."""
+        self._post("request", int(data))
+
+    def handle_report_metric_data(self, data: dict[str, Any]) -> None:
+        """A trial's metric. Intermediate ones are NNI's to show."""
+        number = data.get("parameter_id")
+        if data.get("type") == "FINAL" and isinstance(number, int):
+            self._post("metric", number, metric_number(data.get("value")))
+
+    def handle_trial_end(self, data: dict[str, Any]) -> None:
+        """A trial has ended."""
+        number = json.loads(data["hyper_params"]).get("parameter_id")
+        if isinstance(number, int):  # a trial that a user added by hand has none
+            self._post("trial_ended", number, data["trial_job_id"], data["event"])
+
+    def handle_add_customized_trial(self, data: list[dict[str, Any]]) -> None:
+        """After a resume: the trials that NNI started again, with their old parameter ids."""
+        trials = {trial["parameter_id"]: trial["parameters"] for trial in data if _has_id(trial)}
+        self._post("adopt", trials)
+
+    def handle_import_data(self, data: object) -> None:
+        """Results of before a resume: they are in the saved state and in the results store."""
+
+    def handle_update_search_space(self, data: object) -> None:
+        """The mirror of the space that this advisor itself sends for the portal."""
+
+    def submit(self, parameter_id: int, parameters: dict[str, Any]) -> None:
+        """Have NNI start a trial."""
+        record = {
+            "parameter_id": parameter_id,
+            "parameter_source": "algorithm",
+            "parameters": parameters,
+        }
+        self.send(CommandType.NewTrialJob, json.dumps(record))
+
+    def fail(self, message: str) -> None:
+        """End the experiment with an error: in NNI's log, in the experiment's folder and in the portal."""
+        from trionet_nni.atomic import write_text
+
+        _log.error("%s", message)
+        write_text(self._folder.error, message.strip() + "\n")
+        self.report_error(message)
+
+    def _post(self, name: str, *arguments: Any) -> None:
+        if self._session is not None:
+            engine = self._session.engine
+            engine.post(lambda: getattr(engine, name)(*arguments))
+
+    def _warn_if_exposed(self) -> None:
+        port = urlsplit(self._manager.address).port
+        if port is not None and listens_everywhere(port):
+            _log.warning(
+                "the portal on port %d accepts anyone who can reach this machine, without a password; "
+                "`trionet search` keeps it on 127.0.0.1, and so does NODE_OPTIONS=\"--require "
+                "$(python -c 'import trionet_nni.nnictl.portal as p; print(p.LOOPBACK)')\" nnictl …",
+                port,
+            )
+
+    def _start_log(self) -> None:
+        """Messages go to NNI's dispatcher.log, which the portal shows, and to the experiment's own log."""
+        self._folder.home.mkdir(parents=True, exist_ok=True)
+        own = logging.FileHandler(self._folder.log, encoding="utf-8")
+        own.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logger = logging.getLogger("trionet_nni")
+        logger.setLevel(logging.INFO)
+        for handler in (own, *logging.getLogger("nni").handlers):
+            logger.addHandler(handler)
+
+
+def _has_id(trial: dict[str, Any]) -> bool:
+    return isinstance(trial.get("parameter_id"), int)
+
+
+def _leave_with_manager(manager: int) -> None:
+    """End this process when NNI's manager is gone: a later one on the same port must not meet it."""
+    while os.getppid() == manager:
+        time.sleep(1)
+    os._exit(1)

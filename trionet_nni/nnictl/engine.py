@@ -1,0 +1,254 @@
+"""NNI's execution engine on top of the trials of an ordinary experiment.
+
+Everything happens in the strategy's thread: the advisor posts messages, and they are handled whenever the
+strategy waits. So neither the strategy's lists nor the engine's need a lock, and a saved state is whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nni.nas.execution import ExecutionEngine
+from nni.nas.execution.event import FinalMetricEvent, TrainingEndEvent
+from nni.nas.space import ModelStatus
+
+from trionet_nni.architecture import Sample
+from trionet_nni.nnictl.candidate import CandidateSpace
+from trionet_nni.nnictl.supernet_stage import SupernetStage
+
+_log = logging.getLogger("trionet_nni.engine")
+Message = Callable[[], None]
+
+
+class SearchFailed(RuntimeError):
+    """The search cannot go on; the message says why."""
+
+
+@dataclass
+class Running:
+    """A candidate and its trial.
+
+    Attributes:
+        failures: how many of its trials have failed so far.
+        accuracy: what the present trial has reported, None before that or if it is no finite number.
+        confirmed: False after a resume, until it is known whether NNI restarted the trial.
+    """
+
+    model: CandidateSpace
+    failures: int = 0
+    accuracy: float | None = None
+    confirmed: bool = True
+
+
+class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
+    """Candidates as trials.
+
+    Args:
+        space: for candidates that only NNI remembers.
+        supernet: the stage that comes first.
+        send: starts a trial with these parameters and returns its parameter id.
+        retries: how often a failed candidate is tried again.
+        stored: the accuracy that the results store has for a candidate, or None.
+        save: writes the state of search and engine.
+    """
+
+    def __init__(
+        self,
+        space: CandidateSpace,
+        supernet: SupernetStage,
+        send: Callable[[dict[str, Any]], int],
+        *,
+        retries: int,
+        stored: Callable[[CandidateSpace], float | None],
+        save: Callable[[], None],
+    ) -> None:
+        super().__init__()
+        self._space, self._supernet, self._send = space, supernet, send
+        self._retries, self._stored, self._save = retries, stored, save
+        self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._stopped = False
+        self._idle = 0  # trials that the manager asked for and did not get
+        self._again: list[Running] = []  # candidates that wait for another trial
+        self._running: dict[int, Running] = {}
+        self._early: dict[int, list[Message]] = {}  # messages about trials that are not known yet
+        self._models: list[CandidateSpace] = []
+        self.on_adopted: Callable[[list[CandidateSpace]], None] = lambda models: None
+
+    # What strategies call, in their thread.
+
+    def submit_models(self, *models: CandidateSpace) -> None:
+        """Start a trial for each frozen model."""
+        for model in models:
+            self._models.append(model)
+            self._start(Running(model))
+        self._save()
+
+    def idle_worker_available(self) -> bool:
+        """Wait until NNI asks for a trial, handling messages; False when the search has to stop."""
+        self._handle_until(lambda: self._idle > 0 and self._supernet.state == "done")
+        return not self._stopped
+
+    def budget_available(self) -> bool:
+        """Whether new models are accepted."""
+        return not self._stopped
+
+    def wait_models(self, *models: CandidateSpace) -> None:
+        """Wait until nothing runs."""
+        self._handle_until(lambda: not self._running and not self._again)
+
+    def list_models(self, status: ModelStatus | None = None) -> Iterable[CandidateSpace]:
+        """Models of this process's time; those of before a resume are in the results store."""
+        return [model for model in self._models if status is None or model.status == status]
+
+    def shutdown(self) -> None:
+        """Let the strategy's thread end; called from another one."""
+        self.post(self._stop)
+
+    # What the advisor posts, from its own thread.
+
+    def post(self, message: Message) -> None:
+        """Have something done in the strategy's thread."""
+        self._inbox.put(message)
+
+    def request(self, count: int) -> None:
+        """NNI has `count` more workers."""
+        self._idle += count
+
+    def metric(self, parameter_id: int, accuracy: float | None) -> None:
+        """A trial's final result; None where it is no finite number."""
+        running = self._running.get(parameter_id)
+        if running is None:
+            self._keep(parameter_id, lambda: self.metric(parameter_id, accuracy))
+            return
+        if accuracy is None:
+            _log.warning("%s reported no finite number", running.model.architecture.hash)
+        running.accuracy = accuracy
+
+    def trial_ended(self, parameter_id: int, trial: str, event: str) -> None:
+        """A trial has ended, however it did."""
+        if parameter_id == self._supernet.parameter_id and self._supernet.state == "running":
+            self._supernet.ended(trial)
+            _log.info("supernet: trial %s %s, now %s", trial, event, self._supernet.state)
+            self._save()
+        elif parameter_id in self._running:
+            running = self._running.pop(parameter_id)
+            running.confirmed = True
+            self._finish(running, event)
+        else:
+            self._keep(parameter_id, lambda: self.trial_ended(parameter_id, trial, event))
+
+    def adopt(self, trials: dict[int, dict[str, Any]]) -> None:
+        """After a resume: which trials NNI restarted, by parameter id. The others are put back."""
+        for parameter_id, parameters in trials.items():
+            self._idle -= 1  # it takes one of the workers that NNI is about to offer
+            self._adopt(parameter_id, parameters)
+        if self._supernet.state == "running" and self._supernet.parameter_id not in trials:
+            self._supernet.put_back()
+        for parameter_id in [key for key, running in self._running.items() if not running.confirmed]:
+            running = self._running.pop(parameter_id)
+            running.confirmed = True
+            running.accuracy = self._stored(running.model)
+            if running.accuracy is None:
+                self._again.append(running)
+            else:
+                self._finish(running, "SUCCEEDED")
+        self._save()
+
+    # State.
+
+    def state_dict(self) -> dict[str, Any]:
+        """As JSON: candidates with a trial, and those that wait for another one."""
+        return {
+            "supernet": self._supernet.state_dict(),
+            "running": {
+                str(number): {"sample": running.model.sample, "failures": running.failures}
+                for number, running in self._running.items()
+            },
+            "again": [
+                {"sample": running.model.sample, "failures": running.failures} for running in self._again
+            ],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up a saved state."""
+        self._supernet.load_state_dict(state["supernet"])
+        for number, saved in state["running"].items():
+            running = self._restored(saved["sample"], saved["failures"])
+            running.confirmed = False
+            self._running[int(number)] = running
+        self._again = [self._restored(saved["sample"], saved["failures"]) for saved in state["again"]]
+
+    def unfinished(self) -> list[CandidateSpace]:
+        """Candidates without a result."""
+        return [running.model for running in (*self._running.values(), *self._again)]
+
+    def _restored(self, sample: Sample, failures: int = 0) -> Running:
+        model = self._space.freeze(sample)
+        model.status = ModelStatus.Training
+        self._models.append(model)
+        return Running(model, failures)
+
+    def _adopt(self, parameter_id: int, parameters: dict[str, Any]) -> None:
+        if "stage" in parameters:
+            self._supernet.adopt(parameter_id)
+        elif parameter_id in self._running:
+            self._running[parameter_id].confirmed = True
+        else:
+            self._running[parameter_id] = self._restored(parameters)
+            self.on_adopted([self._running[parameter_id].model])
+        for message in self._early.pop(parameter_id, []):
+            message()
+
+    # The loop.
+
+    def _handle_until(self, condition: Callable[[], bool]) -> None:
+        self._start_waiting()
+        while not self._stopped and not condition():
+            self._inbox.get()()
+            self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        """Give idle workers to the supernet first, then to candidates that have to be tried again."""
+        if self._stopped:
+            return
+        if self._supernet.state == "failed":
+            raise SearchFailed(self._supernet.problem)
+        if self._supernet.state == "waiting" and self._idle > 0:
+            self._idle -= 1
+            self._supernet.start()
+            self._save()
+        while self._again and self._idle > 0 and self._supernet.state == "done":
+            self._start(self._again.pop(0))
+            self._save()
+
+    def _start(self, running: Running) -> None:
+        running.accuracy = None
+        running.model.status = ModelStatus.Training
+        self._idle -= 1
+        assert running.model.sample is not None
+        self._running[self._send(running.model.sample)] = running
+
+    def _finish(self, running: Running, event: str) -> None:
+        """A candidate's trial has ended: result, another trial, or failure."""
+        model = running.model
+        if running.accuracy is not None and event == "SUCCEEDED":
+            self.dispatch_model_event(FinalMetricEvent(model, running.accuracy))
+            self.dispatch_model_event(TrainingEndEvent(model, ModelStatus.Trained))
+        elif running.failures < self._retries:
+            running.failures += 1
+            _log.warning("%s: trial %s without a result, tried again", model.architecture.hash, event)
+            self._again.append(running)
+        else:
+            _log.warning("%s: given up after %d trials", model.architecture.hash, running.failures + 1)
+            self.dispatch_model_event(TrainingEndEvent(model, ModelStatus.Failed))
+        self._save()
+
+    def _keep(self, parameter_id: int, message: Message) -> None:
+        self._early.setdefault(parameter_id, []).append(message)
+
+    def _stop(self) -> None:
+        self._stopped = True

@@ -1,0 +1,125 @@
+"""Which parameters a trial really has, and how it reports them. Standard library only.
+
+NNI's own `get_next_parameter` hands parameters out first come, first served: after one trial has crashed
+before asking, every later one gets its neighbour's. What the manager stored for the job is right.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trionet_nni.nnictl.rest import Manager, put_patiently
+
+SUPERNET = {"stage": "supernet"}  # parameters of the experiment's first trial
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial's own parameters; `parameter_id` is None for a trial that a user added by hand."""
+
+    trial: str
+    parameter_id: int | None
+    parameters: dict[str, Any]
+    channel: str
+
+    @property
+    def is_supernet(self) -> bool:
+        """Whether this trial trains the supernet."""
+        return self.parameters == SUPERNET
+
+
+def fetch_job(environment: Mapping[str, str], patience: float = 120) -> Job:
+    """Ask the manager for this trial's job, until it is stored.
+
+    Args:
+        patience: seconds.
+
+    Raises:
+        TimeoutError: the manager has no such job, or does not answer.
+    """
+    trial, channel = environment["NNI_TRIAL_JOB_ID"], environment["NNI_TRIAL_COMMAND_CHANNEL"]
+    manager = Manager.of_trial(channel)
+    give_up, pause = time.monotonic() + patience, 0.05
+    while time.monotonic() < give_up:
+        try:
+            stored = manager.get(f"/trial-jobs/{trial}")
+        except (OSError, ValueError):
+            stored = None
+        texts = stored.get("hyperParameters") if isinstance(stored, dict) else None
+        if texts:
+            return _read(trial, channel, texts[0])
+        time.sleep(pause)
+        pause = min(2 * pause, 1.0)
+    raise TimeoutError(f"{manager.address} stored no parameters for trial {trial} in {patience:g} s")
+
+
+def _read(trial: str, channel: str, text: str) -> Job:
+    record = json.loads(text)
+    parameters, number = record["parameters"], record.get("parameter_id")
+    if isinstance(parameters, str):  # a trial that was added in the portal
+        parameters = json.loads(parameters)
+    return Job(trial, number if isinstance(number, int) else None, dict(parameters), channel)
+
+
+class Reporter:
+    """Sends a job's metrics to the manager, under the job's own parameter id."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self._waiting: list[dict[str, Any]] = []
+        self._sequence = 0
+
+    def intermediate(self, value: Mapping[str, float]) -> None:
+        """A point of a curve. One that cannot be sent now goes out before the next: training goes on."""
+        self._waiting.append(self._command("PERIODICAL", self._sequence, value))
+        self._sequence += 1
+        try:
+            while self._waiting:
+                put_patiently(self.job.channel, self._waiting[0], attempts=2)
+                self._waiting.pop(0)
+        except OSError as error:
+            print(f"warning: the manager did not take an intermediate result ({error})", flush=True)
+
+    def final(self, value: Mapping[str, float]) -> None:
+        """The trial's result.
+
+        Raises:
+            ValueError: a value is not finite; NNI would let NaN win.
+            OSError: the manager did not take it.
+        """
+        put_patiently(self.job.channel, self._command("FINAL", 0, value))
+
+    def _command(self, kind: str, sequence: int, value: Mapping[str, float]) -> dict[str, Any]:
+        if not all(math.isfinite(number) for number in value.values()):
+            raise ValueError(f"found {dict(value)}, allowed: finite numbers")
+        metric = {
+            "parameter_id": self.job.parameter_id,
+            "trial_job_id": self.job.trial,
+            "type": kind,
+            "sequence": sequence,
+            "value": json.dumps(dict(value)),
+        }
+        return {"type": "metric", "metric": json.dumps(metric)}
+
+
+def metric_number(value: object) -> float | None:
+    """What a metric is worth: its "default" entry or itself, where that is a finite number, else None.
+
+    Args:
+        value: as the manager passes it on: JSON text of what the trial sent.
+    """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return None
+    if isinstance(value, dict):
+        value = value.get("default")
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,97 @@
+"""The portal: keeping it on this machine, noticing where it is not, and what it shows of the space."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from trionet_nni.architecture import block_label, depth_label
+from trionet_nni.table import SpaceTable
+
+LOOPBACK = Path(__file__).with_name("loopback.cjs")
+_LISTEN = "0A"  # state of a socket in /proc/net/tcp
+
+
+def loopback_environment() -> dict[str, str]:
+    """This process's environment, with the preload that keeps NNI's manager on 127.0.0.1."""
+    before = os.environ.get("NODE_OPTIONS", "")
+    preload = f'--require="{LOOPBACK}"'
+    return {**os.environ, "NODE_OPTIONS": f"{before} {preload}".strip()}
+
+
+def free_port(start: int = 8080, count: int = 1) -> int:
+    """The first port from `start` up where it and the `count` − 1 after it are free.
+
+    Raises:
+        OSError: there is none.
+    """
+    for port in range(start, 65536 - count):
+        if all(_is_free(number) for number in range(port, port + count)):
+            return port
+    raise OSError(f"no free port from {start} up")
+
+
+def _is_free(port: int) -> bool:
+    """Nobody answers here, and it can be bound on every interface."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            return False
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
+
+
+def listens_everywhere(port: int) -> bool:
+    """Whether a socket of this machine accepts connections to `port` from other machines (Linux)."""
+    return any(not loopback for number, loopback in listening_sockets() if number == port)
+
+
+def listening_sockets() -> list[tuple[int, bool]]:
+    """(port, whether it is bound to loopback) of every listening TCP socket; none where /proc is missing."""
+    found = []
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text(encoding="ascii").splitlines()[1:]
+        except OSError:
+            continue
+        for fields in map(str.split, lines):
+            if fields[3] == _LISTEN:
+                address, port = fields[1].split(":")
+                found.append((int(port, 16), _is_loopback(address)))
+    return found
+
+
+def _is_loopback(address: str) -> bool:
+    """Of an address as the kernel prints it: little-endian words in hexadecimal."""
+    if len(address) == 8:
+        return address.endswith("7F")
+    mapped = address.startswith("0000000000000000FFFF0000")
+    return address == "0" * 24 + "01000000" or (mapped and address.endswith("7F"))
+
+
+def nni_search_space(table: SpaceTable) -> dict[str, dict[str, Any]]:
+    """A table as NNI's `searchSpace`: one choice per label, for the portal's hyper-parameter view."""
+    return {
+        label: {"_type": "choice", "_value": list(values)} for label, values in space_labels(table).items()
+    }
+
+
+def space_labels(table: SpaceTable) -> dict[str, tuple[Any, ...]]:
+    """Every label of NNI's flat sample with its choices, active or not."""
+    labels: dict[str, tuple[Any, ...]] = {}
+    for stage, depths in enumerate(table.depths):
+        labels[depth_label(stage)] = depths
+    for stage, block in table.positions():
+        prefix = block_label(stage, block)
+        labels[f"{prefix}.operator"] = table.operator_names
+        for choices in table.operators:
+            for name, values in choices.options:
+                labels[f"{prefix}.{choices.operator}.{name}"] = values
+    return labels

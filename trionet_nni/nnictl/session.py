@@ -1,0 +1,183 @@
+"""One run of a search inside the advisor: what is prepared, the strategy's thread, and what is saved."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nni.nas.strategy import Strategy
+
+from trionet_nni.atomic import write_json, write_text
+from trionet_nni.config import ProjectConfig, parse_project
+from trionet_nni.errors import InputError
+from trionet_nni.nnictl.candidate import CandidateSpace
+from trionet_nni.nnictl.engine import AdvisorEngine, SearchFailed
+from trionet_nni.nnictl.folder import ExperimentFolder
+from trionet_nni.nnictl.portal import nni_search_space
+from trionet_nni.nnictl.rest import Manager
+from trionet_nni.nnictl.supernet_stage import SupernetStage
+from trionet_nni.plugins import load_module
+from trionet_nni.preflight import prepare, use_code, with_absolute_paths
+from trionet_nni.results import ResultsStore
+
+_log = logging.getLogger("trionet_nni.session")
+_SOURCE = "tuner.classArgs"
+
+
+@dataclass(frozen=True)
+class Line:
+    """How a session talks to NNI's manager.
+
+    Attributes:
+        submit: starts a trial: (parameter id, parameters).
+        fail: ends the experiment with an error, which is shown.
+        manager: for what goes through REST.
+    """
+
+    submit: Callable[[int, dict[str, Any]], None]
+    fail: Callable[[str], None]
+    manager: Manager
+
+
+class Session:
+    """Search of one experiment, from the start of its advisor to the end.
+
+    Args:
+        arguments: `tuner.classArgs`.
+        resume: whether NNI goes on with a stopped experiment.
+
+    Raises:
+        InputError: the experiment cannot be run as it is written.
+    """
+
+    def __init__(
+        self, folder: ExperimentFolder, arguments: dict[str, Any], line: Line, *, resume: bool
+    ) -> None:
+        self.folder, self._line = folder, line
+        profile = line.manager.profile()
+        code = Path(profile["params"]["tuner"]["codeDirectory"]).resolve()
+        use_code(code)
+        self.config = with_absolute_paths(parse_project(arguments, _SOURCE), code)
+        self._task = prepare(self.config, folder.cache)
+        self._next_id = _first_free_id(line.manager) if resume else 0
+        self._space = CandidateSpace(self._task.table)
+        self._strategy = self._build_strategy()
+        self._results = ResultsStore(folder.evaluations)
+        self.engine = self._build_engine()
+        self._write_project(code)
+        self._mirror_space(profile)
+        self._saved = self._load() if resume else None
+        self._thread = threading.Thread(target=self._run, name="search", daemon=True)
+
+    def start(self) -> None:
+        """Run the strategy in a thread of its own."""
+        self._thread.start()
+
+    def _build_strategy(self) -> Strategy:
+        name = self.config.search.strategy
+        plugin = load_module(name, ("build",), f"{_SOURCE}: search.strategy")
+        return plugin.build(self.config.search, self._task.table, self._task.cost)
+
+    def _build_engine(self) -> AdvisorEngine:
+        supernet = SupernetStage(self.folder, self.config.supernet_hash(), self._send)
+        engine = AdvisorEngine(
+            self._space,
+            supernet,
+            self._send,
+            retries=self.config.search.retries,
+            stored=self._stored_accuracy,
+            save=self._save,
+        )
+        engine.on_adopted = self._strategy.restore_running
+        return engine
+
+    def _write_project(self, code: Path) -> None:
+        self.folder.error.unlink(missing_ok=True)
+        write_json(self.folder.project, self.config.model_dump(mode="json"))
+        write_text(self.folder.code, f"{code}\n")
+        write_text(self.folder.python, f"{sys.executable}\n")
+
+    def _mirror_space(self, profile: dict[str, Any]) -> None:
+        space = nni_search_space(self._task.table)
+        if profile["params"].get("searchSpace") == space:
+            return
+        body = {"params": {"searchSpace": space}}
+        try:
+            self._line.manager.put("/experiment?update_type=SEARCH_SPACE", body)
+        except OSError as error:  # the portal shows less; the search is as good
+            _log.warning("the portal's hyper-parameter view has no search space: %s", error)
+
+    def _run(self) -> None:
+        try:
+            self._search()
+        except (SearchFailed, InputError) as error:
+            self._line.fail(str(error))
+        except Exception:
+            _log.exception("the search strategy failed")
+            self._line.fail(traceback.format_exc(limit=-3))
+
+    def _search(self) -> None:
+        self._strategy.initialize(self._space, self.engine)
+        if self._saved is not None:
+            self._strategy.load_state_dict(self._saved["strategy"])
+            self.engine.load_state_dict(self._saved["engine"])
+            self._strategy.restore_running(self.engine.unfinished())
+        try:
+            self._strategy.run()
+        except InputError as error:
+            if not self._results.all():
+                raise
+            _log.warning("no further candidate: %s", error)  # the space or the budget is used up
+        self.engine.wait_models()
+        if self.engine.budget_available():
+            self._finish_early()
+
+    def _finish_early(self) -> None:
+        """The strategy has nothing left to try: let NNI end the experiment with the trials it has."""
+        trials = len(self._line.manager.jobs())
+        _log.info("search finished after %d trials", trials)
+        body = {"params": {"maxTrialNumber": trials}}
+        self._line.manager.put("/experiment?update_type=MAX_TRIAL_NUM", body)
+
+    def _send(self, parameters: dict[str, Any]) -> int:
+        number, self._next_id = self._next_id, self._next_id + 1
+        self._line.submit(number, parameters)
+        return number
+
+    def _stored_accuracy(self, model: CandidateSpace) -> float | None:
+        stored = self._results.get(model.architecture.hash)
+        return None if stored is None else stored.accuracy
+
+    def _save(self) -> None:
+        state = {"strategy": self._strategy.state_dict(), "engine": self.engine.state_dict()}
+        write_json(self.folder.strategy, state)
+
+    def _load(self) -> dict[str, Any] | None:
+        """The saved state; None where the experiment was stopped before there was one."""
+        try:
+            state = json.loads(self.folder.strategy.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{self.folder.strategy}: found {error}, allowed: the state of a search"
+            ) from None
+        return dict(state)
+
+
+def _first_free_id(manager: Manager) -> int:
+    """One more than the largest parameter id that any trial of the experiment ever had."""
+    used = [-1]
+    for job in manager.jobs():
+        for text in job.get("hyperParameters") or ():
+            number = json.loads(text).get("parameter_id")
+            if isinstance(number, int):
+                used.append(number)
+    return max(used) + 1

@@ -1,0 +1,91 @@
+"""The experiment's first trial: it trains the supernet, and no candidate starts before it has succeeded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Literal
+
+from trionet_nni.nnictl.folder import ExperimentFolder
+from trionet_nni.nnictl.job import SUPERNET
+
+State = Literal["waiting", "running", "done", "failed"]
+_ATTEMPTS = 2
+
+
+class SupernetStage:
+    """Life of the supernet's trial.
+
+    Args:
+        supernet_hash: of the experiment's configuration.
+        send: starts a trial with these parameters and returns its parameter id.
+    """
+
+    def __init__(
+        self, folder: ExperimentFolder, supernet_hash: str, send: Callable[[dict[str, Any]], int]
+    ) -> None:
+        self.folder, self.supernet_hash, self._send = folder, supernet_hash, send
+        self.state: State = "waiting"
+        self.attempts = 0
+        self.parameter_id: int | None = None
+        self.problem = ""
+
+    def start(self) -> None:
+        """Start the trial."""
+        self.attempts += 1
+        self.state = "running"
+        self.parameter_id = self._send(dict(SUPERNET))
+
+    def ended(self, trial: str) -> None:
+        """The trial has ended; whether it succeeded is read from what it left behind."""
+        if self.is_complete():
+            self.state = "done"
+            return
+        lines = _last_lines(self.folder, trial)
+        self.problem = f"the supernet's trial {trial} failed: {lines or 'it left no message'}"
+        self.state = "failed" if self.attempts >= _ATTEMPTS else "waiting"
+
+    def is_complete(self) -> bool:
+        """Whether a trained supernet of this configuration lies in its folder."""
+        return supernet_is_complete(self.folder, self.supernet_hash)
+
+    def adopt(self, parameter_id: int) -> None:
+        """NNI restarted the trial."""
+        self.parameter_id, self.state = parameter_id, "running"
+
+    def put_back(self) -> None:
+        """The trial was running when the search was interrupted, and NNI did not restart it."""
+        self.state = "done" if self.is_complete() else "waiting"
+        self.attempts = max(0, self.attempts - 1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"state": self.state, "attempts": self.attempts, "parameter_id": self.parameter_id}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up a saved state; a stage that failed, or whose weights are gone, starts anew."""
+        self.state, self.attempts = state["state"], state["attempts"]
+        self.parameter_id = state["parameter_id"]
+        lost = self.state == "done" and not self.is_complete()
+        if self.state == "failed" or lost:
+            self.state, self.attempts = "waiting", 0
+
+
+def supernet_is_complete(folder: ExperimentFolder, supernet_hash: str) -> bool:
+    """Whether `complete.json` of this hash and the weights exist, and the experiment points at them."""
+    directory = folder.supernet_directory(supernet_hash)
+    try:
+        complete = json.loads((directory / "complete.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(complete, dict) and complete.get("hash") == supernet_hash and folder.supernet.exists()
+
+
+def _last_lines(folder: ExperimentFolder, trial: str, count: int = 1) -> str:
+    """The end of what a trial wrote to its error stream."""
+    try:
+        text = folder.trial_file(trial, "trial.stderr").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " / ".join(lines[-count:])[:500]

@@ -1,0 +1,78 @@
+"""The command of every trial: `python3 -m trionet_nni.nnictl.trial`.
+
+It may be started by any Python (NNI writes `python3`, and the environment need not be activated), so until
+it runs in the experiment's own interpreter it uses the standard library alone. Heavy imports come when it
+is known that they are needed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from trionet_nni.nnictl.folder import ExperimentFolder
+from trionet_nni.nnictl.job import Job, Reporter, fetch_job
+
+_MODULE = "trionet_nni.nnictl.trial"
+
+
+def main() -> int:
+    """Run this process's trial; 0 when its result is stored and reported."""
+    try:
+        folder = ExperimentFolder.of_trial()
+    except LookupError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    _use_interpreter(folder)
+    job = fetch_job(os.environ)
+    _use_code(folder)
+    _share_cores(job)
+
+    from trionet_nni.errors import InputError
+    from trionet_nni.nnictl.stages import run_candidate, run_supernet
+
+    try:
+        (run_supernet if job.is_supernet else run_candidate)(folder, job.parameters, Reporter(job))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _use_interpreter(folder: ExperimentFolder) -> None:
+    """Go on in the interpreter that the experiment was started with."""
+    python = folder.python.read_text(encoding="utf-8").strip()
+    if Path(python) != Path(sys.executable) and os.environ.get("TRIONET_INTERPRETER") != python:
+        # The mark ends the matter where an interpreter calls itself by another name.
+        os.environ["TRIONET_INTERPRETER"] = python
+        os.execv(python, [python, "-m", _MODULE])
+
+
+def _use_code(folder: ExperimentFolder) -> None:
+    """Import plug-ins from the experiment's code directory, wherever the trial was started."""
+    code = folder.code.read_text(encoding="utf-8").strip()
+    if code not in sys.path:
+        sys.path.insert(0, code)
+
+
+def _share_cores(job: Job) -> None:
+    """Candidates run side by side: each gets its share of the cores, not all of them.
+
+    The supernet's trial runs alone and keeps what torch takes by itself.
+    """
+    if job.is_supernet or "OMP_NUM_THREADS" in os.environ:
+        return
+    from trionet_nni.nnictl.rest import Manager
+
+    try:
+        params = Manager.of_trial(job.channel).profile()["params"]
+        concurrency = max(1, int(params["trialConcurrency"]))
+    except (OSError, ValueError, KeyError):
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    os.environ["OMP_NUM_THREADS"] = str(max(1, cores // concurrency))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""What is checked before an experiment starts, so that a mistake costs seconds and not a trained supernet."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from trionet_nni.config import ProjectConfig
+from trionet_nni.errors import InputError
+from trionet_nni.flops import CostModel
+from trionet_nni.plugins import load_table
+from trionet_nni.table import SpaceTable
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is searched, and what a network costs there.
+
+    Attributes:
+        cost: parameters and multiply-accumulates at the experiment's image size and number of classes.
+        images: how many there are to train the supernet on.
+    """
+
+    table: SpaceTable
+    cost: CostModel
+    images: int
+
+
+def with_absolute_paths(config: ProjectConfig, code: Path) -> ProjectConfig:
+    """The same experiment from any working directory: a relative data root starts at the code directory.
+
+    NNI tells neither the advisor nor a trial where the experiment file lies, but where its code does.
+    """
+    if config.data.root is None:
+        return config
+    root = (code / Path(config.data.root).expanduser()).resolve()
+    return config.model_copy(update={"data": config.data.model_copy(update={"root": str(root)})})
+
+
+def use_code(code: Path) -> None:
+    """Let `spaces` and `strategies` be imported from the experiment's code directory."""
+    if str(code) not in sys.path:
+        sys.path.insert(0, str(code))
+
+
+def prepare(config: ProjectConfig, cache: Path) -> Task:
+    """Look at space, plug-ins, data and recipe; decoded images are left in the cache for later.
+
+    Args:
+        config: with absolute paths.
+        cache: folder of decoded images.
+
+    Raises:
+        InputError: one of them cannot be used.
+    """
+    table = load_table(config.space)
+    for field, module in (
+        ("supernet.strategy", config.supernet.strategy),
+        ("supernet.sharing", config.supernet.sharing),
+        ("supernet.sampling", config.supernet.sampling),
+        ("search.strategy", config.search.strategy),
+    ):
+        _check_module(field, module)
+
+    from trionet_nni.data import load_splits  # torch: seconds
+
+    splits = load_splits(config.data, cache)
+    batch, images = config.supernet.recipe.batch_size, len(splits.train)
+    if batch > images:
+        raise InputError(
+            f"supernet.recipe.batch_size: found {batch}, allowed: up to the {images} training images"
+        )
+
+    cost = CostModel(splits.classes, splits.channels, splits.image_size)
+    return Task(table, cost, images)
+
+
+def _check_module(field: str, name: str) -> None:
+    """Whether a plug-in exists, without importing it: NNI takes seconds."""
+    try:
+        found = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        found = None
+    if found is None:
+        raise InputError(f"{field}: found {name!r}, allowed: the dotted path of a module")

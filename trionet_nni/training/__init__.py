@@ -1,0 +1,1 @@
+"""Recipes, batches, BN recalibration, evaluation and fitting: what training is put together from."""

@@ -1,0 +1,60 @@
+"""The recipe of appendix A in torch: SGD with Nesterov momentum, linear warm-up, cosine to zero."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from torch import nn
+from torch.optim import SGD, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from trionet_nni.config import RecipeConfig
+from trionet_nni.errors import InputError
+
+
+def total_steps(recipe: RecipeConfig, steps_per_epoch: int) -> int:
+    """Optimizer steps of a whole run, at least one."""
+    return max(1, round(recipe.epochs * steps_per_epoch))
+
+
+def optimizer(
+    recipe: RecipeConfig, parameters: Iterable[nn.Parameter], weight_decay: float | None = None
+) -> SGD:
+    """SGD at the recipe's peak learning rate, as one fused kernel (a third of the time of the loop).
+
+    Args:
+        weight_decay: instead of the recipe's; 0 where the caller adds it by itself.
+    """
+    return SGD(
+        parameters,
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov and recipe.momentum > 0,
+        weight_decay=recipe.weight_decay if weight_decay is None else weight_decay,
+        fused=True,
+    )
+
+
+def rate(step: int, warmup: int, total: int) -> float:
+    """Learning rate of a step ÷ the peak: (step + 1) ÷ warmup, then a half cosine to 0 at `total`."""
+    if step < warmup:
+        return (step + 1) / warmup
+    if step >= total:
+        return 0.0
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (total - warmup)))
+
+
+def schedule(recipe: RecipeConfig, optimizer: Optimizer, steps_per_epoch: int) -> LambdaLR:
+    """The learning rate, to be moved on after every step.
+
+    Raises:
+        InputError: the warm-up is not shorter than the run.
+    """
+    total = total_steps(recipe, steps_per_epoch)
+    warmup = round(recipe.warmup_epochs * steps_per_epoch)
+    if warmup and warmup >= total:
+        raise InputError(
+            f"recipe.warmup_epochs: found {recipe.warmup_epochs:g}, allowed: below epochs ({recipe.epochs:g})"
+        )
+    return LambdaLR(optimizer, lambda step: rate(step, warmup, total))
