@@ -165,7 +165,7 @@ class ElasticBlock(BaseSuperNetModule):  # type: ignore[misc]
         buffers = dict(self.named_buffers())
         for name, stored, cut in self._frame(block)[1]:
             if stored in buffers and cut:
-                buffers[stored][cut_index(buffers[stored], cut)] = tensors[name]
+                buffers[stored][cut_index(buffers[stored], cut)] = tensors[name].clone()
 
 
 def elastic_blocks(supernet: nn.Module) -> Iterator[ElasticBlock]:

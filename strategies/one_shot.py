@@ -5,22 +5,18 @@
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from nni.nas.evaluator.pytorch import Lightning, LightningModule
+from nni.nas.evaluator.pytorch import Lightning, LightningModule, Trainer
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.oneshot.pytorch.strategy import OneShotStrategy, no_default_hook
 from nni.nas.oneshot.pytorch.supermodule.sampling import PathSamplingRepeat
 from nni.nas.space import RawFormatModelSpace
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -36,10 +32,10 @@ from trionet_nni.errors import InputError
 from trionet_nni.plugins import load_module
 from trionet_nni.table import SpaceTable
 from trionet_nni.training.batches import StepBatches, step_loader
+from trionet_nni.training.checkpoints import NAME, AtomicCheckpointIO, StepCheckpoint, read_checkpoint
 from trionet_nni.training.recipe import optimizer, schedule, total_steps
 
 Report = Callable[[dict[str, float]], None]
-LAST = "last.ckpt"
 
 
 class SupernetTask(LightningModule):  # type: ignore[misc]
@@ -62,6 +58,9 @@ class SupernetTask(LightningModule):  # type: ignore[misc]
     def configure_optimizers(self) -> Any:
         """SGD without decay of its own: decay belongs to the largest sub-network alone."""
         sgd = optimizer(self.recipe, self.parameters(), weight_decay=0.0)
+        for parameter in self.parameters():
+            # An operator may wait for its first gradient; torch's fused kernel wants all momenta or none.
+            sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         steps = schedule(self.recipe, sgd, self.steps_per_epoch)
         return [sgd], [{"scheduler": steps, "interval": "step"}]
 
@@ -143,18 +142,19 @@ def train_supernet(
     steps = total_steps(recipe, batches.steps_per_epoch)
     space = build_supernet(config, splits)
     strategy = TrioNetOneShot(config.supernet, space.table)
-    start = _steps_done(directory / LAST)
-    trainer = _trainer(config.supernet, directory, steps, stop_after_steps)
+    last = directory / NAME
+    start = int(read_checkpoint(last)["global_step"]) if last.exists() else 0
     points = config.supernet.curve_points
-    trainer.callbacks.append(Curves(splits, space.table, strategy.sharing, steps, points, report))
+    curves = Curves(splits, space.table, strategy.sharing, steps, points, report)
+    keeper = StepCheckpoint(directory, config.supernet.checkpoint_minutes, stop_after_steps)
+    trainer = _trainer(directory, steps, [curves, keeper])
     evaluator = Lightning(
         SupernetTask(recipe, batches.steps_per_epoch),
         trainer,
         train_dataloaders=step_loader(batches, start, steps, config.data.workers),
         val_dataloaders=[],
-        fit_kwargs={"ckpt_path": str(directory / LAST), "weights_only": True} if start else None,
+        fit_kwargs={"ckpt_path": str(last)} if start else None,
     )
-    began = time.time()
     strategy(RawFormatModelSpace(space, evaluator), SequentialExecutionEngine())
     if trainer.global_step < steps:
         return
@@ -164,62 +164,24 @@ def train_supernet(
         {
             "hash": config.supernet_hash(),
             "steps": steps,
-            "seconds_of_last_run": round(time.time() - began, 1),
+            "seconds": round(keeper.seconds, 1),
             "operators_sampled": dict(strategy.oneshot_module.operator_counts),
             "data": splits.record,
         },
     )
 
 
-def _trainer(
-    config: SupernetConfig, directory: Path, steps: int, stop_after_steps: int | None
-) -> pl.Trainer:
-    checkpoint = ModelCheckpoint(
-        dirpath=directory,
-        filename="step",
-        save_last=True,
-        save_top_k=1,
-        enable_version_counter=False,
-        save_on_train_epoch_end=False,
-        **_cadence(config.checkpoint_minutes),
-    )
-    return pl.Trainer(
-        max_steps=steps if stop_after_steps is None else min(steps, stop_after_steps),
-        max_epochs=1,
+def _trainer(directory: Path, steps: int, callbacks: list[pl.Callback]) -> Trainer:
+    return Trainer(
+        max_steps=steps,
+        max_epochs=1,  # of the loader, which is the whole run
         devices=1,
         accelerator="auto",
-        logger=TensorBoardLogger(directory, name=None, version="tensorboard"),
-        callbacks=[checkpoint, SaveAtEnd(directory)],
+        logger=TensorBoardLogger(directory, name="", version="tensorboard"),
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
         enable_progress_bar=False,
         enable_model_summary=False,
         limit_val_batches=0,
         num_sanity_val_steps=0,
     )
-
-
-def _cadence(minutes: float) -> dict[str, Any]:
-    """Lightning counts either time or steps; 0 minutes means after every step."""
-    if minutes == 0:
-        return {"every_n_train_steps": 1}
-    return {"train_time_interval": timedelta(minutes=minutes)}
-
-
-class SaveAtEnd(pl.Callback):
-    """A last checkpoint when training stops, so that nothing done is lost."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save under a temporary name, then rename."""
-        temporary = self.directory / f".{LAST}.tmp"
-        trainer.save_checkpoint(temporary)
-        shutil.move(temporary, self.directory / LAST)
-
-
-def _steps_done(checkpoint: Path) -> int:
-    """Optimizer steps in a checkpoint; 0 without one."""
-    if not checkpoint.exists():
-        return 0
-    steps: int = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["global_step"]
-    return steps

@@ -49,7 +49,7 @@ def test_taking_is_selecting_the_rows(rule, dim):
 
 
 def with_other_heads_zeroed(block, rule):
-    """The same heads at the operator's full width, unselected q, k, v rows at zero, and the sliced operator.
+    """The sliced operator, and the same heads at full width with unselected q, k, v rows at zero.
 
     Returns both operators and the positions of the sliced outputs among the full ones.
     """

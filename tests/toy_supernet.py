@@ -1,4 +1,8 @@
-"""A supernet strategy that takes no time, for tests of the bridge. What it does is told by files in $TOY."""
+"""A supernet strategy that takes no time, for tests of the bridge. Environment variables steer it.
+
+TOY_CALLS: file that every call is noted in; TOY_SECONDS: duration of an evaluation;
+TOY_SUPERNET=fails: the training fails; TOY_LATE: trials (their numbers) that crash during the evaluation.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +23,18 @@ def toy_accuracy(architecture: Architecture) -> float:
     return int(architecture.hash[:6], 16) / 16**6
 
 
+def note(*words: str) -> None:
+    with Path(os.environ["TOY_CALLS"]).open("a") as calls:
+        calls.write(" ".join((*words, os.environ["NNI_TRIAL_JOB_ID"])) + "\n")
+
+
 def train_supernet(
     config: ProjectConfig, directory: Path, report: Callable[[dict[str, float]], None]
 ) -> None:
-    """Report three points of a curve."""
+    note("train", config.supernet_hash())
     if os.environ.get("TOY_SUPERNET") == "fails":
         raise RuntimeError("the toy supernet was told to fail")
     for step in range(1, 4):
-        time.sleep(0.1)
         report({"default": step / 4, "conv": step / 4, "step": step})
     (directory / "complete.json").write_text(json.dumps({"hash": config.supernet_hash()}))
 
@@ -34,12 +42,14 @@ def train_supernet(
 def evaluate(
     config: ProjectConfig, supernet_directory: Path, architecture: Architecture, cache: Path
 ) -> Evaluation:
-    """Note each call in $TOY_CALLS, then take as long as $TOY_SECONDS says, or fail as $TOY_FAILURES says."""
-    with Path(os.environ["TOY_CALLS"]).open("a") as calls:
-        calls.write(f"{architecture.hash} {os.environ['NNI_TRIAL_JOB_ID']}\n")
+    note("start", architecture.hash)
     time.sleep(float(os.environ.get("TOY_SECONDS", "0")))
+    number = os.environ["NNI_TRIAL_SEQ_ID"]
+    if number in os.environ.get("TOY_LATE", "").split(","):
+        os._exit(3)
     accuracy = toy_accuracy(architecture)
-    if "nan" in os.environ.get("TOY_FAILURES", "") and accuracy > 0.5:
+    if number in os.environ.get("TOY_NAN", "").split(","):
         accuracy = float("nan")
+    note("done", architecture.hash)
     cost = architecture_cost(architecture, image_size=28, classes=10, channels=1)
     return Evaluation(architecture, accuracy, 1, cost.flops, cost.params, 0.0)

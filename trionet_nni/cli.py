@@ -58,7 +58,7 @@ def _add_search(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("experiment", type=Path, help="experiment file, e.g. experiments/quickstart.yml")
     parser.add_argument("--port", type=int, help="of the portal (default: a free one from 8080 on)")
     parser.add_argument("--top", type=int, default=5, help="networks to export (default: 5)")
-    parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="folder for them (default: out)")
+    parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="their folder (default: out)")
 
 
 def _search(options: argparse.Namespace) -> int:
@@ -102,7 +102,7 @@ def _retrain(options: argparse.Namespace) -> int:
         return 0
     if not (options.architecture and options.experiment and options.out):
         raise InputError(
-            "retrain: found no exported folder, allowed: a folder, or --architecture with --experiment and -o"
+            "retrain: found no exported folder, allowed: one, or --architecture with --experiment and -o"
         )
     retrain_architecture(options.architecture, options.experiment, options.out, seed=options.seed)
     return 0

@@ -141,7 +141,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def load_experiment(path: str | Path) -> ProjectConfig:
-    """Read the project's part of an experiment file; relative data roots start at the file's folder.
+    """Read the project's part of an experiment file; relative data roots start at its codeDirectory.
 
     Raises:
         InputError: one line that names the file, the field, what was found and what is allowed.

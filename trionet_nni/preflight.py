@@ -1,4 +1,4 @@
-"""What is checked before an experiment starts, so that a mistake costs seconds and not a trained supernet."""
+"""What is checked before an experiment starts, so that a mistake costs seconds, not a trained supernet."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ def with_absolute_paths(config: ProjectConfig, code: Path) -> ProjectConfig:
 
     NNI tells neither the advisor nor a trial where the experiment file lies, but where its code does.
     """
-    if config.data.root is None:
-        return config
-    root = (code / Path(config.data.root).expanduser()).resolve()
-    return config.model_copy(update={"data": config.data.model_copy(update={"root": str(root)})})
+    settings = config.model_dump(mode="json")
+    if config.data.root is not None:
+        settings["data"]["root"] = str((code / Path(config.data.root).expanduser()).resolve())
+    # Read again, as every trial reads it: 10 and 10.0 are equal, but not to the supernet's hash.
+    return ProjectConfig.model_validate(settings)
 
 
 def use_code(code: Path) -> None:

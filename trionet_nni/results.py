@@ -54,7 +54,8 @@ class Evaluation:
         """
         if not isinstance(data, dict):
             raise InputError(f"evaluation: found {type(data).__name__}, allowed: an object")
-        numbers = {name: _number(data, name) for name in ("accuracy", "images", "flops", "params", "seconds")}
+        names = ("accuracy", "images", "flops", "params", "seconds")
+        numbers = {name: _number(data, name) for name in names}
         return cls(
             Architecture.from_dict(data.get("architecture")),
             numbers["accuracy"],
@@ -136,7 +137,6 @@ def _read(path: Path) -> Evaluation:
 
 def _number(data: dict[str, Any], name: str) -> float:
     value = data.get(name)
-    valid = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not valid:
-        raise InputError(f"{name}: found {value!r}, allowed: a finite number")
-    return value  # type: ignore[no-any-return]
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        return value
+    raise InputError(f"{name}: found {value!r}, allowed: a finite number")

@@ -61,8 +61,8 @@ def statistics(store: Store, indices: Tensor) -> tuple[Tensor, Tensor]:
     A channel without any variation gets the smallest step of a pixel as deviation.
     """
     counts = torch.zeros(store.channels, 256, dtype=torch.int64)
-    for part in indices.split(4096):
-        for channel, values in enumerate(store.read(part).transpose(0, 1)):
+    for start in range(0, len(indices), 4096):
+        for channel, values in enumerate(store.read(indices[start : start + 4096]).transpose(0, 1)):
             counts[channel] += torch.bincount(values.flatten(), minlength=256)
     levels = torch.arange(256, dtype=torch.float64) / 255
     share = counts.double() / counts.sum(1, keepdim=True)

@@ -114,8 +114,10 @@ def divide(config: DataConfig, labels: Tensor, train_count: int | None) -> dict[
 def _check_sizes(config: DataConfig, pool: int) -> None:
     left = pool - config.search_images - config.recalibration_images
     if left < 1:
-        wanted = f"search_images {config.search_images} + recalibration_images {config.recalibration_images}"
-        raise InputError(f"data.search_images: found {wanted}, allowed: together below {pool} (all images)")
+        raise InputError(
+            f"data.search_images: found {config.search_images} and recalibration_images "
+            f"{config.recalibration_images}, allowed: together below {pool} (the images to train on)"
+        )
     if config.train_images is not None and config.train_images > left:
         raise InputError(f"data.train_images: found {config.train_images}, allowed: up to {left}")
 

@@ -75,6 +75,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         self._again: list[Running] = []  # candidates that wait for another trial
         self._running: dict[int, Running] = {}
         self._early: dict[int, list[Message]] = {}  # messages about trials that are not known yet
+        self._ended: set[int] = set()  # a restarted trial may end before NNI says that it restarted it
         self._models: list[CandidateSpace] = []
         self.on_adopted: Callable[[list[CandidateSpace]], None] = lambda models: None
 
@@ -131,10 +132,12 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
     def trial_ended(self, parameter_id: int, trial: str, event: str) -> None:
         """A trial has ended, however it did."""
         if parameter_id == self._supernet.parameter_id and self._supernet.state == "running":
+            self._ended.add(parameter_id)
             self._supernet.ended(trial)
             _log.info("supernet: trial %s %s, now %s", trial, event, self._supernet.state)
             self._save()
         elif parameter_id in self._running:
+            self._ended.add(parameter_id)
             running = self._running.pop(parameter_id)
             running.confirmed = True
             self._finish(running, event)
@@ -193,6 +196,8 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         return Running(model, failures)
 
     def _adopt(self, parameter_id: int, parameters: dict[str, Any]) -> None:
+        if parameter_id in self._ended:
+            return
         if "stage" in parameters:
             self._supernet.adopt(parameter_id)
         elif parameter_id in self._running:

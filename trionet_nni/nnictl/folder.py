@@ -1,4 +1,4 @@
-"""Where an experiment keeps what. Standard library only: a trial reads it before it knows its environment."""
+"""Where an experiment keeps what. Standard library only: a trial needs it before it knows its Python."""
 
 from __future__ import annotations
 

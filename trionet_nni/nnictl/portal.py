@@ -54,7 +54,7 @@ def listens_everywhere(port: int) -> bool:
 
 
 def listening_sockets() -> list[tuple[int, bool]]:
-    """(port, whether it is bound to loopback) of every listening TCP socket; none where /proc is missing."""
+    """(port, bound to loopback or not) of every listening TCP socket; none where /proc is missing."""
     found = []
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:

@@ -15,7 +15,7 @@ from typing import Any
 from nni.nas.strategy import Strategy
 
 from trionet_nni.atomic import write_json, write_text
-from trionet_nni.config import ProjectConfig, parse_project
+from trionet_nni.config import parse_project
 from trionet_nni.errors import InputError
 from trionet_nni.nnictl.candidate import CandidateSpace
 from trionet_nni.nnictl.engine import AdvisorEngine, SearchFailed

@@ -43,7 +43,7 @@ def run_supernet(folder: ExperimentFolder, parameters: dict[str, Any], reporter:
             with (directory / "curve.jsonl").open("a", encoding="utf-8") as curve:
                 plugin.train_supernet(config, directory, _recorded(curve.write, reporter))
     if not _is_complete(directory, supernet_hash):
-        raise InputError(f"{directory}: found no complete.json of {supernet_hash}, allowed: a trained supernet")
+        raise InputError(f"{directory}: found no trained supernet of {supernet_hash}, allowed: one")
     write_json(folder.supernet, {"directory": str(directory), "hash": supernet_hash})
 
 

@@ -1,0 +1,1 @@
+"""The spatial operators, one a file, as plain torch modules."""

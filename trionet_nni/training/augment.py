@@ -30,7 +30,8 @@ def shift(pixels: Tensor, generator: torch.Generator) -> Tensor:
     start = torch.randint(0, 2 * reach + 1, (2, batch, 1), generator=generator)
     rows, columns = start + torch.arange(side)
     images = torch.arange(batch)[:, None, None]
-    return padded.permute(0, 2, 3, 1)[images, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    moved = padded.permute(0, 2, 3, 1)[images, rows[:, :, None], columns[:, None, :]]
+    return moved.permute(0, 3, 1, 2).contiguous()
 
 
 def flip(pixels: Tensor, generator: torch.Generator) -> Tensor:

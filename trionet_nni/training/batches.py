@@ -1,4 +1,4 @@
-"""Training batches as a pure function of (seed, step), so that a resumed run sees what it would have seen."""
+"""Training batches as a pure function of (seed, step), so that a resumed run sees the same ones."""
 
 from __future__ import annotations
 

@@ -55,6 +55,7 @@ def schedule(recipe: RecipeConfig, optimizer: Optimizer, steps_per_epoch: int) -
     warmup = round(recipe.warmup_epochs * steps_per_epoch)
     if warmup and warmup >= total:
         raise InputError(
-            f"recipe.warmup_epochs: found {recipe.warmup_epochs:g}, allowed: below epochs ({recipe.epochs:g})"
+            f"recipe.warmup_epochs: found {recipe.warmup_epochs:g}, "
+            f"allowed: below epochs ({recipe.epochs:g})"
         )
     return LambdaLR(optimizer, lambda step: rate(step, warmup, total))

@@ -1,0 +1,43 @@
+"""Small real supernets for the tests: digits, the small space, a few steps."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from trionet_nni.config import ProjectConfig
+
+STEPS = 8
+
+
+def project(**supernet: Any) -> ProjectConfig:
+    """An experiment of `STEPS` steps on a few hundred digits."""
+    recipe = {
+        "epochs": STEPS / 10,
+        "batch_size": 16,
+        "learning_rate": 0.05,
+        "warmup_epochs": 0.1,
+        "weight_decay": 1e-3,
+        "dropout": 0.1,
+        "augment": "shift",
+    }
+    return ProjectConfig.model_validate(
+        {
+            "space": "spaces.small",
+            "data": {"train_images": 160, "search_images": 40, "recalibration_images": 40},
+            "supernet": {"recipe": recipe, "curve_points": 1, "checkpoint_minutes": 0, **supernet},
+            "search": {"max_flops": 2e7},
+        }
+    )
+
+
+def main() -> None:
+    """Train in a folder: what the kill-and-resume test starts as a process of its own."""
+    from strategies.one_shot import train_supernet
+
+    train_supernet(project(), Path(sys.argv[1]), lambda _: None, cache=Path(sys.argv[2]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""The execution engine alone: retries, early messages, resumption. No NNI manager."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nni.nas.execution.event import ModelEventType, TrainingEndEvent
+from nni.nas.space import ModelStatus
+
+from spaces.small import TABLE
+from tests.conftest import random_architectures
+from trionet_nni.nnictl.candidate import CandidateSpace
+from trionet_nni.nnictl.engine import AdvisorEngine, SearchFailed
+from trionet_nni.nnictl.folder import ExperimentFolder
+from trionet_nni.nnictl.supernet_stage import SupernetStage
+
+SPACE = CandidateSpace(TABLE)
+
+
+class Bench:
+    """An engine, what it sent, and what its strategy heard."""
+
+    def __init__(self, tmp_path: Path, *, first: int = 0, supernet: str = "done") -> None:
+        self.first, self.sent = first, list[dict[str, Any]]()
+        self.heard: list[tuple[str, float | None]] = []
+        self.stored: dict[str, float] = {}
+        folder = ExperimentFolder(tmp_path / "runs" / "id")
+        self.stage = SupernetStage(folder, "h", self.send)
+        self.stage.state = supernet  # type: ignore[assignment]
+        self.engine = AdvisorEngine(
+            SPACE,
+            self.stage,
+            self.send,
+            retries=1,
+            stored=lambda model: self.stored.get(model.architecture.hash),
+            save=lambda: None,
+        )
+        self.engine.register_model_event_callback(ModelEventType.TrainingEnd, self.hear)
+
+    def send(self, parameters: dict[str, Any]) -> int:
+        self.sent.append(parameters)
+        return self.first + len(self.sent) - 1
+
+    def hear(self, event: TrainingEndEvent) -> None:
+        self.heard.append((event.model.architecture.hash, event.model.metric))
+
+    def does(self, *messages: Callable[[], None]) -> None:
+        """Have the strategy's thread handle these and stop."""
+        for message in messages:
+            self.engine.post(message)
+        self.engine.shutdown()
+        self.engine.idle_worker_available()
+        self.engine._stopped = False
+
+    def model(self, seed: int = 0) -> CandidateSpace:
+        frozen = SPACE.freeze(random_architectures(TABLE, 1, seed)[0].to_sample())
+        assert isinstance(frozen, CandidateSpace)
+        return frozen
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_result_reaches_the_strategy(bench: Bench) -> None:
+    engine, model = bench.engine, bench.model()
+    engine.request(1)
+    assert engine.idle_worker_available()
+    engine.submit_models(model)
+    assert bench.sent == [model.sample]
+    engine.metric(0, 0.5)
+    engine.trial_ended(0, "t", "SUCCEEDED")
+    assert bench.heard == [(model.architecture.hash, 0.5)]
+    assert model.status == ModelStatus.Trained and engine.unfinished() == []
+
+
+@pytest.mark.parametrize("event, accuracy", [("FAILED", 0.5), ("SUCCEEDED", None), ("USER_CANCELED", None)])
+def test_trial_without_a_result_is_tried_again_and_then_given_up(
+    bench: Bench, event: str, accuracy: float | None
+) -> None:
+    engine, model = bench.engine, bench.model()
+    engine.request(1)
+    engine.submit_models(model)
+    engine.metric(0, accuracy)
+    engine.trial_ended(0, "t", event)
+    assert bench.heard == [] and engine.unfinished() == [model]
+    bench.does(lambda: engine.request(1))
+    assert bench.sent == [model.sample] * 2
+    engine.trial_ended(1, "t", event)
+    assert bench.heard == [(model.architecture.hash, None)] and model.status == ModelStatus.Failed
+
+
+def test_no_candidate_before_the_supernet(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, supernet="waiting")
+    bench.does(lambda: bench.engine.request(2))
+    assert bench.sent == [{"stage": "supernet"}]
+    bench.does(lambda: bench.engine.trial_ended(0, "t", "SUCCEEDED"), lambda: bench.engine.request(1))
+    assert bench.sent == [{"stage": "supernet"}] * 2  # it left no weights: once more
+    with pytest.raises(SearchFailed, match="supernet's trial t failed"):
+        bench.does(lambda: bench.engine.trial_ended(1, "t", "FAILED"))
+
+
+def test_messages_before_adoption_are_kept(bench: Bench) -> None:
+    engine, model = bench.engine, bench.model()
+    adopted: list[CandidateSpace] = []
+    engine.on_adopted = adopted.extend
+    assert model.sample is not None
+    bench.does(
+        lambda: engine.metric(7, 0.25),
+        lambda: engine.trial_ended(7, "t", "SUCCEEDED"),
+        lambda: engine.adopt({7: dict(model.sample or {})}),
+    )
+    assert bench.heard == [(model.architecture.hash, 0.25)]
+    assert [known.architecture for known in adopted] == [model.architecture]
+
+
+def test_resume_adopts_puts_back_and_takes_what_is_stored(tmp_path: Path) -> None:
+    before = Bench(tmp_path)
+    models = [before.model(seed) for seed in range(4)]
+    before.engine.request(4)
+    before.engine.submit_models(*models)
+    after = Bench(tmp_path, first=100)
+    (tmp_path / "runs/supernets/h").mkdir(parents=True)
+    after.engine.load_state_dict(before.engine.state_dict())
+    after.stage.state = "done"
+    after.stored[models[2].architecture.hash] = 0.75
+    engine = after.engine
+    after.does(
+        lambda: engine.metric(3, 0.5),  # restarted, and over before NNI says so
+        lambda: engine.trial_ended(3, "t", "SUCCEEDED"),
+        lambda: engine.adopt({0: dict(models[0].sample or {}), 3: dict(models[3].sample or {})}),
+        lambda: engine.request(2),
+        lambda: engine.request(1),
+    )
+    assert sorted(after.heard) == sorted(
+        [(models[2].architecture.hash, 0.75), (models[3].architecture.hash, 0.5)]
+    )
+    assert after.sent == [models[1].sample]  # put back
+    running = {model.architecture for model in engine.unfinished()}
+    assert running == {models[0].architecture, models[1].architecture}
+
+
+def test_space_refuses_what_it_does_not_hold() -> None:
+    sample = random_architectures(TABLE, 1)[0].to_sample()
+    assert SPACE.contains(sample)
+    assert not SPACE.contains({**sample, "stage1.depth": 3})
+    assert not SPACE.contains({})
+    assert set(sample) <= set(SPACE.simplify())
+    drawn = SPACE.random()
+    assert TABLE.contains(drawn.architecture) and set(drawn.sample) <= set(SPACE.simplify())

@@ -1,0 +1,157 @@
+"""Export: the folders say and hold what the search measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from tiny import CACHE, RECIPE, digit_folder, small_splits
+from tiny_experiment import CANDIDATES, finished, project
+
+from strategies.one_shot import TrioNetOneShot, build_supernet
+from trionet_nni.architecture import Architecture
+from trionet_nni.card import read_card
+from trionet_nni.config import load_experiment
+from trionet_nni.errors import InputError
+from trionet_nni.export import ExportedRow, experiment_folder, export, print_exported
+from trionet_nni.flops import architecture_cost
+from trionet_nni.loading import load
+from trionet_nni.plugins import load_table
+from trionet_nni.results import ResultsStore
+from trionet_nni.training.evaluate import accuracy
+from trionet_nni.training.recalibrate import recalibrate
+
+
+@cache
+def exported() -> list[ExportedRow]:
+    return export(finished().root, 5, CACHE.parent / "out")
+
+
+def test_the_best_come_first_each_in_its_folder() -> None:
+    rows = exported()
+    assert [row.rank for row in rows] == [1, 2, 3]  # as many as there are
+    assert {row.evaluation.architecture for row in rows} == set(CANDIDATES)
+    scores = [row.evaluation.accuracy for row in rows]
+    assert scores == sorted(scores, reverse=True)
+    for row in rows:
+        assert {path.name for path in row.folder.iterdir()} >= {
+            "architecture.json",
+            "weights.safetensors",
+            "retrain.yml",
+            "retrain.sh",
+            "card.md",
+            "card.json",
+        }
+        assert Architecture.load(row.folder / "architecture.json") == row.evaluation.architecture
+        assert os.access(row.folder / "retrain.sh", os.X_OK)
+        assert not [path for path in row.folder.iterdir() if path.name.endswith(".tmp")]
+
+
+def test_the_exported_network_scores_what_the_search_measured() -> None:
+    for row in exported():
+        network = load(row.folder)
+        assert accuracy(network, small_splits().search) == row.evaluation.accuracy
+
+
+def test_logits_are_those_of_the_supernet() -> None:
+    """The whole supernet, its choices set to the architecture and its BN recalibrated, gives the same."""
+    config, splits = project(), small_splits()
+    strategy = TrioNetOneShot(config.supernet, load_table(config.space))
+    supernet = strategy.mutate_model(build_supernet(config, splits))
+    directory = finished().supernet_directory(config.supernet_hash())
+    inputs = splits.search.normalized(slice(0, 8))
+    for row in exported():
+        supernet.load_state_dict(load_file(directory / "supernet.safetensors"))
+        sample = row.evaluation.architecture.to_sample()
+        for module in supernet.modules():
+            if hasattr(module, "resample"):
+                module.resample(memo=dict(sample))
+        recalibrate(supernet, splits.recalibration)
+        with torch.no_grad():
+            torch.testing.assert_close(
+                load(row.folder)(inputs), supernet.eval()(inputs), rtol=1e-5, atol=1e-5
+            )
+
+
+def test_the_card_says_what_was_measured_on_what() -> None:
+    for row in exported():
+        card, result = read_card(row.folder), row.evaluation
+        cost = architecture_cost(result.architecture, image_size=28, classes=10, channels=3)
+        network = load(row.folder)
+        assert (card.flops, card.params) == (cost.flops, cost.params)
+        assert card.params == sum(p.numel() for p in network.parameters())
+        assert card.measured is not None
+        assert (card.measured.accuracy, card.measured.images) == (result.accuracy, 40)
+        assert card.operators == [[b.operator for b in stage] for stage in result.architecture.stages]
+        assert card.seeds == {"data": 0, "supernet": 0, "search": 7}
+        assert card.data == small_splits().record
+        assert card.class_names == list(small_splits().class_names)
+        torch.testing.assert_close(torch.tensor(card.mean), small_splits().train.mean)
+        text = (row.folder / "card.md").read_text(encoding="utf-8")
+        measured = f"{result.accuracy:.4f} on 40 images"
+        for fact in (f"{cost.flops:,}", f"{cost.params:,}", measured, "search 7"):
+            assert fact in text
+
+
+def test_retrain_yml_is_complete() -> None:
+    data = yaml.safe_load((exported()[0].folder / "retrain.yml").read_text(encoding="utf-8"))
+    assert data["data"]["root"] == str(digit_folder().resolve())
+    assert data["retrain"] == RECIPE.model_dump()
+    assert data["architecture"] == "architecture.json"
+
+
+def test_the_table_names_the_next_command(capsys: pytest.CaptureFixture[str]) -> None:
+    print_exported(exported(), Path("out"))
+    output = capsys.readouterr().out
+    assert "bash out/1/retrain.sh" in output
+    assert f"{exported()[0].evaluation.accuracy:.4f}" in output
+
+
+def test_exporting_again_keeps_what_was_trained(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export(finished().root, 2, out)
+    (out / "1" / "retrained.safetensors").write_bytes(b"trained for days")
+    export(finished().root, 2, out)
+    assert (out / "1" / "retrained.safetensors").exists()
+    shutil.copy(out / "2" / "architecture.json", out / "1" / "architecture.json")  # now another network's
+    export(finished().root, 2, out)
+    assert not (out / "1" / "retrained.safetensors").exists()
+    aside = [path for path in out.iterdir() if path.name.startswith("1-until-")]
+    assert [(path / "retrained.safetensors").read_bytes() for path in aside] == [b"trained for days"]
+
+
+def test_an_experiment_is_found_by_nnis_id(tmp_path: Path) -> None:
+    record = {"tiny0001": {"logDir": str(finished().root.parent), "status": "DONE"}}
+    (tmp_path / ".experiment").write_text(json.dumps(record))
+    assert experiment_folder("tiny0001", tmp_path) == finished().root
+    with pytest.raises(InputError, match="experiment: found 'other', allowed: an id that nnictl"):
+        experiment_folder("other", tmp_path)
+
+
+def test_an_experiment_without_results_is_refused(tmp_path: Path) -> None:
+    copy = tmp_path / "runs" / "copy"
+    shutil.copytree(finished().root, copy)
+    with pytest.raises(InputError, match="--top: found 0"):
+        export(copy, 0, tmp_path)
+    for file in ResultsStore(copy / "trionet" / "evaluations").folder.iterdir():
+        file.unlink()
+    with pytest.raises(InputError, match="found no evaluation"):
+        export(copy, 1, tmp_path)
+    (copy / "trionet" / "supernet.json").write_text(json.dumps({"directory": str(tmp_path), "hash": ""}))
+    with pytest.raises(InputError, match=r"supernet\.safetensors: found nothing"):
+        export(copy, 1, tmp_path)
+    (copy / "trionet" / "project.json").write_text("{")
+    with pytest.raises(InputError, match=r"project\.json: found no readable JSON"):
+        export(copy, 1, tmp_path)
+
+
+def test_shipped_experiments_are_read() -> None:
+    for path in (Path(__file__).resolve().parents[1] / "experiments").glob("*.yml"):
+        load_experiment(path)

@@ -1,0 +1,141 @@
+"""`trionet search`: refusals before anything starts, the run itself, and what it says."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rich.console import Console
+from toy_experiment import ToyExperiment
+
+from trionet_nni import export as exporting
+from trionet_nni import search as searching
+from trionet_nni.errors import InputError
+from trionet_nni.nnictl import launch
+from trionet_nni.nnictl.screen import Screen, panel, summary
+from trionet_nni.nnictl.watch import Snapshot
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ToyExperiment]:
+    experiment = ToyExperiment(tmp_path, monkeypatch)
+    create = launch.create
+
+    def remembered(*arguments: Any, **options: Any) -> launch.Experiment:
+        experiment.started.append(create(*arguments, **options))
+        return experiment.started[-1]
+
+    monkeypatch.setattr(launch, "create", remembered)
+    monkeypatch.setattr(searching, "_POLL_SECONDS", 0.2)
+    try:
+        yield experiment
+    finally:
+        experiment.close()
+
+
+def test_search_from_file_to_export(
+    toy: ToyExperiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exported: list[tuple[Path, int, Path]] = []
+    monkeypatch.setattr(exporting, "export", lambda *given: exported.append(given) or [])
+    monkeypatch.setattr(exporting, "print_exported", lambda rows, out: print("exported to", out))
+    toy.write(trials=5)
+    assert searching.search(toy.yaml, out=Path("out"), top=3) == 0
+    said = capsys.readouterr().out
+    assert exported == [(toy.experiment_folder.root, 3, Path("out"))]
+    assert re.search(r"experiment \w{8}, portal http://127\.0\.0\.1:\d+", said)
+    assert "candidates: 4 of 4, 0 failed, best " in said and "exported to out" in said
+    assert f"loopback.cjs nnictl view {toy.id}" in re.sub(r"\S*/nnictl view", "nnictl view", said)
+    with pytest.raises(OSError):
+        toy.manager.get("/check-status")  # it was stopped
+
+
+def test_failure_is_shown(toy: ToyExperiment, capsys: pytest.CaptureFixture[str]) -> None:
+    toy.set(TOY_SUPERNET="fails")
+    toy.write()
+    assert searching.search(toy.yaml) == 1
+    said = capsys.readouterr().out
+    assert "the toy supernet was told to fail" in said and f"resume {toy.id}" in said
+
+
+def test_interrupt_leaves_the_experiment_running(
+    toy: ToyExperiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(searching, "_watch", interrupt)
+    toy.write()
+    assert searching.search(toy.yaml) == 130
+    said = capsys.readouterr().out
+    assert f"stop {toy.id}" in said and f"resume {toy.id}" in said and f"trionet export {toy.id}" in said
+    assert isinstance(toy.manager.get("/check-status"), (dict, str))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"search": {"max_flops": 1}}, "search.max_flops: found 1, allowed: 5.424e+06 to"),
+        ({"search": {"max_flops": -1}}, "tuner.classArgs: search.max_flops: found -1"),
+        ({"search": {"max_flops": 1e7, "colour": 1}}, "search.colour: found 1"),
+        ({"space": "spaces.none"}, "space: found 'spaces.none'"),
+        ({"supernet": {"strategy": "strategies.none"}}, "supernet.strategy: found 'strategies.none'"),
+        ({"supernet": {"recipe": {"batch_size": 9999}}}, "batch_size: found 9999, allowed: up to the"),
+        ({"data": {"name": "folder", "root": "nowhere"}}, "data.root"),
+    ],
+)
+def test_refused_before_anything_starts(
+    toy: ToyExperiment, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], message: str
+) -> None:
+    settings = yaml.safe_load(toy.write().read_text())
+    settings["tuner"]["classArgs"].update(change)
+    toy.yaml.write_text(yaml.safe_dump(settings))
+    with pytest.raises(InputError) as refused:
+        searching.search(toy.yaml)
+    assert str(refused.value).startswith(f"{toy.yaml}: ") and message in str(refused.value)
+    assert not toy.started and not (toy.folder / "home" / "nni-experiments").exists()
+
+
+def test_file_that_nni_refuses(toy: ToyExperiment) -> None:
+    settings = yaml.safe_load(toy.write().read_text())
+    toy.yaml.write_text(yaml.safe_dump({**settings, "trialConcurrency": "many"}))
+    with pytest.raises(InputError, match="nnictl refuses it"):
+        searching.search(toy.yaml)
+
+
+def test_port_in_use_is_refused(toy: ToyExperiment) -> None:
+    import socket
+
+    toy.write()
+    refused = pytest.raises(InputError, match=r"--port: found \d+, which is in use")
+    with socket.create_server(("127.0.0.1", 0)) as taken, refused:
+        searching.search(toy.yaml, port=taken.getsockname()[1])
+
+
+def test_screen_without_a_terminal_speaks_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    with Screen(Console(), "http://127.0.0.1:1") as screen:
+        for step in range(5):
+            screen.show(Snapshot("RUNNING", "supernet", step, 10))
+        for done in range(5):
+            screen.show(Snapshot("RUNNING", "candidates", done=done, total=5))
+        screen.show(Snapshot("DONE", "candidates", done=5, total=5))
+    assert capsys.readouterr().out.splitlines() == [
+        "supernet: step 0 of 10",
+        "candidates: 0 of 5, 0 failed",
+        "candidates: 5 of 5, 0 failed",
+    ]
+
+
+def test_panel_shows_stage_best_and_portal() -> None:
+    console = Console(width=100, record=True, force_terminal=False, file=io.StringIO())
+    console.print(panel(Snapshot("RUNNING", "supernet", 3, 9, {"default": 0.5, "conv": 0.25}), "http://p"))
+    console.print(panel(Snapshot("RUNNING", "candidates", done=2, total=8, failed=1, eta=75), "http://p"))
+    said = console.export_text()
+    for part in ("3 of 9", "mean 50.0%, conv 25.0%", "2 of 8", "none yet", "1 min 15 s", "http://p"):
+        assert part in said
+    assert summary(Snapshot("INITIALIZED", "starting")) == "starting (initialized)"

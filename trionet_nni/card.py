@@ -1,0 +1,184 @@
+"""The card of an exported network: what it is, how it was measured, and all that is needed to load it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from trionet_nni import __version__
+from trionet_nni.architecture import Architecture, block_to_dict
+from trionet_nni.atomic import write_json, write_text
+from trionet_nni.data import Splits
+from trionet_nni.errors import InputError
+from trionet_nni.flops import architecture_cost
+
+
+class Measured(BaseModel):
+    """An accuracy, 0 to 1, with the images it was measured on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    accuracy: float
+    images: int
+    split: str
+
+
+class Card(BaseModel):
+    """Everything known about an exported network.
+
+    Attributes:
+        architecture: hash of `architecture.json`.
+        mean, std: of the training pixels in [0, 1], per channel: how inputs are normalized.
+        operators: of every block, stage by stage.
+        flops: 2 × multiply-accumulates of one image.
+        measured: the supernet's sub-network on the search split; None where there was no supernet.
+        data: how the images were divided.
+        seeds: of the division, the supernet and the search.
+        origin: experiment and supernet it comes from.
+        commit: of this project's checkout when it was exported, if known.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    space: str
+    architecture: str
+    classes: int
+    channels: int
+    image_size: int
+    class_names: list[str]
+    mean: list[float]
+    std: list[float]
+    operators: list[list[str]]
+    flops: int
+    params: int
+    measured: Measured | None
+    data: dict[str, Any]
+    seeds: dict[str, int]
+    origin: dict[str, str]
+    commit: str | None
+    version: str
+
+
+def make_card(
+    name: str,
+    architecture: Architecture,
+    splits: Splits,
+    *,
+    seeds: dict[str, int],
+    origin: dict[str, str] | None = None,
+    measured: Measured | None = None,
+) -> Card:
+    """Describe a network for the data it is meant for."""
+    cost = architecture_cost(
+        architecture, image_size=splits.image_size, classes=splits.classes, channels=splits.channels
+    )
+    return Card(
+        name=name,
+        space=architecture.space,
+        architecture=architecture.hash,
+        classes=splits.classes,
+        channels=splits.channels,
+        image_size=splits.image_size,
+        class_names=list(splits.class_names),
+        mean=splits.train.mean.tolist(),
+        std=splits.train.std.tolist(),
+        operators=[[block.operator for block in stage] for stage in architecture.stages],
+        flops=cost.flops,
+        params=cost.params,
+        measured=measured,
+        data=splits.record,
+        seeds=seeds,
+        origin=origin or {},
+        commit=commit(),
+        version=__version__,
+    )
+
+
+def write_card(folder: Path, card: Card, architecture: Architecture) -> None:
+    """Write `card.md` for people and `card.json` for `load()`."""
+    write_text(folder / "card.md", _markdown(card, architecture))
+    write_json(folder / "card.json", card.model_dump())
+
+
+def read_card(folder: Path) -> Card:
+    """Read `card.json`.
+
+    Raises:
+        InputError: it is missing, or no card.
+    """
+    path = folder / "card.json"
+    try:
+        return Card.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}), allowed: a folder that trionet export wrote"
+        ) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"{path}: {field}: found {repr(first['input'])[:60]}, allowed: {first['msg']}"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: found no readable JSON ({error}), allowed: a card") from None
+
+
+def commit() -> str | None:
+    """Commit of the checkout this runs from, with "+changes" behind it where files differ; None outside."""
+    root = Path(__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return None
+    try:
+        head = _git(root, "rev-parse", "HEAD")
+        return head + ("+changes" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=20
+    )
+    return done.stdout.strip()
+
+
+def _markdown(card: Card, architecture: Architecture) -> str:
+    writer = f"trionet-nni {card.version}" + (f" at commit `{card.commit}`" if card.commit else "")
+    lines = [
+        f"# {card.name}",
+        "",
+        f"Architecture `{card.architecture}` of the space `{card.space}`, written by {writer}.",
+        "",
+        "| stage | block | operator | options |",
+        "|---|---|---|---|",
+    ]
+    for stage, blocks in enumerate(architecture.stages, 1):
+        for number, block in enumerate(blocks, 1):
+            options = block_to_dict(block)
+            operator = options.pop("operator")
+            text = ", ".join(f"{name} {value:g}" for name, value in options.items())
+            lines.append(f"| {stage} | {number} | {operator} | {text} |")
+    lines += ["", "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in _facts(card))]
+    return "\n".join(lines) + "\n"
+
+
+def _facts(card: Card) -> list[tuple[str, str]]:
+    splits = ", ".join(f"{name} {part['images']:,}" for name, part in card.data["splits"].items())
+    facts = [
+        ("FLOPs of one image", f"{card.flops:,}"),
+        ("parameters", f"{card.params:,}"),
+        ("input", f"{card.channels} × {card.image_size} × {card.image_size}"),
+        ("classes", str(card.classes)),
+        ("data", f"{card.data['name']}: {splits}"),
+        ("seeds", ", ".join(f"{name} {seed}" for name, seed in card.seeds.items())),
+        *card.origin.items(),
+    ]
+    if card.measured is not None:
+        share = f"{card.measured.accuracy:.4f} on {card.measured.images:,} images"
+        facts.insert(0, (f"accuracy with the supernet's weights ({card.measured.split} split)", share))
+    return facts

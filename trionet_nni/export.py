@@ -1,0 +1,160 @@
+"""`trionet export`: the best networks of an experiment, each as a folder that stands on its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from trionet_nni.atomic import write_tensors
+from trionet_nni.card import Measured, make_card, write_card
+from trionet_nni.config import ProjectConfig, parse_project
+from trionet_nni.data import Splits, load_splits
+from trionet_nni.errors import InputError
+from trionet_nni.evaluation import WEIGHTS, subnetwork
+from trionet_nni.export_config import retrain_config
+from trionet_nni.export_files import write_folder
+from trionet_nni.nnictl.folder import ExperimentFolder
+from trionet_nni.preflight import use_code
+from trionet_nni.results import Evaluation, ResultsStore
+from trionet_nni.training.recalibrate import recalibrate
+
+
+@dataclass(frozen=True)
+class ExportedRow:
+    """One exported network: its rank from 1, its folder and its evaluation in the search."""
+
+    rank: int
+    folder: Path
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True)
+class _Experiment:
+    files: ExperimentFolder
+    config: ProjectConfig
+    supernet: Path
+    results: ResultsStore
+
+
+def export(experiment: str | Path, top: int, out: Path) -> list[ExportedRow]:
+    """Write the `top` most accurate networks of an experiment to `out/1`, `out/2` …
+
+    Each folder holds `architecture.json`, `weights.safetensors` (cut out of the supernet, BN statistics
+    of the recalibration split), `retrain.yml`, `retrain.sh`, `card.md` and `card.json`.
+
+    Args:
+        experiment: NNI's experiment id, or the experiment's folder.
+
+    Raises:
+        InputError: there is no such experiment, or it has not come to a result yet.
+    """
+    if top < 1:
+        raise InputError(f"export: --top: found {top}, allowed: 1 or more")
+    found = _open(experiment_folder(experiment))
+    best = found.results.top(top)
+    if not best:
+        raise InputError(f"{found.files.evaluations}: found no evaluation, allowed: a search with results")
+    splits = load_splits(found.config.data, found.files.cache)
+    rows = [ExportedRow(rank, out / str(rank), result) for rank, result in enumerate(best, 1)]
+    for row in rows:
+        _write(row, found, splits)
+    return rows
+
+
+def _write(row: ExportedRow, experiment: _Experiment, splits: Splits) -> None:
+    architecture, config = row.evaluation.architecture, experiment.config
+    network = subnetwork(config, experiment.supernet, architecture, splits)
+    recalibrate(network, splits.recalibration)
+    write_folder(row.folder, architecture, retrain_config(config))
+    metadata = {"architecture": architecture.to_json()}
+    write_tensors(row.folder / "weights.safetensors", network.state_dict(), metadata)
+    card = make_card(
+        f"{architecture.space} {architecture.hash[:8]}",
+        architecture,
+        splits,
+        seeds={
+            "data": config.data.seed,
+            "supernet": config.supernet.recipe.seed,
+            "search": config.search.seed,
+        },
+        origin={
+            "experiment": experiment.files.root.name,
+            "rank": str(row.rank),
+            "space": config.space,
+            "supernet": config.supernet_hash(),
+        },
+        measured=Measured(
+            accuracy=row.evaluation.accuracy, images=row.evaluation.images, split="search"
+        ),
+    )
+    write_card(row.folder, card, architecture)
+
+
+def print_exported(rows: list[ExportedRow], out: Path) -> None:
+    """The table of what was exported, and the command that comes next."""
+    table = Table(title="Exported networks")
+    for name in ("folder", "accuracy", "GFLOPs", "M params", "operators"):
+        table.add_column(name, justify="left" if name in ("folder", "operators") else "right")
+    for row in rows:
+        result = row.evaluation
+        stages = (" ".join(b.operator for b in stage) for stage in result.architecture.stages)
+        numbers = (f"{result.accuracy:.4f}", f"{result.flops / 1e9:.4f}", f"{result.params / 1e6:.3f}")
+        table.add_row(str(row.folder), *numbers, " | ".join(stages))
+    console = Console()
+    console.print(table)
+    images = rows[0].evaluation.images
+    console.print(f"Accuracy: with the supernet's weights, on {images:,} held-out search images.")
+    console.print(f"Next: bash {out / '1' / 'retrain.sh'}", soft_wrap=True, highlight=False)
+
+
+def experiment_folder(experiment: str | Path, home: Path | None = None) -> Path:
+    """The folder of an experiment given by its folder or by NNI's id.
+
+    Args:
+        home: where NNI keeps its list of experiments; `~/nni-experiments` when None.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = Path(experiment)
+    if (path / "trionet").is_dir():
+        return path
+    index = (home or Path.home() / "nni-experiments") / ".experiment"
+    known: Any = _read_json(index) if index.exists() else {}
+    entry = known.get(str(experiment)) if isinstance(known, dict) else None
+    if isinstance(entry, dict) and isinstance(entry.get("logDir"), str):
+        path = Path(entry["logDir"]) / str(experiment)
+    if not (path / "trionet").is_dir():
+        raise InputError(
+            f"experiment: found {str(experiment)!r}, allowed: an id that nnictl experiment list --all "
+            "shows, or an experiment's folder (it has a folder trionet inside)"
+        )
+    return path
+
+
+def _open(folder: Path) -> _Experiment:
+    files = ExperimentFolder(folder.resolve())
+    config = parse_project(_read_json(files.project), str(files.project))
+    if files.code.exists():
+        use_code(Path(files.code.read_text(encoding="utf-8").strip()))
+    supernet = _read_json(files.supernet)
+    if not isinstance(supernet, dict) or not isinstance(supernet.get("directory"), str):
+        raise InputError(f"{files.supernet}: directory: found none, allowed: the supernet's folder")
+    directory = Path(supernet["directory"])
+    if not (directory / WEIGHTS).exists():
+        raise InputError(f"{directory / WEIGHTS}: found nothing, allowed: a supernet trained to its end")
+    return _Experiment(files, config, directory, ResultsStore(files.evaluations))
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: found no readable JSON ({error})") from None

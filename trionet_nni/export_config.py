@@ -1,0 +1,70 @@
+"""`retrain.yml`: all that retraining or fine-tuning one network needs, in one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from trionet_nni.atomic import write_text
+from trionet_nni.config import DataConfig, ProjectConfig, RecipeConfig, read_yaml
+from trionet_nni.errors import InputError
+
+NAME = "retrain.yml"
+_HEAD = """\
+# Retrain from scratch: bash retrain.sh      Fine-tune the exported weights: trionet finetune FOLDER
+# Relative paths start at this file's folder.
+"""
+
+
+class RetrainConfig(BaseModel):
+    """What is trained, on what, and how.
+
+    Attributes:
+        architecture: file of the network.
+        cache: folder for decoded images.
+        data: division of the images; retraining uses all but the test split.
+        retrain: recipe from scratch.
+        finetune: recipe from the exported weights.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    architecture: str = "architecture.json"
+    cache: str = "../.cache"
+    data: DataConfig
+    retrain: RecipeConfig
+    finetune: RecipeConfig
+
+
+def retrain_config(config: ProjectConfig) -> RetrainConfig:
+    """An experiment's part that retraining needs, with the data's folder as an absolute path."""
+    data = config.data
+    if data.root is not None:
+        data = data.model_copy(update={"root": str(Path(data.root).resolve())})
+    return RetrainConfig(data=data, retrain=config.retrain, finetune=config.finetune)
+
+
+def write_config(folder: Path, config: RetrainConfig) -> None:
+    """Write `retrain.yml`."""
+    write_text(folder / NAME, _HEAD + yaml.safe_dump(config.model_dump(), sort_keys=False))
+
+
+def read_config(path: Path) -> RetrainConfig:
+    """Read `retrain.yml`; a relative data root becomes one from the file's folder.
+
+    Raises:
+        InputError: one line that names the file, the field, what was found and what is allowed.
+    """
+    try:
+        config = RetrainConfig.model_validate(read_yaml(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        found = repr(first["input"])[:80]
+        raise InputError(f"{path}: {field}: found {found}, allowed: {first['msg']}") from None
+    if config.data.root is None:
+        return config
+    root = str(path.parent / config.data.root)
+    return config.model_copy(update={"data": config.data.model_copy(update={"root": root})})

@@ -1,0 +1,181 @@
+"""`trionet retrain` and `trionet finetune`: train one network, measure it on the test images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from trionet_nni.architecture import Architecture
+from trionet_nni.atomic import write_json, write_tensors
+from trionet_nni.baselines import BASELINES
+from trionet_nni.card import make_card, read_card, write_card
+from trionet_nni.config import RecipeConfig, load_experiment, read_yaml
+from trionet_nni.data import Splits, load_splits
+from trionet_nni.data.seeding import seed_of
+from trionet_nni.errors import InputError
+from trionet_nni.export_config import NAME, RetrainConfig, read_config, retrain_config
+from trionet_nni.export_files import write_folder
+from trionet_nni.loading import FILES, build, load_weights
+from trionet_nni.network import TrioNet
+from trionet_nni.preflight import with_absolute_paths
+
+
+def retrain(
+    path: str | Path,
+    *,
+    seed: int | None = None,
+    progress: bool = True,
+    stop_after_steps: int | None = None,
+) -> dict[str, Any]:
+    """Train an exported network from scratch on the full training set; measure it on the test split.
+
+    Writes `retrained.safetensors` and `retrain_result.json`; goes on where an earlier call with the same
+    seed was interrupted.
+
+    Args:
+        path: exported folder, or its `retrain.yml`.
+        seed: instead of the recipe's: initial weights, order, augmentation, dropout.
+        progress: show progress and the result.
+        stop_after_steps: end after so many steps, as if interrupted there; nothing is measured then.
+
+    Returns:
+        What `retrain_result.json` says.
+
+    Raises:
+        InputError: one line about an unusable file.
+    """
+    folder, config = _open(path)
+    recipe = _seeded(config.retrain, seed)
+    return _train("retrain", "retrained", folder, config, recipe, progress, stop_after_steps)
+
+
+def finetune(
+    path: str | Path,
+    *,
+    seed: int | None = None,
+    progress: bool = True,
+    stop_after_steps: int | None = None,
+) -> dict[str, Any]:
+    """As `retrain`, but from the weights cut out of the supernet; writes `finetuned.safetensors`."""
+    folder, config = _open(path)
+    recipe = _seeded(config.finetune, seed)
+    return _train("finetune", "finetuned", folder, config, recipe, progress, stop_after_steps)
+
+
+def retrain_architecture(
+    architecture: str, experiment: Path, out: Path, *, seed: int | None = None, progress: bool = True
+) -> dict[str, Any]:
+    """Train any network with an experiment's data and recipe.
+
+    Args:
+        architecture: file, or name of a hand-designed network.
+        out: becomes a folder like an exported one.
+
+    Raises:
+        InputError: one line about an unusable file.
+    """
+    network = BASELINES.get(architecture) or Architecture.load(architecture)
+    from trionet_nni.search import code_directory
+
+    code = code_directory(experiment, read_yaml(experiment))
+    config = retrain_config(with_absolute_paths(load_experiment(experiment), code))
+    splits = load_splits(config.data, out / config.cache)
+    write_folder(out, network, config)
+    name = architecture if architecture in BASELINES else f"{network.space} {network.hash[:8]}"
+    write_card(out, make_card(name, network, splits, seeds={"data": config.data.seed}), network)
+    return retrain(out, seed=seed, progress=progress)
+
+
+def _open(path: str | Path) -> tuple[Path, RetrainConfig]:
+    path = Path(path)
+    file = path / NAME if path.is_dir() else path
+    if not file.exists():
+        raise InputError(f"{file}: found nothing, allowed: a folder that trionet export wrote")
+    return file.parent, read_config(file)
+
+
+def _seeded(recipe: RecipeConfig, seed: int | None) -> RecipeConfig:
+    return recipe if seed is None else recipe.model_copy(update={"seed": seed})
+
+
+def _train(
+    kind: str,
+    weights: str,
+    folder: Path,
+    config: RetrainConfig,
+    recipe: RecipeConfig,
+    progress: bool,
+    stop_after_steps: int | None,
+) -> dict[str, Any]:
+    splits = load_splits(config.data, folder / config.cache)
+    network = _network(folder, config, splits, recipe)
+    if kind == "finetune":
+        load_weights(network, folder / FILES["supernet"])
+    from trionet_nni.training.evaluate import accuracy
+    from trionet_nni.training.fit import fit  # imports Lightning: mistakes in the files are told before
+
+    directory = folder / "runs" / f"{kind}-seed{recipe.seed}"
+    run = fit(
+        network,
+        recipe,
+        splits.full_train,
+        directory,
+        classes=splits.classes,
+        title=f"{kind} {folder.name}",
+        progress=progress,
+        workers=config.data.workers,
+        stop_after_steps=stop_after_steps,
+    )
+    result: dict[str, Any] = {"kind": kind, "seed": recipe.seed, **run, "data": splits.record}
+    if not run["complete"]:
+        return result
+    if torch.cuda.is_available():
+        network.cuda()
+    result |= {"accuracy": accuracy(network, splits.test), "images": len(splits.test), "split": "test"}
+    write_tensors(folder / FILES[weights], network.state_dict())
+    write_json(directory / "result.json", result)
+    write_json(folder / f"{kind}_result.json", result)
+    if progress:
+        _print_result(folder, result)
+    return result
+
+
+def _network(folder: Path, config: RetrainConfig, splits: Splits, recipe: RecipeConfig) -> TrioNet:
+    """The network with initial weights from the recipe's seed; the global generator stays as it was."""
+    architecture = Architecture.load(folder / config.architecture)
+    card = read_card(folder)
+    wanted = (card.classes, card.channels, card.image_size)
+    found = (splits.classes, splits.channels, splits.image_size)
+    if found != wanted:
+        raise InputError(
+            f"{folder / NAME}: data: found (classes, channels, image_size) {found}, "
+            f"allowed: {wanted} as in card.json"
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(recipe.seed, "weights"))
+        return build(card, architecture, recipe.dropout)
+
+
+def _print_result(folder: Path, result: dict[str, Any]) -> None:
+    card = read_card(folder)
+    table = Table(title=f"{card.name}, {result['kind']}")
+    values = {
+        "test accuracy": f"{result['accuracy']:.4f}",
+        "test images": f"{result['images']:,}",
+        "GFLOPs": f"{card.flops / 1e9:.4f}",
+        "M params": f"{card.params / 1e6:.3f}",
+        "seed": str(result["seed"]),
+        "steps": f"{result['steps']:,}",
+        "seconds": f"{result['seconds']:.0f}",
+    }
+    for name in values:
+        table.add_column(name, justify="right")
+    table.add_row(*values.values())
+    console = Console()
+    console.print(table)
+    command = f"python -c 'import trionet_nni; print(trionet_nni.load(\"{folder}\"))'"
+    console.print(f"Next: {command}", soft_wrap=True, highlight=False, markup=False)

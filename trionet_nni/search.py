@@ -1,0 +1,170 @@
+"""`trionet search`: run an experiment through nnictl, watch it, export its best networks."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from trionet_nni.budget import Budget
+from trionet_nni.config import ProjectConfig, load_experiment, read_yaml
+from trionet_nni.errors import InputError
+from trionet_nni.nnictl import launch
+from trionet_nni.nnictl.folder import ExperimentFolder
+from trionet_nni.nnictl.screen import Screen
+from trionet_nni.nnictl.watch import Snapshot, Watch
+from trionet_nni.preflight import prepare, use_code, with_absolute_paths
+
+_POLL_SECONDS = 1.0
+_PATIENCE_SECONDS = 30.0  # with a manager that does not answer
+_TWO_PORTS = ("remote", "openpai", "kubeflow", "frameworkcontroller", "adl", "hybrid")
+
+
+def search(path: Path, *, port: int | None = None, out: Path = Path("out"), top: int = 5) -> int:
+    """Run an experiment from its file to its exported networks.
+
+    Args:
+        port: of the portal; a free one from 8080 up when None.
+        out: folder for the exported networks.
+        top: how many.
+
+    Returns:
+        The exit status: 0 done, 1 the experiment failed, 130 interrupted (it goes on by itself).
+
+    Raises:
+        InputError: the experiment cannot be run as it is written; nothing was started.
+    """
+    console = Console()
+    settings = read_yaml(path)
+    steps = check(path, settings)
+    launch.nnictl()
+    try:
+        experiment = launch.create(path, port, ports=_ports(settings))
+    except RuntimeError as error:
+        console.print(f"[red]{error}[/]", highlight=False)
+        return 1
+    console.print(f"experiment {experiment.id}, portal {experiment.address}", soft_wrap=True)
+    try:
+        if experiment.interrupted:
+            raise KeyboardInterrupt
+        folder = experiment.folder()
+        last = _watch(console, experiment, folder, steps)
+    except KeyboardInterrupt:
+        _explain_interrupt(console, experiment)
+        return 130
+    if last is None or last.status != "DONE":
+        _explain_failure(console, experiment, last)
+        return 1
+    try:
+        return _export(console, folder, out, top)
+    finally:
+        launch.stop(experiment.id)
+        console.print(f"The portal's page again: {launch.command('view', experiment.id)}", soft_wrap=True)
+
+
+def check(path: Path, settings: dict[str, Any]) -> int:
+    """Look at everything that can be wrong before anything starts.
+
+    Returns:
+        Optimizer steps of the supernet's training.
+
+    Raises:
+        InputError: the first thing that is wrong.
+    """
+    code = code_directory(path, settings)
+    use_code(code)
+    try:
+        config = with_absolute_paths(load_experiment(path), code)
+        nni_default = Path.home() / "nni-experiments"
+        given = settings.get("experimentWorkingDirectory")
+        cache = _relative(path, given, nni_default) / "cache"
+        task = prepare(config, cache)
+        Budget.of(task.table, task.cost, config.search.min_flops, config.search.max_flops)
+    except InputError as error:
+        message = str(error)
+        raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None
+    return _steps(config, task.images)
+
+
+def code_directory(path: Path, settings: dict[str, Any]) -> Path:
+    """Where `spaces` and `strategies` are: `tuner.codeDirectory`, relative to the file's folder."""
+    tuner = settings.get("tuner")
+    given = tuner.get("codeDirectory") if isinstance(tuner, dict) else None
+    if not isinstance(given, str):
+        raise InputError(f"{path}: tuner.codeDirectory: found {given!r}, allowed: a folder")
+    return _relative(path, given, path.parent)
+
+
+def _relative(path: Path, given: object, default: Path) -> Path:
+    """A path of an experiment file: relative ones start at the file's folder, as NNI has it."""
+    return (path.parent / Path(given).expanduser() if isinstance(given, str) else default).resolve()
+
+
+def _steps(config: ProjectConfig, images: int) -> int:
+    from trionet_nni.training.recipe import total_steps
+
+    recipe = config.supernet.recipe
+    return total_steps(recipe, images // recipe.batch_size)
+
+
+def _ports(settings: dict[str, Any]) -> int:
+    service = settings.get("trainingService")
+    platform = service.get("platform") if isinstance(service, dict) else "hybrid"
+    return 2 if platform in _TWO_PORTS else 1
+
+
+def _watch(
+    console: Console, experiment: launch.Experiment, folder: ExperimentFolder, steps: int
+) -> Snapshot | None:
+    """Show progress to the end; None where the experiment was stopped from elsewhere."""
+    watch = Watch(experiment.manager, folder, steps)
+    answered = time.monotonic()
+    with Screen(console, experiment.address) as screen:
+        while True:
+            try:
+                snapshot = watch.snapshot()
+                answered = time.monotonic()
+                screen.show(snapshot)
+                if snapshot.over:
+                    return snapshot
+            except (OSError, ValueError):
+                if time.monotonic() - answered > _PATIENCE_SECONDS:
+                    return None
+            time.sleep(_POLL_SECONDS)
+
+
+def _export(console: Console, folder: ExperimentFolder, out: Path, top: int) -> int:
+    from trionet_nni.export import export, print_exported
+
+    try:
+        print_exported(export(folder.root, top, out), out)
+    except InputError as error:
+        console.print(f"[red]{error}[/]", highlight=False)
+        return 1
+    return 0
+
+
+def _explain_interrupt(console: Console, experiment: launch.Experiment) -> None:
+    console.print(f"\nThe experiment {experiment.id} goes on without this terminal.")
+    for text, line in (
+        ("look", experiment.address),
+        ("stop", launch.command("stop", experiment.id)),
+        ("go on after a stop", launch.command("resume", experiment.id)),
+        ("export when it is done", f"trionet export {experiment.id}"),
+    ):
+        console.print(f"  {text}: {line}", soft_wrap=True, highlight=False)
+
+
+def _explain_failure(console: Console, experiment: launch.Experiment, last: Snapshot | None) -> None:
+    if last is None or last.status != "ERROR":
+        console.print(f"The experiment {experiment.id} was stopped. It goes on with:")
+        console.print(launch.command("resume", experiment.id), soft_wrap=True, highlight=False)
+        return
+    for error in last.errors:
+        console.print(f"[red]the experiment failed:[/] {error}", soft_wrap=True, highlight=False)
+    launch.stop(experiment.id)
+    view = launch.command("view", experiment.id)
+    resume = launch.command("resume", experiment.id)
+    console.print(f"look at it: {view}\ntry again from here: {resume}", soft_wrap=True, highlight=False)
