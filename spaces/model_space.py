@@ -1,6 +1,6 @@
 """A table as NNI's ModelSpace: Repeat for the depth, LayerChoice for the operator, choice for its options.
 
-Labels are those of `trionet_nni.architecture`: stage1.depth, stage1.block1.operator, stage1.block1.conv.kernel …
+Labels are those of `trionet_nni.architecture`: stage1.depth, stage1.block1.operator …
 """
 
 from __future__ import annotations
@@ -113,4 +113,5 @@ class TrioNetSpace(ModelSpace):  # type: ignore[misc]
     def forward(self, x: Tensor) -> Tensor:
         """Logits of the current choice."""
         features = self.stages(self.stem(x)).mean((2, 3))
-        return self.classifier(self.dropout(features))
+        logits: Tensor = self.classifier(self.dropout(features))
+        return logits

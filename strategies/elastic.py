@@ -31,7 +31,10 @@ class Searchable(Protocol):
     choices: tuple[OperatorChoices, ...]
     place: Place
     label: str
-    mutables: list[Any]
+
+    def simplify(self) -> dict[str, Any]:
+        """NNI's mutables by label."""
+        ...
 
 
 class ElasticBlock(BaseSuperNetModule):  # type: ignore[misc]
@@ -78,16 +81,19 @@ class ElasticBlock(BaseSuperNetModule):  # type: ignore[misc]
     def hook(cls, sharing: Sharing) -> Any:
         """The mutation hook for NNI: replaces searchable blocks."""
 
-        def mutate(module: nn.Module, name: str, memo: dict[str, Any], kwargs: dict[str, Any]) -> Any:
+        def mutate(module: Any, name: str, memo: dict[str, Any], kwargs: dict[str, Any]) -> Any:
             if isinstance(module, ElasticBlock) or not isinstance(module, Searchable):
                 return None
-            leaves = list(module.simplify().values())  # type: ignore[attr-defined]
+            leaves = list(module.simplify().values())
             return cls(module.choices, module.place, sharing, module.label, leaves), True
 
         return mutate
 
     def resample(self, memo: dict[str, Any]) -> dict[str, Any]:
-        """Choose what `memo` says; labels that it lacks are drawn at random. Returns the new labels."""
+        """Choose what `memo` says; if it lacks this block, draw at random. Returns the new labels."""
+        if f"{self.label}.operator" in memo:
+            self.block = self._read(memo)
+            return {}
         drawn = {label: m.random() for label, m in self.simplify().items() if label not in memo}
         self.block = self._read({**drawn, **memo})
         return drawn

@@ -39,7 +39,8 @@ class MultiHeadSharing(Sharing):
         check_split(x.shape[dim], heads, sampled)
         if sampled == x.shape[dim]:
             return x
-        return x.unflatten(dim, (heads, -1)).narrow(dim + 1, 0, sampled // heads).flatten(dim, dim + 1)
+        by_head = x.reshape(*x.shape[:dim], heads, -1, *x.shape[dim + 1 :])
+        return by_head.narrow(dim + 1, 0, sampled // heads).flatten(dim, dim + 1)
 
 
 SHARING = MultiHeadSharing()

@@ -150,7 +150,7 @@ def covers(stored: Tensor, cut: Cut) -> bool:
 
 
 def stored_name(name: str, operator: str) -> str:
-    """Name of a static block's tensor inside a supernet block, which keeps one operator beside the other."""
+    """Name of a static block's tensor inside a supernet block, where operators stand side by side."""
     for own, shared in (("operator.", "operators."), ("bn_operator.", "bn_operators.")):
         if name.startswith(own):
             return f"{shared}{operator}.{name.removeprefix(own)}"

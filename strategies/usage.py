@@ -1,9 +1,9 @@
 """Which parts of the shared weights one training step used, and what follows for decay and momentum.
 
 Weight decay acts on the largest sub-network only (appendix A), and what no sub-network of the step used
-must stay bit-identical: weight, momentum and decay. An operator that no block chose has no gradient at all
-and SGD passes it by; inside a shared tensor the gradient of an unused part is zero, but momentum would still
-move it, so that part is put back.
+must stay bit-identical: weight, momentum and decay. An operator that no block chose has no gradient at
+all and SGD passes it by; inside a shared tensor the gradient of an unused part is zero, but momentum would
+still move it, so that part is put back.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Usage:
     def idle_kept(
         self, architectures: Iterable[Architecture], optimizer: torch.optim.Optimizer
     ) -> Iterator[None]:
-        """Around an optimizer step: elements that none of the sub-networks used keep weight and momentum."""
+        """Around an optimizer step: what none of the sub-networks used keeps weight and momentum."""
         kept = []
         for parameter, cuts in self._used(architectures):
             mask = _mask(parameter, cuts)

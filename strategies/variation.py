@@ -81,7 +81,7 @@ class Variation:
             current = getattr(block, option.name)
             values = [value for value in candidates[option.name] if value != current]
             if values and self._chance(self.rate):
-                block = replace(block, **{option.name: self._pick(values)})
+                block = replace(block, **{option.name: self._pick(values)})  # type: ignore[arg-type]
         return block
 
     def _chance(self, probability: float) -> bool:

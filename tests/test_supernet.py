@@ -238,7 +238,7 @@ def test_space_and_architecture_speak_of_the_same_labels():
         for architecture in random_architectures(table, 20):
             sample = architecture.to_sample()
             assert sample.keys() <= labels.keys()
-            assert space.contains({**space.random(), **sample})
+            assert space.contains(sample)
             for label, value in sample.items():
                 assert value in labels[label].values
     assert len(labels) == 172  # NUMBERS: genes of the paper's space

@@ -40,7 +40,7 @@ def run_supernet(folder: ExperimentFolder, parameters: dict[str, Any], reporter:
             _report_again(directory, reporter)
         else:
             plugin = load_module(config.supernet.strategy, ("train_supernet",), "supernet.strategy")
-            with (directory / "curve.jsonl").open("a", encoding="utf-8") as curve:
+            with (directory / "curve.jsonl").open("a", buffering=1, encoding="utf-8") as curve:
                 plugin.train_supernet(config, directory, _recorded(curve.write, reporter))
     if not _is_complete(directory, supernet_hash):
         raise InputError(f"{directory}: found no trained supernet of {supernet_hash}, allowed: one")

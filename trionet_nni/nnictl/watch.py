@@ -58,7 +58,7 @@ class Watch:
     def __init__(self, manager: Manager, folder: ExperimentFolder, steps: int) -> None:
         self._manager, self._folder, self._steps = manager, folder, steps
         self._store = ResultsStore(folder.evaluations)
-        self._first_point: tuple[float, int] | None = None
+        self._points: list[tuple[float, int]] = []  # when each step of the supernet was first seen
 
     def snapshot(self) -> Snapshot:
         """Ask now.
@@ -112,14 +112,14 @@ class Watch:
 
     def _supernet_eta(self, step: int) -> float | None:
         """From the points seen so far: a resumed training does not begin at step 0."""
-        if step == 0:
+        now = time.monotonic()
+        if step and (not self._points or self._points[-1][1] != step):
+            self._points.append((now, step))
+        if len(self._points) < 2:
             return None
-        if self._first_point is None:
-            self._first_point = (time.monotonic(), step)
-        began, first = self._first_point
-        if step == first:
-            return None
-        return (time.monotonic() - began) / (step - first) * max(0, self._steps - step)
+        (began, first), (latest, last) = self._points[0], self._points[-1]
+        left = (latest - began) / max(1, last - first) * (self._steps - last)
+        return max(0.0, left - (now - latest))
 
 
 def _eta(candidates: list[dict[str, Any]], done: int, total: int) -> float | None:

@@ -102,10 +102,9 @@ def _halo(q: Tensor, k: Tensor, v: Tensor, r: Tensor, heads: int, border: Border
         outside = keys(q.new_ones(batch, heads, height, width)).sub(1).mul(1e4)
         q_GQd, k_GdK = F.pad(q_GQd, (0, 1), value=1.0), torch.cat((k_GdK, outside), 1)
         r = F.pad(r, (0, 0, 0, 0, 0, 1))
-    out_GQV = BlockAttention.apply(q_GQd, k_GdK, v_GVK, r.flatten(1), block, window)
+    out_GQV: Tensor = BlockAttention.apply(q_GQd, k_GdK, v_GVK, r.flatten(1), block, window)
     out = out_GQV.reshape(batch * heads, rows, columns, block, block, -1).permute(0, 5, 1, 3, 2, 4)
-    out = out.reshape(batch, -1, rows * block, columns * block)
-    return out[:, :, :height, :width] if any(extra) else out
+    return out.reshape(batch, -1, rows * block, columns * block)[:, :, :height, :width]
 
 
 def block_side(height: int, width: int, window: int) -> int:

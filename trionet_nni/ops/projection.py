@@ -8,4 +8,4 @@ from torch import Tensor
 
 def projection(outputs: int, inputs: int) -> Tensor:
     """Weight [outputs, inputs] drawn from N(0, 1 ÷ inputs), which keeps the variance of the input."""
-    return torch.randn(outputs, inputs) * inputs**-0.5
+    return torch.randn(outputs, inputs).mul_(inputs**-0.5)

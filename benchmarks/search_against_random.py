@@ -1,0 +1,108 @@
+"""Does the search beat chance? The best it finds against as many random networks of the same budget.
+
+Both are scored with the same supernet on the same search images; no test image is touched. Each seed is a
+search of its own, by the strategy of the experiment, and a random sample of its own.
+
+    python -m benchmarks.search_against_random runs/EXPERIMENT [--seeds 0 1 2] [--candidates 48] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.random import RandomState
+
+from benchmarks.in_process import InProcessEngine
+from trionet_nni.architecture import Architecture
+from trionet_nni.budget import Budget
+from trionet_nni.config import ProjectConfig, SearchConfig
+from trionet_nni.data import load_splits
+from trionet_nni.evaluation import evaluate
+from trionet_nni.flops import CostModel
+from trionet_nni.nnictl.candidate import CandidateSpace
+from trionet_nni.plugins import load_module, load_table
+
+Scores = Callable[[Architecture], float]
+
+
+def searched(
+    config: SearchConfig, space: CandidateSpace, cost: CostModel, score: Scores, n: int
+) -> list[float]:
+    """Accuracies of the candidates of one search."""
+    plugin = load_module(config.strategy, ("build",), "search.strategy")
+    engine = InProcessEngine(score, n)
+    plugin.build(config, space.table, cost)(space, engine)
+    return [float(model.metric) for model in engine.models]
+
+
+def drawn(budget: Budget, score: Scores, n: int, seed: int) -> list[float]:
+    """Accuracies of different random networks within the budget."""
+    random, networks = RandomState(seed + 1000), {}
+    while len(networks) < n:
+        architecture = budget.random(random)
+        networks[architecture.hash] = architecture
+    return [score(architecture) for architecture in networks.values()]
+
+
+def compare(experiment: Path, seeds: list[int], candidates: int) -> list[dict[str, Any]]:
+    """One row a seed."""
+    home = experiment / "trionet"
+    config = ProjectConfig.model_validate_json((home / "project.json").read_text())
+    supernet = Path(json.loads((home / "supernet.json").read_text())["directory"])
+    cache = experiment.resolve().parent / "cache"
+    splits = load_splits(config.data, cache)
+    table = load_table(config.space)
+    cost = CostModel(splits.classes, splits.channels, splits.image_size)
+    budget = Budget.of(table, cost, config.search.min_flops, config.search.max_flops)
+
+    def score(architecture: Architecture) -> float:
+        return evaluate(config, supernet, architecture, cache).accuracy
+
+    rows = []
+    for seed in seeds:
+        settings = config.search.model_copy(update={"seed": seed})
+        found = searched(settings, CandidateSpace(table), cost, score, candidates)
+        chance = drawn(budget, score, candidates, seed)
+        rows.append(
+            {
+                "seed": seed,
+                "candidates": candidates,
+                "images": len(splits.search),
+                "best_found": max(found),
+                "best_random": max(chance),
+                "median_random": statistics.median(chance),
+                "median_found": statistics.median(found),
+            }
+        )
+        print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
+    return rows
+
+
+def main() -> None:
+    """Print the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("experiment", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--candidates", type=int, default=48)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    sys.path.insert(0, str(Path.cwd()))
+    torch.set_flush_denormal(True)
+    rows = compare(options.experiment, options.seeds, options.candidates)
+    if options.json:
+        print(json.dumps({"rows": rows}))
+        return
+    print(" ".join(f"{name:>14}" for name in rows[0]))
+    for row in rows:
+        print(" ".join(f"{value:>14}" for value in row.values()))
+
+
+if __name__ == "__main__":
+    main()
