@@ -6,6 +6,7 @@ import importlib.util
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from trionet_nni.config import ProjectConfig
 from trionet_nni.errors import InputError
@@ -26,6 +27,20 @@ class Task:
     table: SpaceTable
     cost: CostModel
     images: int
+
+
+def code_directory(path: Path, settings: dict[str, Any]) -> Path:
+    """Where `spaces` and `strategies` are: `tuner.codeDirectory`, relative to the file's folder."""
+    tuner = settings.get("tuner")
+    given = tuner.get("codeDirectory") if isinstance(tuner, dict) else None
+    if not isinstance(given, str):
+        raise InputError(f"{path}: tuner.codeDirectory: found {given!r}, allowed: a folder")
+    return beside(path, given, path.parent)
+
+
+def beside(path: Path, given: object, default: Path) -> Path:
+    """A path of an experiment file: relative ones start at the file's folder, as NNI has it."""
+    return (path.parent / Path(given).expanduser() if isinstance(given, str) else default).resolve()
 
 
 def with_absolute_paths(config: ProjectConfig, code: Path) -> ProjectConfig:

@@ -21,7 +21,7 @@ from trionet_nni.export_config import NAME, RetrainConfig, read_config, retrain_
 from trionet_nni.export_files import write_folder
 from trionet_nni.loading import FILES, build, load_weights
 from trionet_nni.network import TrioNet
-from trionet_nni.preflight import with_absolute_paths
+from trionet_nni.preflight import code_directory, with_absolute_paths
 
 
 def retrain(
@@ -79,8 +79,6 @@ def retrain_architecture(
         InputError: one line about an unusable file.
     """
     network = BASELINES.get(architecture) or Architecture.load(architecture)
-    from trionet_nni.search import code_directory
-
     code = code_directory(experiment, read_yaml(experiment))
     config = retrain_config(with_absolute_paths(load_experiment(experiment), code))
     splits = load_splits(config.data, out / config.cache)

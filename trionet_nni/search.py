@@ -15,7 +15,7 @@ from trionet_nni.nnictl import launch
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.screen import Screen
 from trionet_nni.nnictl.watch import Snapshot, Watch
-from trionet_nni.preflight import prepare, use_code, with_absolute_paths
+from trionet_nni.preflight import beside, code_directory, prepare, use_code, with_absolute_paths
 
 _POLL_SECONDS = 1.0
 _PATIENCE_SECONDS = 30.0  # with a manager that does not answer
@@ -79,27 +79,13 @@ def check(path: Path, settings: dict[str, Any]) -> int:
         config = with_absolute_paths(load_experiment(path), code)
         nni_default = Path.home() / "nni-experiments"
         given = settings.get("experimentWorkingDirectory")
-        cache = _relative(path, given, nni_default) / "cache"
+        cache = beside(path, given, nni_default) / "cache"
         task = prepare(config, cache)
         Budget.of(task.table, task.cost, config.search.min_flops, config.search.max_flops)
     except InputError as error:
         message = str(error)
         raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None
     return _steps(config, task.images)
-
-
-def code_directory(path: Path, settings: dict[str, Any]) -> Path:
-    """Where `spaces` and `strategies` are: `tuner.codeDirectory`, relative to the file's folder."""
-    tuner = settings.get("tuner")
-    given = tuner.get("codeDirectory") if isinstance(tuner, dict) else None
-    if not isinstance(given, str):
-        raise InputError(f"{path}: tuner.codeDirectory: found {given!r}, allowed: a folder")
-    return _relative(path, given, path.parent)
-
-
-def _relative(path: Path, given: object, default: Path) -> Path:
-    """A path of an experiment file: relative ones start at the file's folder, as NNI has it."""
-    return (path.parent / Path(given).expanduser() if isinstance(given, str) else default).resolve()
 
 
 def _steps(config: ProjectConfig, images: int) -> int:
