@@ -51,8 +51,10 @@ def drawn(budget: Budget, score: Scores, n: int, seed: int) -> list[float]:
     return [score(architecture) for architecture in networks.values()]
 
 
-def compare(experiment: Path, seeds: list[int], candidates: int) -> list[dict[str, Any]]:
-    """One row a seed."""
+def compare(
+    experiment: Path, seeds: list[int], candidates: int, population: int | None
+) -> list[dict[str, Any]]:
+    """One row a seed; `population` replaces the experiment's."""
     home = experiment / "trionet"
     config = ProjectConfig.model_validate_json((home / "project.json").read_text())
     supernet = Path(json.loads((home / "supernet.json").read_text())["directory"])
@@ -67,7 +69,8 @@ def compare(experiment: Path, seeds: list[int], candidates: int) -> list[dict[st
 
     rows = []
     for seed in seeds:
-        settings = config.search.model_copy(update={"seed": seed})
+        size = config.search.population if population is None else population
+        settings = config.search.model_copy(update={"seed": seed, "population": size})
         found = searched(settings, CandidateSpace(table), cost, score, candidates)
         chance = drawn(budget, score, candidates, seed)
         rows.append(
@@ -91,11 +94,12 @@ def main() -> None:
     parser.add_argument("experiment", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--candidates", type=int, default=48)
+    parser.add_argument("--population", type=int, help="random candidates at the start of a search")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     sys.path.insert(0, str(Path.cwd()))
     torch.set_flush_denormal(True)
-    rows = compare(options.experiment, options.seeds, options.candidates)
+    rows = compare(options.experiment, options.seeds, options.candidates, options.population)
     if options.json:
         print(json.dumps({"rows": rows}))
         return
