@@ -130,7 +130,6 @@ def train_supernet(
         InputError: the configuration does not fit the data.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    torch.set_flush_denormal(True)
     splits = load_splits(config.data, cache or directory.parent.parent / "cache")
     recipe = config.supernet.recipe
     if recipe.batch_size > len(splits.train):

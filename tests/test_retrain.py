@@ -13,7 +13,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 from test_export import exported
-from tiny import CACHE, digit_folder, small_splits
+from tiny import CACHE, digit_folder, digits, small_splits
 
 from trionet_nni.errors import InputError
 from trionet_nni.loading import load
@@ -23,6 +23,7 @@ from trionet_nni.training.evaluate import accuracy
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    digits()  # the cache is filled, whichever test runs first
     shutil.copytree(CACHE, tmp_path / ".cache", dirs_exist_ok=True)
     return Path(shutil.copytree(exported()[0].folder, tmp_path / "network"))
 

@@ -29,8 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"trionet: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"trionet: {error.filename or 'error'}: {error.strerror or error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print("trionet: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        print("trionet: interrupted; training goes on from its last checkpoint", file=sys.stderr)
         return 130
 
 
@@ -132,9 +135,11 @@ def _add_space(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _space(options: argparse.Namespace) -> int:
-    from trionet_nni.config import load_experiment
+    from trionet_nni.config import load_experiment, read_yaml
+    from trionet_nni.preflight import code_directory, use_code
     from trionet_nni.report.space import print_space, space_summary
 
+    use_code(code_directory(options.experiment, read_yaml(options.experiment)))
     config = load_experiment(options.experiment)
     if options.json:
         print(json.dumps(space_summary(config)))

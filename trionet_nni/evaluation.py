@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import torch
+
 from trionet_nni.architecture import Architecture
 from trionet_nni.config import ProjectConfig
 from trionet_nni.data import Splits, load_splits
@@ -34,6 +36,8 @@ def evaluate(
     started = time.perf_counter()
     splits = load_splits(config.data, cache)
     network = subnetwork(config, supernet_directory, architecture, splits)
+    if torch.cuda.is_available():  # a trial with a card of its own
+        network.cuda()
     recalibrate(network, splits.recalibration)
     score = accuracy(network, splits.search)
     cost = CostModel(splits.classes, splits.channels, splits.image_size)(architecture)

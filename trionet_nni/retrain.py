@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,9 @@ def _train(
     from trionet_nni.training.fit import fit  # imports Lightning: mistakes in the files are told before
 
     directory = folder / "runs" / f"{kind}-seed{recipe.seed}"
+    if kind == "finetune":  # other weights, exported again into this folder, are another run
+        origin = hashlib.sha256((folder / FILES["supernet"]).read_bytes()).hexdigest()[:8]
+        directory = directory.with_name(f"{directory.name}-{origin}")
     run = fit(
         network,
         recipe,

@@ -37,6 +37,7 @@ def search(path: Path, *, port: int | None = None, out: Path = Path("out"), top:
         InputError: the experiment cannot be run as it is written; nothing was started.
     """
     console = Console()
+    _check_options(port, out, top)
     settings = read_yaml(path)
     steps = check(path, settings)
     launch.nnictl()
@@ -62,6 +63,16 @@ def search(path: Path, *, port: int | None = None, out: Path = Path("out"), top:
     finally:
         launch.stop(experiment.id)
         console.print(f"The portal's page again: {launch.command('view', experiment.id)}", soft_wrap=True)
+
+
+def _check_options(port: int | None, out: Path, top: int) -> None:
+    """Refuse now what would be refused after the whole search."""
+    if top < 1:
+        raise InputError(f"--top: found {top}, allowed: 1 or more")
+    if port is not None and not 1 <= port <= 65535:
+        raise InputError(f"--port: found {port}, allowed: 1 to 65535")
+    if any(place.exists() and not place.is_dir() for place in (out, *out.parents)):
+        raise InputError(f"--out: found {out}, allowed: a folder")
 
 
 def check(path: Path, settings: dict[str, Any]) -> int:

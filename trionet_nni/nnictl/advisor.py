@@ -131,7 +131,10 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
         from trionet_nni.atomic import write_text
 
         _log.error("%s", message)
-        write_text(self._folder.error, message.strip() + "\n")
+        try:
+            write_text(self._folder.error, message.strip() + "\n")
+        except OSError as error:  # a full disk must not keep the message from NNI
+            _log.error("%s: %s", self._folder.error, error)
         self.report_error(message)
 
     def _post(self, name: str, *arguments: Any) -> None:

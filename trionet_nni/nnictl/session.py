@@ -132,7 +132,7 @@ class Session:
         try:
             self._strategy.run()
         except InputError as error:
-            if not self._results.all():
+            if not self._results.all() and not self.engine.unfinished():
                 raise
             _log.warning("no further candidate: %s", error)  # the space or the budget is used up
         self.engine.wait_models()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from trionet_nni.architecture import Architecture
+from trionet_nni.architecture import Architecture, block_to_dict
 from trionet_nni.atomic import write_json
 from trionet_nni.config import ProjectConfig, parse_project
 from trionet_nni.errors import InputError
@@ -34,11 +34,15 @@ def run_supernet(folder: ExperimentFolder, parameters: dict[str, Any], reporter:
     supernet_hash = config.supernet_hash()
     directory = folder.supernet_directory(supernet_hash)
     directory.mkdir(parents=True, exist_ok=True)
-    with _locked(directory / "lock"):
+    with _locked(directory.with_suffix(".lock")):
+        _set_aside_if_inputs_changed(directory, config, folder)
         if _is_complete(directory, supernet_hash):
             print(f"supernet {supernet_hash} was trained before: its weights are used again", flush=True)
             _report_again(directory, reporter)
         else:
+            import torch  # of the whole process, so not for a library function to set
+
+            torch.set_flush_denormal(True)  # tiny attention weights would cost many times the others
             plugin = load_module(config.supernet.strategy, ("train_supernet",), "supernet.strategy")
             with (directory / "curve.jsonl").open("a", buffering=1, encoding="utf-8") as curve:
                 plugin.train_supernet(config, directory, _recorded(curve.write, reporter))
@@ -89,6 +93,30 @@ def read_project(folder: ExperimentFolder) -> ProjectConfig:
     except (OSError, ValueError) as error:
         raise InputError(f"{folder.project}: found {error}, allowed: an experiment's settings") from None
     return parse_project(data, str(folder.project))
+
+
+def _set_aside_if_inputs_changed(directory: Path, config: ProjectConfig, folder: ExperimentFolder) -> None:
+    """A supernet of other images or another table is not used again, though its settings read the same.
+
+    Its search or test images of today may have been its training images of then.
+    """
+    from trionet_nni.data import load_splits
+
+    table = load_table(config.space)
+    inputs = {
+        "data": load_splits(config.data, folder.cache).record,
+        "blocks": [block_to_dict(block) for block in table.blocks],
+        "depths": table.depths,
+    }
+    file = directory / "inputs.json"
+    current = json.loads(json.dumps(inputs))
+    if file.exists() and json.loads(file.read_text(encoding="utf-8")) != current:
+        aside = directory.with_name(f"{directory.name}-until-{time.strftime('%Y%m%d-%H%M%S')}")
+        directory.rename(aside)
+        print(f"images or space have changed: the supernet of before is now {aside}", flush=True)
+    directory.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        write_json(file, current)
 
 
 def _evaluate(folder: ExperimentFolder, config: ProjectConfig, architecture: Architecture) -> Evaluation:
