@@ -28,7 +28,7 @@ def open_folder(config: DataConfig) -> Source:
     if config.root is None:
         raise InputError("data.root: found nothing, allowed: the folder that holds the class folders")
     root = Path(config.root)
-    train_root = root / "train" if (root / "train").is_dir() else root
+    train_root = _train_root(root)
     train = _classes(train_root)
     test_root = next((root / name for name in ("test", "val") if (root / name).is_dir()), None)
     if train_root == root or test_root is None:
@@ -41,7 +41,24 @@ def open_folder(config: DataConfig) -> Source:
     return _source(root, config.image_size, train, test)
 
 
+def class_names(root: Path) -> list[str]:
+    """Names of the classes in the order of their labels, without a look at the images.
+
+    Raises:
+        InputError: the folder cannot be read or holds fewer than two class folders.
+    """
+    return _folders(_train_root(root))
+
+
+def _train_root(root: Path) -> Path:
+    return root / "train" if (root / "train").is_dir() else root
+
+
 def _classes(root: Path) -> Listing:
+    return {name: _images(root / name) for name in _folders(root)}
+
+
+def _folders(root: Path) -> list[str]:
     try:
         with os.scandir(root) as entries:
             names = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
@@ -49,7 +66,7 @@ def _classes(root: Path) -> Listing:
         raise InputError(f"{root}: data.root: cannot be read ({error.strerror})") from None
     if len(names) < 2:
         raise InputError(f"{root}: class folders: found {len(names)}, allowed: 2 or more")
-    return {name: _images(root / name) for name in names}
+    return names
 
 
 def _images(folder: Path) -> list[Path]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from trionet_nni.config import ProjectConfig
+from trionet_nni.data.folder import class_names
 from trionet_nni.flops import Cost, CostModel
 from trionet_nni.plugins import load_table
 from trionet_nni.table import SpaceTable
 
-# The paper counts its space for ImageNet; other data sets know their classes only once they are read.
-_IMAGENET_CLASSES = 1000
+_IMAGENET_CLASSES = 1000  # the paper counts its space for ImageNet
 
 
 def space_summary(config: ProjectConfig) -> dict[str, Any]:
@@ -32,9 +33,12 @@ def space_summary(config: ProjectConfig) -> dict[str, Any]:
 
 
 def cost_model(config: ProjectConfig) -> CostModel:
-    """What networks cost on an experiment's images, as far as that is known without reading them."""
-    classes, channels = (10, 1) if config.data.name == "digits" else (_IMAGENET_CLASSES, 3)
-    return CostModel(classes, channels, config.data.image_size)
+    """What networks cost on an experiment's images; without a folder of them, on ImageNet's classes."""
+    if config.data.name == "digits":
+        return CostModel(10, 1, config.data.image_size)
+    root = None if config.data.root is None else Path(config.data.root)
+    classes = len(class_names(root)) if root is not None and root.is_dir() else _IMAGENET_CLASSES
+    return CostModel(classes, 3, config.data.image_size)
 
 
 def _ranges(table: SpaceTable, cost: CostModel) -> dict[str, dict[str, int]]:
