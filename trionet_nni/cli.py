@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_finetune,
         _add_space,
         _add_count,
+        _add_verify,
     ):
         add(commands)
     return parser
@@ -202,6 +203,25 @@ def _count(options: argparse.Namespace) -> int:
             print(json.dumps(cost.to_dict()))
         else:
             print(f"{name}: {cost.params:,} params, {cost.macs:,} MACs, {cost.flops:,} FLOPs")
+    return 0
+
+
+def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands, "verify", _verify, "Compute what the paper prints of sizes and costs, beside the paper's."
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a figure")
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from trionet_nni.report.verify import print_rows, verify
+
+    rows = verify()
+    if options.json:
+        for row in rows:
+            print(json.dumps(row.to_dict(), ensure_ascii=False))
+    else:
+        print_rows(rows)
     return 0
 
 

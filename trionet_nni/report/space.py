@@ -27,8 +27,8 @@ def space_summary(config: ProjectConfig) -> dict[str, Any]:
     return {
         "choices": {choices.operator: len(choices.blocks) for choices in table.operators},
         "architectures": table.architectures,
-        **_ranges(table, cost),
-        "operators": {name: _ranges(table.only(name), cost) for name in table.operator_names},
+        **ranges(table, cost),
+        "operators": {name: ranges(table.only(name), cost) for name in table.operator_names},
     }
 
 
@@ -41,8 +41,12 @@ def cost_model(config: ProjectConfig) -> CostModel:
     return CostModel(classes, 3, config.data.image_size)
 
 
-def _ranges(table: SpaceTable, cost: CostModel) -> dict[str, dict[str, int]]:
-    """Smallest and largest FLOPs and parameters over all networks; each block's extremes add up."""
+def ranges(table: SpaceTable, cost: CostModel) -> dict[str, dict[str, int]]:
+    """Smallest and largest FLOPs and parameters over all networks; each block's extremes add up.
+
+    Returns:
+        {"flops": {"min", "max"}, "params": {"min", "max"}}.
+    """
     blocks = {
         at: [cost.block(table.space, *at, block) for block in table.blocks] for at in table.positions()
     }
