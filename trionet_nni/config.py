@@ -29,8 +29,18 @@ class DataConfig(_Section):
     training images with `seed`.
     """
 
-    name: Literal["digits", "folder"] = "digits"
-    root: str | None = None  # folder: <root>/train/<class>/*, and <root>/test/<class>/* (or val/)
+    name: Literal[
+        "digits",
+        "folder",
+        "stanford-cars",
+        "fgvc-aircraft",
+        "cub-2010",
+        "cub-2011",
+        "caltech-101",
+        "flowers-102",
+    ] = "digits"
+    # The data set as published; for "folder": <root>/train/<class>/*, and <root>/test/<class>/* (or val/)
+    root: str | None = None
     image_size: int = Field(28, ge=8)  # side of the network's input, pixels
     test_fraction: float = Field(0.2, gt=0, lt=1)  # of each class, where there is no test folder
     search_images: int = Field(500, ge=1)  # held out for scoring candidates

@@ -88,9 +88,7 @@ def _write(row: ExportedRow, experiment: _Experiment, splits: Splits) -> None:
             "space": config.space,
             "supernet": config.supernet_hash(),
         },
-        measured=Measured(
-            accuracy=row.evaluation.accuracy, images=row.evaluation.images, split="search"
-        ),
+        measured=Measured(accuracy=row.evaluation.accuracy, images=row.evaluation.images, split="search"),
     )
     write_card(row.folder, card, architecture)
 

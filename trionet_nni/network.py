@@ -78,9 +78,7 @@ def build_stem(frame: Skeleton, channels: int) -> nn.Sequential:
     """First convolution, BN, ReLU and max-pool."""
     stem = frame.stem
     layers: list[nn.Module] = [
-        nn.Conv2d(
-            channels, stem.channels, stem.kernel, stem.stride, padding=stem.kernel // 2, bias=False
-        ),
+        nn.Conv2d(channels, stem.channels, stem.kernel, stem.stride, padding=stem.kernel // 2, bias=False),
         nn.BatchNorm2d(stem.channels),
         nn.ReLU(inplace=True),
     ]

@@ -150,5 +150,12 @@ class LocalAttention(nn.Module):
         """Attend within the window around every position."""
         q, k, v = (F.conv2d(x, weight[..., None, None]) for weight in (self.q, self.k, self.v))
         return local_attention(
-            q, k, v, self.rows, self.columns, self.heads, border=self.border, route=self.route  # type: ignore[arg-type]
+            q,
+            k,
+            v,
+            self.rows,
+            self.columns,
+            self.heads,
+            border=self.border,
+            route=self.route,  # type: ignore[arg-type]
         )
