@@ -54,6 +54,7 @@ class RecipeConfig(_Section):
     """SGD with Nesterov momentum, linear warm-up, cosine to zero (appendix A)."""
 
     epochs: float = Field(130, gt=0)
+    steps: int | None = Field(None, ge=1)  # optimizer steps, instead of epochs
     batch_size: int = Field(256, ge=1)
     learning_rate: float = Field(0.1, gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
@@ -62,7 +63,9 @@ class RecipeConfig(_Section):
     warmup_epochs: float = Field(10, ge=0)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     dropout: float = Field(0.0, ge=0, lt=1)
-    augment: Literal["none", "shift", "shift-flip", "resized-crop-flip"] = "resized-crop-flip"
+    augment: Literal["none", "shift", "shift-flip", "resized-crop-flip", "resized-crop-flip-jitter"] = (
+        "resized-crop-flip"
+    )
     seed: int = 0
 
 
