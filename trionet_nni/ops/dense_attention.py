@@ -3,7 +3,7 @@
 Zero padding is masked attention with further columns: a neighbour outside the map has the logit q·r
 and the value 0, so that nothing has to be padded or copied.
 
-Shapes: G = B·n groups, L = H · W positions, d channels of a head, P = m² offsets.
+Shapes: N heads of images, d channels of a head, L = H · W positions, P = m² offsets.
 """
 
 from __future__ import annotations
@@ -14,44 +14,64 @@ import torch
 from torch import Tensor
 
 from trionet_nni.ops.border import Border
-from trionet_nni.ops.query_groups import Geometry, GroupAttention
+from trionet_nni.ops.recomputed_attention import Geometry, RecomputedAttention
 
 
 def dense_attention(
     q_BCHW: Tensor, k_BCHW: Tensor, v_BVHW: Tensor, r_dmm: Tensor, heads: int, border: Border
 ) -> Tensor:
     """Eq. 1; see `local_attention`. Returns [B, V, H, W]."""
-    batch, _, height, width = q_BCHW.shape
-
-    def groups(x: Tensor) -> Tensor:
-        return x.reshape(batch * heads, -1, height * width)
-
-    q_GLd = groups(q_BCHW).transpose(1, 2).contiguous()
-    geometry = _geometry(height, width, r_dmm.shape[-1], border, q_BCHW.device)
-    out_GLV: Tensor = GroupAttention.apply(
-        q_GLd, groups(k_BCHW), groups(v_BVHW), r_dmm.flatten(1), geometry
-    )
-    return out_GLV.transpose(1, 2).reshape(batch, -1, height, width)
+    height, width = q_BCHW.shape[2:]
+    blocks = _whole_map(height, width, r_dmm.shape[-1], border, q_BCHW.device)
+    out: Tensor = RecomputedAttention.apply(q_BCHW, k_BCHW, v_BVHW, r_dmm.flatten(1), heads, blocks)
+    return out
 
 
-@lru_cache(maxsize=64)
-def _geometry(height: int, width: int, window: int, border: Border, device: torch.device) -> Geometry:
-    """Columns: all positions, then one for every offset ("zero"), or one that is never used ("mask")."""
+class WholeMap:
+    """All positions as one group; see `recomputed_attention.Blocks`."""
+
+    def __init__(self, height: int, width: int, window: int, border: Border, device: torch.device) -> None:
+        self.height, self.width = height, width
+        offset_of, column_of = _offsets(height, width, window, border)
+        self.geometry = Geometry(offset_of.to(device), column_of.to(device), height * width, 1)
+
+    def queries(self, x_NdHW: Tensor) -> Tensor:
+        """See `Blocks`."""
+        return x_NdHW.flatten(2).transpose(1, 2).contiguous()
+
+    def keys(self, x_NdHW: Tensor) -> Tensor:
+        """See `Blocks`."""
+        return x_NdHW.flatten(2)
+
+    def from_queries(self, x_GQd: Tensor) -> Tensor:
+        """See `Blocks`."""
+        return self.from_keys(x_GQd.transpose(1, 2).contiguous())
+
+    def from_keys(self, x_GdK: Tensor) -> Tensor:
+        """See `Blocks`."""
+        return x_GdK.view(*x_GdK.shape[:2], self.height, self.width)
+
+
+_whole_map = lru_cache(maxsize=64)(WholeMap)
+
+
+def _offsets(height: int, width: int, window: int, border: Border) -> tuple[Tensor, Tensor]:
+    """The two tables of `Geometry`.
+
+    Columns are all positions, then one for every offset ("zero"), or one that is never used ("mask").
+    """
     positions, offsets = height * width, window**2
     row = torch.arange(window)[None] - window // 2 + torch.arange(height)[:, None]
     column = torch.arange(window)[None] - window // 2 + torch.arange(width)[:, None]
     key = row[:, None, :, None] * width + column[None, :, None, :]
-    inside = ((row >= 0) & (row < height))[:, None, :, None] & ((column >= 0) & (column < width))[
-        None, :, None
-    ]
-    key, inside = key.reshape(positions, offsets), inside.reshape(positions, offsets)
-    outside = positions + (torch.arange(offsets) if border == "zero" else torch.zeros(offsets))
-    column_of = torch.where(inside, key, outside.long())
+    rows_in, columns_in = (row >= 0) & (row < height), (column >= 0) & (column < width)
+    inside = (rows_in[:, None, :, None] & columns_in[None, :, None, :]).reshape(positions, offsets)
+    outside = positions + (torch.arange(offsets) if border == "zero" else torch.zeros(offsets).long())
+    column_of = torch.where(inside, key.reshape(positions, offsets), outside)
     columns = positions + (offsets if border == "zero" else 1)
-    query = torch.arange(positions)[:, None]
-    offset_of = torch.full((positions, columns), positions * offsets)
-    place = query * offsets + torch.arange(offsets)
+    place = torch.arange(positions)[:, None] * offsets + torch.arange(offsets)
+    query = torch.arange(positions)[:, None].expand_as(place)
     known = torch.ones_like(inside) if border == "zero" else inside
-    offset_of[query.expand_as(place)[known], column_of[known]] = place[known]
-    flat = query * columns + column_of
-    return Geometry(offset_of.flatten().to(device), flat.flatten().to(device), positions)
+    offset_of = torch.full((positions, columns), positions * offsets)
+    offset_of[query[known], column_of[known]] = place[known]
+    return offset_of.flatten(), (query * columns + column_of).flatten()

@@ -1,7 +1,7 @@
 """Local attention by square blocks of queries, each against its block of keys with half a window around it.
 
-Shapes: B images, n heads, d channels of a head, H × W map, m window, G = B·n·blocks groups, b side of a
-query block, b + m − 1 side of the block with its halo.
+Shapes: N heads of images, d channels of a head, H × W map, m window, b side of a query block,
+K = (b + m − 1)² keys of a block with its halo.
 """
 
 from __future__ import annotations
@@ -13,42 +13,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trionet_nni.ops.border import Border
-from trionet_nni.ops.query_groups import Geometry, GroupAttention
+from trionet_nni.ops.recomputed_attention import Geometry, RecomputedAttention
 
 
 def halo_attention(
     q_BCHW: Tensor, k_BCHW: Tensor, v_BVHW: Tensor, r_dmm: Tensor, heads: int, border: Border
 ) -> Tensor:
     """Eq. 1; see `local_attention`. Returns [B, V, H, W]."""
-    batch, _, height, width = q_BCHW.shape
-    window = r_dmm.shape[-1]
-    block = block_side(height, width, window)
-    rows, columns = -(-height // block), -(-width // block)
-    extra = (0, columns * block - width, 0, rows * block - height)
-    half = window // 2
-    halo = (half, half + extra[1], half, half + extra[3])
-
-    def queries(x: Tensor) -> Tensor:
-        x = F.pad(x, extra) if any(extra) else x
-        x = x.reshape(batch * heads, -1, rows, block, columns, block)
-        return x.permute(0, 2, 4, 3, 5, 1).reshape(batch * heads * rows * columns, block**2, -1)
-
-    def keys(x: Tensor) -> Tensor:
-        side = block + window - 1
-        x = F.pad(x, halo).unfold(2, side, block).unfold(3, side, block)
-        x = x.reshape(batch * heads, -1, rows, columns, side**2)
-        return x.permute(0, 2, 3, 1, 4).reshape(batch * heads * rows * columns, -1, side**2)
-
-    q_GQd, k_GdK, v_GVK = queries(q_BCHW), keys(k_BCHW), keys(v_BVHW)
-    if border == "mask":
-        # One more channel, 1 in the query and 0 or −10⁴ in the key, keeps the kernel unaware of borders.
-        outside = keys(q_BCHW.new_ones(batch, heads, height, width)).sub(1).mul(1e4)
-        q_GQd, k_GdK = F.pad(q_GQd, (0, 1), value=1.0), torch.cat((k_GdK, outside), 1)
-        r_dmm = F.pad(r_dmm, (0, 0, 0, 0, 0, 1))
-    geometry = _geometry(block, window, q_BCHW.device)
-    out_GQV: Tensor = GroupAttention.apply(q_GQd, k_GdK, v_GVK, r_dmm.flatten(1), geometry)
-    out = out_GQV.reshape(batch * heads, rows, columns, block, block, -1).permute(0, 5, 1, 3, 2, 4)
-    return out.reshape(batch, -1, rows * block, columns * block)[:, :, :height, :width]
+    height, width = q_BCHW.shape[2:]
+    blocks = _halo_blocks(height, width, r_dmm.shape[-1], border, q_BCHW.device)
+    out: Tensor = RecomputedAttention.apply(q_BCHW, k_BCHW, v_BVHW, r_dmm.flatten(1), heads, blocks)
+    return out
 
 
 def block_side(height: int, width: int, window: int) -> int:
@@ -64,9 +39,68 @@ def block_side(height: int, width: int, window: int) -> int:
     return min((4, 7, 8), key=logits)
 
 
-@lru_cache(maxsize=64)
-def _geometry(block: int, window: int, device: torch.device) -> Geometry:
-    """Columns are the keys of the block with its halo; all offsets of every query are among them."""
+class HaloBlocks:
+    """A map in blocks of b × b queries; see `recomputed_attention.Blocks`."""
+
+    def __init__(self, height: int, width: int, window: int, border: Border, device: torch.device) -> None:
+        self.height, self.width = height, width
+        self.block = block_side(height, width, window)
+        self.rows, self.columns = -(-height // self.block), -(-width // self.block)
+        self.side, self.half = self.block + window - 1, window // 2
+        self.below = self.rows * self.block - height  # what the last blocks lack
+        self.right = self.columns * self.block - width
+        bias = None
+        if border == "mask":
+            inside = self.keys(torch.ones(1, 1, height, width, device=device))
+            # Finite: queries that only fill up the last blocks may have no neighbour at all.
+            bias = (inside - 1).mul_(1e4)
+        offset_of, column_of = _offsets(self.block, window)
+        groups = self.rows * self.columns
+        self.geometry = Geometry(offset_of.to(device), column_of.to(device), self.side**2, groups, bias)
+
+    def queries(self, x_NdHW: Tensor) -> Tensor:
+        """See `Blocks`."""
+        x = F.pad(x_NdHW, (0, self.right, 0, self.below)) if self.right or self.below else x_NdHW
+        x = x.reshape(len(x), -1, self.rows, self.block, self.columns, self.block)
+        return x.permute(0, 2, 4, 3, 5, 1).reshape(-1, self.block**2, x_NdHW.shape[1])
+
+    def keys(self, x_NdHW: Tensor) -> Tensor:
+        """See `Blocks`."""
+        half = self.half
+        x = F.pad(x_NdHW, (half, half + self.right, half, half + self.below))
+        x = x.unfold(2, self.side, self.block).unfold(3, self.side, self.block)
+        return x.permute(0, 2, 3, 1, 4, 5).reshape(-1, x_NdHW.shape[1], self.side**2)
+
+    def from_queries(self, x_GQd: Tensor) -> Tensor:
+        """See `Blocks`."""
+        x = x_GQd.view(-1, self.rows, self.columns, self.block, self.block, x_GQd.shape[2])
+        x = x.permute(0, 5, 1, 3, 2, 4)
+        x = x.reshape(len(x), -1, self.rows * self.block, self.columns * self.block)
+        return x[:, :, : self.height, : self.width]
+
+    def from_keys(self, x_GdK: Tensor) -> Tensor:
+        """See `Blocks`; overlaps are added slice by slice, block row by block row."""
+        x = x_GdK.view(-1, self.rows, self.columns, x_GdK.shape[1], self.side, self.side)
+        padded = x.new_zeros(
+            len(x),
+            x.shape[3],
+            self.rows * self.block + 2 * self.half,
+            self.columns * self.block + 2 * self.half,
+        )
+        for row in range(self.rows):
+            lines = slice(row * self.block, row * self.block + self.side)
+            for column in range(self.columns):
+                start = column * self.block
+                padded[:, :, lines, start : start + self.side] += x[:, row, column]
+        half = self.half
+        return padded[:, :, half : half + self.height, half : half + self.width]
+
+
+_halo_blocks = lru_cache(maxsize=64)(HaloBlocks)
+
+
+def _offsets(block: int, window: int) -> tuple[Tensor, Tensor]:
+    """The two tables of `Geometry`: all offsets of every query are among the keys of its block."""
     line = torch.arange(block + window - 1)[None] - torch.arange(block)[:, None]
     inside = (line >= 0) & (line < window)
     offset = (line[:, None, :, None] * window + line[None, :, None, :]).reshape(block**2, -1)
@@ -77,4 +111,4 @@ def _geometry(block: int, window: int, device: torch.device) -> Geometry:
     column_of = torch.empty(queries, window**2, dtype=torch.long)
     row, key = valid.nonzero(as_tuple=True)
     column_of[row, offset[row, key]] = row * keys + key
-    return Geometry(offset_of.flatten().to(device), column_of.flatten().to(device), keys)
+    return offset_of.flatten(), column_of.flatten()

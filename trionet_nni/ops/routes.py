@@ -35,9 +35,17 @@ def route_for(q_BCHW: Tensor, window: int) -> str:
     """
     if q_BCHW.is_meta:  # FLOPs are counted there, and only the formula has them right
         return "window"
-    if q_BCHW.shape[2] * q_BCHW.shape[3] <= _DENSE_POSITIONS:
-        return "dense"
-    return "halo"
+    return torch_route(q_BCHW)
+
+
+def torch_route(q_BCHW: Tensor) -> str:
+    """The best route without compiled code."""
+    return "dense" if q_BCHW.shape[2] * q_BCHW.shape[3] <= _DENSE_POSITIONS else "halo"
+
+
+def compiled_routes(device: str) -> list[str]:
+    """Routes of compiled code that can be used now on a type of device ("cpu", "cuda")."""
+    return []
 
 
 def attend(route: str, q: Tensor, k: Tensor, v: Tensor, r: Tensor, heads: int, border: Border) -> Tensor:
