@@ -7,6 +7,7 @@ K = (b + m − 1)² keys of a block with its halo.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -79,21 +80,18 @@ class HaloBlocks:
         return x[:, :, : self.height, : self.width]
 
     def from_keys(self, x_GdK: Tensor) -> Tensor:
-        """See `Blocks`; overlaps are added slice by slice, block row by block row."""
+        """See `Blocks`; what overlaps is added for all blocks at once, tile by tile of a key block."""
+        b, tiles = self.block, -(-self.side // self.block)
         x = x_GdK.view(-1, self.rows, self.columns, x_GdK.shape[1], self.side, self.side)
-        padded = x.new_zeros(
-            len(x),
-            x.shape[3],
-            self.rows * self.block + 2 * self.half,
-            self.columns * self.block + 2 * self.half,
-        )
-        for row in range(self.rows):
-            lines = slice(row * self.block, row * self.block + self.side)
-            for column in range(self.columns):
-                start = column * self.block
-                padded[:, :, lines, start : start + self.side] += x[:, row, column]
-        half = self.half
-        return padded[:, :, half : half + self.height, half : half + self.width]
+        x = x.permute(0, 3, 1, 4, 2, 5)
+        rows, columns = self.rows + tiles - 1, self.columns + tiles - 1
+        padded = x.new_zeros(*x.shape[:2], rows, b, columns, b)
+        for i, j in product(range(tiles), repeat=2):
+            tile = x[:, :, :, i * b : (i + 1) * b, :, j * b : (j + 1) * b]
+            height, width = tile.shape[3], tile.shape[5]
+            padded[:, :, i : i + self.rows, :height, j : j + self.columns, :width] += tile
+        image = padded.view(*x.shape[:2], rows * b, columns * b)
+        return image[:, :, self.half : self.half + self.height, self.half : self.half + self.width]
 
 
 _halo_blocks = lru_cache(maxsize=64)(HaloBlocks)
