@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from trionet_nni.architecture import Architecture, Axial, Block, Conv, Local, block_widths
 from trionet_nni.flops import Place, place
 from trionet_nni.ops.axial_attention import AxialAttention
+from trionet_nni.ops.border import Border
 from trionet_nni.ops.conv import SpatialConv
-from trionet_nni.ops.local_attention import Border, LocalAttention
+from trionet_nni.ops.local_attention import LocalAttention
 from trionet_nni.skeleton import Skeleton
 
 
