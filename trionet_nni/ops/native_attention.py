@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import ctypes
 import os
+import warnings
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from trionet_nni.ops.border import Border
 from trionet_nni.ops.build_native import home, library_name
+from trionet_nni.ops.concrete import is_concrete
+from trionet_nni.ops.shapes import check_shapes
 
 
 class _Problem(ctypes.Structure):
@@ -38,8 +42,12 @@ class _Map(ctypes.Structure):
 
 
 def is_available(q: Tensor) -> bool:
-    """Whether the kernel was built, is not switched off, and takes this tensor (float32 on a CPU)."""
-    return q.device.type == "cpu" and q.dtype == torch.float32 and library() is not None
+    """Whether the kernel was built, is not switched off, and takes these queries.
+
+    It takes float32 on a CPU, with memory of its own: not the stand-ins of a trace or an export.
+    """
+    suits = q.device.type == "cpu" and q.dtype == torch.float32 and is_concrete(q)
+    return suits and library() is not None
 
 
 def library() -> ctypes.CDLL | None:
@@ -53,7 +61,13 @@ def load(folder: Path) -> ctypes.CDLL | None:
     path = folder / library_name()
     if not path.is_file():
         return None
-    loaded = ctypes.CDLL(str(path))
+    try:
+        loaded = ctypes.CDLL(str(path))
+    except OSError as error:
+        warnings.warn(
+            f"{path}: cannot be loaded ({error}); build it again with `make native`", stacklevel=2
+        )
+        return None
     pointers = ctypes.c_void_p
     loaded.trionet_local_forward.argtypes = [*[pointers] * 6, ctypes.c_int64]
     loaded.trionet_local_backward.argtypes = [*[pointers] * 10, ctypes.c_int64]
@@ -66,7 +80,7 @@ def native_attention(
     v_BVHW: Tensor,
     r_dmm: Tensor,
     heads: int,
-    border: Literal["zero", "mask"],
+    border: Border,
 ) -> Tensor:
     """Eq. 1 of the paper, as `trionet_nni.ops.local_attention` defines it.
 
@@ -78,6 +92,7 @@ def native_attention(
     Raises:
         RuntimeError: the kernel was not built or is switched off, or second derivatives are asked for.
         TypeError: a tensor is not float32 on the CPU.
+        ValueError: the shapes do not fit each other.
     """
     if library() is None:
         raise RuntimeError(
@@ -86,6 +101,7 @@ def native_attention(
     for name, x in (("q", q_BCHW), ("k", k_BCHW), ("v", v_BVHW), ("r", r_dmm)):
         if x.dtype != torch.float32 or x.device.type != "cpu":
             raise TypeError(f"{name}: found {x.dtype} on {x.device}, allowed: torch.float32 on cpu")
+    check_shapes(q_BCHW, k_BCHW, v_BVHW, r_dmm, heads)
     out: Tensor = _NativeAttention.apply(q_BCHW, k_BCHW, v_BVHW, r_dmm, heads, border == "mask")
     return out
 
@@ -107,7 +123,7 @@ class _NativeAttention(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of q, k, v and r."""
         if torch.is_grad_enabled():
-            raise RuntimeError('local attention has no second derivatives; use route="unfold" for them')
+            raise RuntimeError('local attention has no second derivatives; use route="window" for them')
         q, k, v, r = ctx.saved_tensors
         grads = [torch.empty_like(x) for x in (q, k, v, r)]
         problem = _problem(q, v, r, ctx.heads, ctx.mask)
