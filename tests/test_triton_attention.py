@@ -1,4 +1,4 @@
-"""The Triton kernels: in Triton's interpreter against the formula, and compiled for a card that is not here."""
+"""The Triton kernels: interpreted against the formula, and compiled for a card that is not here."""
 
 from __future__ import annotations
 

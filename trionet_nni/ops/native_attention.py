@@ -64,9 +64,7 @@ def load(folder: Path) -> ctypes.CDLL | None:
     try:
         loaded = ctypes.CDLL(str(path))
     except OSError as error:
-        warnings.warn(
-            f"{path}: cannot be loaded ({error}); build it again with `make native`", stacklevel=2
-        )
+        warnings.warn(f"native kernel: cannot be loaded ({error}); repair: make native", stacklevel=2)
         return None
     pointers = ctypes.c_void_p
     loaded.trionet_local_forward.argtypes = [*[pointers] * 6, ctypes.c_int64]
@@ -95,9 +93,8 @@ def native_attention(
         ValueError: the shapes do not fit each other.
     """
     if library() is None:
-        raise RuntimeError(
-            'route: found "native", allowed after `make native` and without TRIONET_NATIVE=0'
-        )
+        allowed = "only after `make native` and unless TRIONET_NATIVE=0"
+        raise RuntimeError(f"route: found 'native', allowed {allowed}")
     for name, x in (("q", q_BCHW), ("k", k_BCHW), ("v", v_BVHW), ("r", r_dmm)):
         if x.dtype != torch.float32 or x.device.type != "cpu":
             raise TypeError(f"{name}: found {x.dtype} on {x.device}, allowed: torch.float32 on cpu")

@@ -140,7 +140,7 @@ def backward_keys(
     QK: tl.constexpr, V: tl.constexpr, WINDOW: tl.constexpr,
     SIDE: tl.constexpr, DQ: tl.constexpr, DV: tl.constexpr,
 ):  # fmt: skip
-    """Gradients of k and v, gathered at the key from the queries around it: nothing is added up in memory."""
+    """Gradients of k and v, gathered at the key from the queries around it."""
     group, y, x = _block(tl.program_id(0), height, width, SIDE)
     key = _read(k, group, heads, y, x, height, width, QK, DQ)
     value = _read(v, group, heads, y, x, height, width, V, DV)
