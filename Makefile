@@ -3,13 +3,14 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 LOCK := requirements.lock
 
-.PHONY: install search test lint bench clean
+.PHONY: install search test lint native bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make search   the whole way on real digits: supernet, search, top networks (10 minutes on 2 cores)"
 	@echo "make test     the test suite"
 	@echo "make lint     ruff, mypy, import-linter"
+	@echo "make native   the compiled CPU kernel of local attention (optional; needs a C++ compiler)"
 	@echo "make bench    every benchmark; writes docs/performance.md (half an hour on 2 cores)"
 	@echo "make install  only the environment, .venv"
 
@@ -33,8 +34,11 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+native: install
+	@$(BIN)/python -m trionet_nni.ops.build_native
+
 bench: install
 	$(BIN)/python -m benchmarks.report
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv build dist *.egg-info trionet_nni/ops/native/*.so

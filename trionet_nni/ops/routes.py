@@ -8,20 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+import torch
 from torch import Tensor
 
+from trionet_nni.ops import native_attention as native
+from trionet_nni.ops import triton_attention as triton
 from trionet_nni.ops.border import Border
 from trionet_nni.ops.dense_attention import dense_attention
 from trionet_nni.ops.halo_attention import halo_attention
 from trionet_nni.ops.window_attention import window_attention
 
-Route = Literal["auto", "window", "dense", "halo"]
+Route = Literal["auto", "window", "dense", "halo", "native", "triton"]
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor, int, Border], Tensor]
 
 ROUTES: dict[str, Attend] = {
     "window": window_attention,
     "dense": dense_attention,
     "halo": halo_attention,
+    "native": native.native_attention,
+    "triton": triton.triton_attention,
 }
 # Positions of a map up to which all pairs cost less than blocks with their halo.
 _DENSE_POSITIONS = 196
@@ -35,6 +40,10 @@ def route_for(q_BCHW: Tensor, window: int) -> str:
     """
     if q_BCHW.is_meta:  # FLOPs are counted there, and only the formula has them right
         return "window"
+    if native.is_available(q_BCHW):
+        return "native"
+    if triton.is_available(q_BCHW):
+        return "triton"
     return torch_route(q_BCHW)
 
 
@@ -45,7 +54,9 @@ def torch_route(q_BCHW: Tensor) -> str:
 
 def compiled_routes(device: str) -> list[str]:
     """Routes of compiled code that can be used now on a type of device ("cpu", "cuda")."""
-    return []
+    if device == "cpu":
+        return ["native"] if native.library() is not None else []
+    return ["triton"] if triton.is_available(torch.empty(0, device=device)) else []
 
 
 def attend(route: str, q: Tensor, k: Tensor, v: Tensor, r: Tensor, heads: int, border: Border) -> Tensor:
