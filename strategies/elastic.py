@@ -19,7 +19,7 @@ from strategies.regions import Region
 from strategies.shared import Shared
 from strategies.sharing import Sharing
 from strategies.slicing import Cut, cut_out, stored_block
-from trionet_nni.architecture import BLOCKS, Block
+from trionet_nni.architecture import BLOCKS, Architecture, Block
 from trionet_nni.flops import Place
 from trionet_nni.network import ResidualBlock, build_operator, build_shortcut, pointwise
 from trionet_nni.table import OperatorChoices
@@ -171,3 +171,24 @@ def elastic_blocks(supernet: nn.Module) -> Iterator[ElasticBlock]:
     for module in supernet.modules():
         if isinstance(module, ElasticBlock):
             yield module
+
+
+class Chooser:
+    """Sets every elastic module of a supernet to a sub-network.
+
+    NNI's way, a `resample` of every module, also draws at random for the blocks that a shallow sub-network
+    does not have, and takes milliseconds for each; those are left as they are here.
+    """
+
+    def __init__(self, supernet: nn.Module) -> None:
+        found = [m for m in supernet.modules() if isinstance(m, BaseSuperNetModule)]
+        self._blocks = {m.label: m for m in found if isinstance(m, ElasticBlock)}
+        self._others = [m for m in found if not isinstance(m, ElasticBlock)]
+
+    def __call__(self, architecture: Architecture) -> None:
+        """Choose a sub-network of the supernet's space."""
+        for label, block in architecture.blocks():
+            self._blocks[label].block = block
+        sample = architecture.to_sample()
+        for module in self._others:
+            module.resample(memo=sample)

@@ -15,7 +15,7 @@ from nni.nas.evaluator.pytorch import LightningModule
 from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
 from torch import Tensor
 
-from strategies.elastic import elastic_blocks
+from strategies.elastic import Chooser, elastic_blocks
 from strategies.sampling import Sampling
 from strategies.sandwich import Step, draw
 from strategies.usage import Usage
@@ -56,7 +56,7 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
         self.random_subnetworks, self.weight_decay, self.seed = random_subnetworks, weight_decay, seed
         self.operator_counts: Counter[str] = Counter()
         self._usage: Usage | None = None
-        self._elastic: list[Any] | None = None  # found once: there are about a thousand modules
+        self._choose: Chooser | None = None
 
     def draw(self, step: int) -> Step:
         """The sub-networks of a step."""
@@ -65,11 +65,9 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
 
     def choose(self, architecture: Architecture) -> None:
         """Set every elastic module to a sub-network."""
-        sample: dict[str, Any] = architecture.to_sample()
-        if self._elastic is None:
-            self._elastic = list(self.supernet_modules())
-        for module in self._elastic:
-            module.resample(memo=sample)
+        if self._choose is None:
+            self._choose = Chooser(self.model)
+        self._choose(architecture)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """One optimizer step."""

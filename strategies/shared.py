@@ -12,11 +12,16 @@ DistributedDataParallel) do not run: see `strategies.reduce`.
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
 from strategies.regions import WHOLE, Region, region
 from strategies.slicing import Cut, cut_shape, cut_view
+
+# Torch would like a gradient laid out like a dense parameter; here it lies where the stored one's does.
+warnings.filterwarnings("ignore", message="grad and param do not obey the gradient layout contract")
 
 
 class Shared:
