@@ -97,9 +97,7 @@ def build_supernet(config: ProjectConfig, splits: Splits) -> ModelSpace:
     """The declared space of an experiment, initialized from the recipe's seed, not yet elastic."""
     plugin = load_module(config.space, ("TABLE", "build"), "space")
     pl.seed_everything(config.supernet.recipe.seed, verbose=False)
-    space = plugin.build(
-        classes=splits.classes, channels=splits.channels, image_size=splits.image_size
-    )
+    space = plugin.build(classes=splits.classes, channels=splits.channels, image_size=splits.image_size)
     space.dropout.p = config.supernet.recipe.dropout
     return space
 

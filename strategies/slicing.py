@@ -111,9 +111,7 @@ def block_cuts(block: Block, at: Place, sharing: Sharing) -> dict[str, Cut]:
     return cuts
 
 
-def _operator_cuts(
-    block: Block, at: Place, sharing: Sharing, inner: Prefix
-) -> tuple[dict[str, Cut], Axis]:
+def _operator_cuts(block: Block, at: Place, sharing: Sharing, inner: Prefix) -> tuple[dict[str, Cut], Axis]:
     """Cuts inside the operator, and the axis of the channels that leave it."""
     if isinstance(block, Conv):
         kernel = Centre(block.kernel)
@@ -201,9 +199,7 @@ def subnetwork_state(
     return result
 
 
-def _block_tensors(
-    state: Mapping[str, Tensor], source: str, operator: str
-) -> Iterator[tuple[str, Tensor]]:
+def _block_tensors(state: Mapping[str, Tensor], source: str, operator: str) -> Iterator[tuple[str, Tensor]]:
     """(name in the static block, stored tensor) of everything that a sub-network's block uses."""
     for key, stored in state.items():
         if not key.startswith(source):
