@@ -3,13 +3,14 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 LOCK := requirements.lock
 
-.PHONY: install search test lint clean
+.PHONY: install search test lint bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make search   the whole way on real digits: supernet, search, top networks (10 minutes on 2 cores)"
 	@echo "make test     the test suite"
 	@echo "make lint     ruff, mypy, import-linter"
+	@echo "make bench    every benchmark; writes docs/performance.md (half an hour on 2 cores)"
 	@echo "make install  only the environment, .venv"
 
 install: .venv/.installed
@@ -31,6 +32,9 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: install
+	$(BIN)/python -m benchmarks.report
 
 clean:
 	rm -rf .venv build dist *.egg-info

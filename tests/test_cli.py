@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from conftest import random_architectures
 
-from spaces import trionet
+from spaces import small, trionet
 from trionet_nni.baselines import NAMES
 from trionet_nni.cli import main
 from trionet_nni.config import load_experiment
 from trionet_nni.flops import CostModel
 from trionet_nni.plugins import load_table
-from trionet_nni.report.space import space_summary
+from trionet_nni.report.space import cost_model, space_summary
+from trionet_nni.results import Evaluation, ResultsStore
 
 ROOT = Path(__file__).parents[1]
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*.yml"))
@@ -190,3 +191,30 @@ def test_the_command_as_a_process_of_its_own():
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("trionet: ") and len(done.stderr.splitlines()) == 1
+
+
+def test_a_folder_of_images_tells_its_classes(tmp_path):
+    for name in ("ant", "bee", "cat"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+    text = (ROOT / "experiments" / "cifar10.yml").read_text()
+    file = tmp_path / "experiment.yml"
+    file.write_text(text.replace("root: datasets/cifar10", f"root: {tmp_path}"))
+    assert cost_model(load_experiment(file)).classes == 3
+    assert cost_model(load_experiment(IMAGENET)).classes == 1000
+
+
+def test_the_front_of_an_experiment(tmp_path, capsys):
+    store = ResultsStore(tmp_path / "trionet" / "evaluations")
+    networks = random_architectures(small.TABLE, 3)
+    for network, accuracy, flops in zip(networks, (0.5, 0.4, 0.7), (10, 20, 30), strict=True):
+        store.add(Evaluation(network, accuracy, 100, flops, 5, 0.1))
+    assert main(["pareto", str(tmp_path), "--json"]) == 0
+    front = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [result["hash"] for result in front] == [networks[0].hash, networks[2].hash]
+    assert main(["pareto", str(tmp_path)]) == 0
+    assert networks[2].operators in capsys.readouterr().out
+
+
+def test_a_folder_and_an_architecture_at_once_are_refused(capsys):
+    assert main(["retrain", "out/1", "--architecture", "resnet-26"]) == 2
+    assert "allowed: one of the two" in capsys.readouterr().err

@@ -112,7 +112,7 @@ def test_decoded_images_are_kept_until_the_files_change(
         raise AssertionError("decoded again")
 
     with monkeypatch.context() as patch:
-        patch.setattr("trionet_nni.data.folder.read_images", refuse)
+        patch.setattr("trionet_nni.data.listed.read_images", refuse)
         again = load_splits(folder_config(root, seed=3), cache)  # another division, the same images
         assert torch.equal(again.test.images, first.test.images)
         changed = root / "test" / "digit0" / "000.png"

@@ -20,7 +20,7 @@ from trionet_nni.architecture import Architecture
 from trionet_nni.card import read_card
 from trionet_nni.config import load_experiment
 from trionet_nni.errors import InputError
-from trionet_nni.export import ExportedRow, experiment_folder, export, print_exported
+from trionet_nni.export import ExportedRow, experiment_folder, export, leftover, print_exported
 from trionet_nni.flops import architecture_cost
 from trionet_nni.loading import load
 from trionet_nni.plugins import load_table
@@ -52,6 +52,13 @@ def test_the_best_come_first_each_in_its_folder() -> None:
         assert Architecture.load(row.folder / "architecture.json") == row.evaluation.architecture
         assert os.access(row.folder / "retrain.sh", os.X_OK)
         assert not [path for path in row.folder.iterdir() if path.name.endswith(".tmp")]
+
+
+def test_folders_of_an_earlier_larger_export_are_named(tmp_path: Path) -> None:
+    for name in ("1", "2", "3", "2-until-then"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "4").write_text("no folder")
+    assert leftover(exported()[:1], tmp_path) == [tmp_path / "2", tmp_path / "3"]
 
 
 def test_the_exported_network_scores_what_the_search_measured() -> None:

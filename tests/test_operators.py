@@ -8,68 +8,6 @@ from trionet_nni.ops.axial_attention import AxialAttention, line_attention
 from trionet_nni.ops.local_attention import LocalAttention, local_attention
 
 
-def equation_1(q, k, v, rows, columns, heads, border):
-    """Eq. 1, position by position and neighbour by neighbour."""
-    batch, _, height, width = q.shape
-    window = rows.shape[1]
-    half = window // 2
-    out = torch.zeros(batch, v.shape[1], height, width, dtype=q.dtype)
-    split = [x.reshape(batch, heads, -1, height, width) for x in (q, k, v)]
-    for i in range(height):
-        for j in range(width):
-            logits, values = [], []
-            for a in range(window):
-                for b in range(window):
-                    y, x = i + a - half, j + b - half
-                    inside = 0 <= y < height and 0 <= x < width
-                    if border == "mask" and not inside:
-                        continue
-                    key, value = (
-                        s[..., y, x] if inside else torch.zeros_like(s[..., 0, 0]) for s in split[1:]
-                    )
-                    r = rows[:, a] + columns[:, b]
-                    query = split[0][..., i, j]
-                    logits.append((query * key).sum(-1) + query @ r)
-                    values.append(value)
-            weights = torch.stack(logits).softmax(0)
-            out[..., i, j] = (weights[..., None] * torch.stack(values)).sum(0).reshape(batch, -1)
-    return out
-
-
-@pytest.mark.parametrize("border", ["zero", "mask"])
-@pytest.mark.parametrize(
-    ("height", "width", "heads", "qk", "v", "window"),
-    [(5, 5, 4, 8, 4, 3), (4, 9, 8, 16, 8, 5), (9, 6, 4, 4, 8, 7), (3, 3, 2, 4, 4, 7), (13, 10, 1, 2, 3, 3)],
-)
-def test_every_route_computes_equation_1(border, height, width, heads, qk, v, window):
-    def tensors(dtype):
-        torch.manual_seed(1)
-        shapes = [(2, qk, height, width), (2, qk, height, width), (2, v, height, width)]
-        tables = [(qk // heads, window)] * 2
-        made = [torch.randn(s, dtype=torch.float64).to(dtype) for s in (*shapes, *tables)]
-        return [x.requires_grad_() for x in made]
-
-    exact = tensors(torch.float64)
-    expected = equation_1(*exact, heads, border)
-    weights = torch.randn_like(expected)
-    (expected * weights).sum().backward()
-    for route in ("unfold", "halo"):
-        inputs = tensors(torch.float32)
-        out = local_attention(*inputs, heads, border=border, route=route)
-        assert (out - expected).abs().max() < 5e-6
-        (out * weights.float()).sum().backward()
-        for mine, reference in zip(inputs, exact, strict=True):
-            assert (mine.grad - reference.grad).norm() <= 1e-5 * reference.grad.norm()
-
-
-def test_second_derivatives_are_refused_not_wrong():
-    inputs = [torch.randn(1, 4, 6, 6, requires_grad=True) for _ in range(3)]
-    tables = [torch.randn(2, 3, requires_grad=True) for _ in range(2)]
-    out = local_attention(*inputs, *tables, 2, route="halo").sum()
-    with pytest.raises(RuntimeError, match="no second derivatives"):
-        torch.autograd.grad(out, inputs[0], create_graph=True)
-
-
 @pytest.mark.parametrize("axis", [2, 3])
 def test_axial_attention_is_attention_along_one_line(axis):
     q, k, v = torch.randn(2, 8, 5, 7), torch.randn(2, 8, 5, 7), torch.randn(2, 12, 5, 7)

@@ -18,6 +18,7 @@ from trionet_nni.errors import InputError
 from trionet_nni.training.augment import AUGMENTATIONS, flip, shift
 from trionet_nni.training.batches import StepBatches, step_loader
 from trionet_nni.training.evaluate import accuracy
+from trionet_nni.training.jitter import jitter
 from trionet_nni.training.recalibrate import batch_norms, recalibrate
 from trionet_nni.training.recipe import optimizer, schedule, total_steps
 
@@ -263,3 +264,17 @@ def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == "µ"
     write_tensors(tmp_path / "t.safetensors", {"x": torch.ones(3, 4).t()})
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["a.json", "new", "t.safetensors"]
+
+
+def test_jitter_changes_each_image_by_its_own_factors_and_no_shapes() -> None:
+    picture = torch.randint(0, 256, (1, 3, 16, 16), dtype=torch.uint8, generator=torch.manual_seed(0))
+    out = jitter(picture.repeat(8, 1, 1, 1), torch.Generator().manual_seed(1))
+    assert out.shape == (8, 3, 16, 16) and out.dtype == torch.uint8
+    means = out.float().mean((1, 2, 3))
+    assert len(set(means.tolist())) == 8
+    assert (means / picture.float().mean()).sub(1).abs().max() < 0.45  # brightness up to 0.4
+
+
+def test_steps_take_the_place_of_epochs() -> None:
+    assert total_steps(RecipeConfig(epochs=3), 10) == 30
+    assert total_steps(RecipeConfig(epochs=3, steps=7), 10) == 7

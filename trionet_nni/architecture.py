@@ -188,6 +188,11 @@ class Architecture:
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    @property
+    def operators(self) -> str:
+        """The operators alone, for the eye: blocks side by side, a bar between stages."""
+        return " | ".join(" ".join(block.operator for block in stage) for stage in self.stages)
+
     def to_sample(self) -> Sample:
         """NNI's flat sample, active labels only."""
         sample: Sample = {depth_label(stage): depth for stage, depth in enumerate(self.depths)}

@@ -41,7 +41,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="trionet", description="Search for TrioNets with Microsoft NNI.")
     parser.add_argument("--version", action="version", version=f"trionet {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_search, _add_export, _add_retrain, _add_finetune, _add_space, _add_count):
+    for add in (
+        _add_search,
+        _add_export,
+        _add_pareto,
+        _add_retrain,
+        _add_finetune,
+        _add_space,
+        _add_count,
+        _add_verify,
+    ):
         add(commands)
     return parser
 
@@ -86,6 +95,26 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
+def _add_pareto(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands, "pareto", _pareto, "Show the networks of an experiment that no other one beats."
+    )
+    parser.add_argument("experiment", help="NNI experiment id, or the experiment's folder")
+    parser.add_argument("--json", action="store_true", help="one JSON object a network, cheapest first")
+
+
+def _pareto(options: argparse.Namespace) -> int:
+    from trionet_nni.report.pareto import pareto, print_pareto
+
+    front = pareto(options.experiment)
+    if options.json:
+        for result in front:
+            print(json.dumps(result.to_dict()))
+    else:
+        print_pareto(front)
+    return 0
+
+
 def _add_retrain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = _command(
         commands, "retrain", _retrain, "Train a network from scratch, measure it on the test images."
@@ -101,6 +130,11 @@ def _retrain(options: argparse.Namespace) -> int:
     from trionet_nni.retrain import retrain, retrain_architecture
 
     if options.export is not None:
+        if options.architecture or options.experiment or options.out:
+            raise InputError(
+                f"retrain: found a folder ({options.export}) and --architecture, --experiment or -o, "
+                "allowed: one of the two"
+            )
         retrain(options.export, seed=options.seed)
         return 0
     if not (options.architecture and options.experiment and options.out):
@@ -136,11 +170,12 @@ def _add_space(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _space(options: argparse.Namespace) -> int:
     from trionet_nni.config import load_experiment, read_yaml
-    from trionet_nni.preflight import code_directory, use_code
+    from trionet_nni.preflight import code_directory, use_code, with_absolute_paths
     from trionet_nni.report.space import print_space, space_summary
 
-    use_code(code_directory(options.experiment, read_yaml(options.experiment)))
-    config = load_experiment(options.experiment)
+    code = code_directory(options.experiment, read_yaml(options.experiment))
+    use_code(code)
+    config = with_absolute_paths(load_experiment(options.experiment), code)
     if options.json:
         print(json.dumps(space_summary(config)))
     else:
@@ -168,6 +203,25 @@ def _count(options: argparse.Namespace) -> int:
             print(json.dumps(cost.to_dict()))
         else:
             print(f"{name}: {cost.params:,} params, {cost.macs:,} MACs, {cost.flops:,} FLOPs")
+    return 0
+
+
+def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands, "verify", _verify, "Compute what the paper prints of sizes and costs, beside the paper's."
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a figure")
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from trionet_nni.report.verify import print_rows, verify
+
+    rows = verify()
+    if options.json:
+        for row in rows:
+            print(json.dumps(row.to_dict(), ensure_ascii=False))
+    else:
+        print_rows(rows)
     return 0
 
 

@@ -29,8 +29,18 @@ class DataConfig(_Section):
     training images with `seed`.
     """
 
-    name: Literal["digits", "folder"] = "digits"
-    root: str | None = None  # folder: <root>/train/<class>/*, and <root>/test/<class>/* (or val/)
+    name: Literal[
+        "digits",
+        "folder",
+        "stanford-cars",
+        "fgvc-aircraft",
+        "cub-2010",
+        "cub-2011",
+        "caltech-101",
+        "flowers-102",
+    ] = "digits"
+    # The data set as published; for "folder": <root>/train/<class>/*, and <root>/test/<class>/* (or val/)
+    root: str | None = None
     image_size: int = Field(28, ge=8)  # side of the network's input, pixels
     test_fraction: float = Field(0.2, gt=0, lt=1)  # of each class, where there is no test folder
     search_images: int = Field(500, ge=1)  # held out for scoring candidates
@@ -44,6 +54,7 @@ class RecipeConfig(_Section):
     """SGD with Nesterov momentum, linear warm-up, cosine to zero (appendix A)."""
 
     epochs: float = Field(130, gt=0)
+    steps: int | None = Field(None, ge=1)  # optimizer steps, instead of epochs
     batch_size: int = Field(256, ge=1)
     learning_rate: float = Field(0.1, gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
@@ -52,7 +63,9 @@ class RecipeConfig(_Section):
     warmup_epochs: float = Field(10, ge=0)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     dropout: float = Field(0.0, ge=0, lt=1)
-    augment: Literal["none", "shift", "shift-flip", "resized-crop-flip"] = "resized-crop-flip"
+    augment: Literal["none", "shift", "shift-flip", "resized-crop-flip", "resized-crop-flip-jitter"] = (
+        "resized-crop-flip"
+    )
     seed: int = 0
 
 

@@ -88,9 +88,7 @@ def _write(row: ExportedRow, experiment: _Experiment, splits: Splits) -> None:
             "space": config.space,
             "supernet": config.supernet_hash(),
         },
-        measured=Measured(
-            accuracy=row.evaluation.accuracy, images=row.evaluation.images, split="search"
-        ),
+        measured=Measured(accuracy=row.evaluation.accuracy, images=row.evaluation.images, split="search"),
     )
     write_card(row.folder, card, architecture)
 
@@ -102,14 +100,23 @@ def print_exported(rows: list[ExportedRow], out: Path) -> None:
         table.add_column(name, justify="left" if name in ("folder", "operators") else "right")
     for row in rows:
         result = row.evaluation
-        stages = (" ".join(b.operator for b in stage) for stage in result.architecture.stages)
         numbers = (f"{result.accuracy:.4f}", f"{result.flops / 1e9:.4f}", f"{result.params / 1e6:.3f}")
-        table.add_row(str(row.folder), *numbers, " | ".join(stages))
+        table.add_row(str(row.folder), *numbers, result.architecture.operators)
     console = Console()
     console.print(table)
     images = rows[0].evaluation.images
     console.print(f"Accuracy: with the supernet's weights, on {images:,} held-out search images.")
+    left = leftover(rows, out)
+    if left:
+        names = " ".join(map(str, left))
+        console.print(f"Of an earlier export, left as they were: {names}", soft_wrap=True)
     console.print(f"Next: bash {out / '1' / 'retrain.sh'}", soft_wrap=True, highlight=False)
+
+
+def leftover(rows: list[ExportedRow], out: Path) -> list[Path]:
+    """Folders `out/N` beyond the last rank: an earlier export wrote more networks."""
+    ranks = (int(path.name) for path in out.iterdir() if path.is_dir() and path.name.isdecimal())
+    return [out / str(rank) for rank in sorted(ranks) if rank > len(rows)]
 
 
 def experiment_folder(experiment: str | Path, home: Path | None = None) -> Path:

@@ -81,14 +81,21 @@ def _operator_cost(block: Block, at: Place) -> Cost:
         return conv_cost(widths.inner, widths.inner, block.kernel, at.output_size)
     batch_norm = Cost(2 * widths.v)
     if isinstance(block, Local):
-        return _attention_cost(
-            widths.inner, widths.qk, widths.v, block.heads, at.size**2, block.kernel**2, 2 * block.kernel
-        ) + batch_norm
+        return (
+            _attention_cost(
+                widths.inner,
+                widths.qk,
+                widths.v,
+                block.heads,
+                at.size**2,
+                block.kernel**2,
+                2 * block.kernel,
+            )
+            + batch_norm
+        )
     assert isinstance(block, Axial)
     table = 2 * at.size - 1
-    height = _attention_cost(
-        widths.inner, widths.qk, widths.v, block.heads, at.size**2, at.size, table
-    )
+    height = _attention_cost(widths.inner, widths.qk, widths.v, block.heads, at.size**2, at.size, table)
     width = _attention_cost(widths.v, widths.qk, widths.v, block.heads, at.size**2, at.size, table)
     return height + width + batch_norm
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from trionet_nni.architecture import Architecture, Axial, Block, Conv, Local, block_widths
 from trionet_nni.flops import Place, place
 from trionet_nni.ops.axial_attention import AxialAttention
+from trionet_nni.ops.border import Border
 from trionet_nni.ops.conv import SpatialConv
-from trionet_nni.ops.local_attention import Border, LocalAttention
+from trionet_nni.ops.local_attention import LocalAttention
 from trionet_nni.skeleton import Skeleton
 
 
@@ -78,9 +79,7 @@ def build_stem(frame: Skeleton, channels: int) -> nn.Sequential:
     """First convolution, BN, ReLU and max-pool."""
     stem = frame.stem
     layers: list[nn.Module] = [
-        nn.Conv2d(
-            channels, stem.channels, stem.kernel, stem.stride, padding=stem.kernel // 2, bias=False
-        ),
+        nn.Conv2d(channels, stem.channels, stem.kernel, stem.stride, padding=stem.kernel // 2, bias=False),
         nn.BatchNorm2d(stem.channels),
         nn.ReLU(inplace=True),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from trionet_nni.data.seeding import seed_of
 from trionet_nni.errors import InputError
 from trionet_nni.export_config import NAME, RetrainConfig, read_config, retrain_config
 from trionet_nni.export_files import write_folder
+from trionet_nni.invocation import shown
 from trionet_nni.loading import FILES, build, load_weights
 from trionet_nni.network import TrioNet
 from trionet_nni.preflight import code_directory, with_absolute_paths
@@ -179,5 +181,6 @@ def _print_result(folder: Path, result: dict[str, Any]) -> None:
     table.add_row(*values.values())
     console = Console()
     console.print(table)
-    command = f"python -c 'import trionet_nni; print(trionet_nni.load(\"{folder}\"))'"
+    python = shown(Path(sys.executable))
+    command = f"{python} -c 'import trionet_nni; print(trionet_nni.load(\"{folder}\"))'"
     console.print(f"Next: {command}", soft_wrap=True, highlight=False, markup=False)

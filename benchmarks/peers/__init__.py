@@ -1,1 +1,1 @@
-"""What the library is compared with: the same tasks done the plain way. Not part of the library."""
+"""The usual ways of doing what the library does, to compare with; not part of the library."""

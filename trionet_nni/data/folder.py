@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
-import torch
-
 from trionet_nni.config import DataConfig
-from trionet_nni.data.decode import SUFFIXES, read_images
+from trionet_nni.data.decode import SUFFIXES
+from trionet_nni.data.listed import Labelled, listed_source
 from trionet_nni.data.source import Source
 from trionet_nni.errors import InputError
 
@@ -28,12 +26,12 @@ def open_folder(config: DataConfig) -> Source:
     if config.root is None:
         raise InputError("data.root: found nothing, allowed: the folder that holds the class folders")
     root = Path(config.root)
-    train_root = root / "train" if (root / "train").is_dir() else root
-    train = _classes(train_root)
+    train_root = _train_root(root)
+    train = class_images(train_root)
     test_root = next((root / name for name in ("test", "val") if (root / name).is_dir()), None)
     if train_root == root or test_root is None:
         return _source(root, config.image_size, train, None)
-    test = _classes(test_root)
+    test = class_images(test_root)
     differing = sorted(set(train) ^ set(test))
     if differing:
         found = f"{differing[0]!r} in only one of them"
@@ -41,7 +39,29 @@ def open_folder(config: DataConfig) -> Source:
     return _source(root, config.image_size, train, test)
 
 
-def _classes(root: Path) -> Listing:
+def class_names(root: Path) -> list[str]:
+    """Names of the classes in the order of their labels, without a look at the images.
+
+    Raises:
+        InputError: the folder cannot be read or holds fewer than two class folders.
+    """
+    return _folders(_train_root(root))
+
+
+def _train_root(root: Path) -> Path:
+    return root / "train" if (root / "train").is_dir() else root
+
+
+def class_images(root: Path) -> Listing:
+    """Images of every class folder in `root`.
+
+    Raises:
+        InputError: the folder cannot be read, or holds fewer than two classes, or one without images.
+    """
+    return {name: _images(root / name) for name in _folders(root)}
+
+
+def _folders(root: Path) -> list[str]:
     try:
         with os.scandir(root) as entries:
             names = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
@@ -49,7 +69,7 @@ def _classes(root: Path) -> Listing:
         raise InputError(f"{root}: data.root: cannot be read ({error.strerror})") from None
     if len(names) < 2:
         raise InputError(f"{root}: class folders: found {len(names)}, allowed: 2 or more")
-    return {name: _images(root / name) for name in names}
+    return names
 
 
 def _images(folder: Path) -> list[Path]:
@@ -67,23 +87,9 @@ def _is_image(name: str) -> bool:
 
 def _source(root: Path, size: int, train: Listing, test: Listing | None) -> Source:
     numbers = {name: number for number, name in enumerate(train)}
-    parts = [train] if test is None else [train, test]
-    files = tuple(path for part in parts for paths in part.values() for path in paths)
-    labels = torch.tensor([numbers[name] for p in parts for name, paths in p.items() for _ in paths])
-    return Source(
-        key=_fingerprint(root, files),
-        class_names=tuple(train),
-        read=lambda: (read_images(files, size), labels),
-        train_count=None if test is None else sum(map(len, train.values())),
-        files=files,
-        labels=labels,
-    )
 
+    def labelled(part: Listing) -> list[Labelled]:
+        return [(path, numbers[name]) for name, paths in part.items() for path in paths]
 
-def _fingerprint(root: Path, files: tuple[Path, ...]) -> str:
-    """Changes with any name, size or time of change, so that a cache of other images is never used."""
-    digest = hashlib.sha256()
-    for path in files:
-        state = path.stat()
-        digest.update(f"{path.relative_to(root)}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
-    return f"folder {digest.hexdigest()}"
+    given = None if test is None else labelled(test)
+    return listed_source("folder", root, size, tuple(train), labelled(train), given)

@@ -147,7 +147,7 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
         if port is not None and listens_everywhere(port):
             _log.warning(
                 "the portal on port %d accepts anyone who can reach this machine, without a password; "
-                "`trionet search` keeps it on 127.0.0.1, and so does NODE_OPTIONS=\"--require "
+                '`trionet search` keeps it on 127.0.0.1, and so does NODE_OPTIONS="--require '
                 "$(python -c 'import trionet_nni.nnictl.portal as p; print(p.LOOPBACK)')\" nnictl …",
                 port,
             )

@@ -19,20 +19,17 @@ from trionet_nni.ops.projection import projection
 
 
 def line_attention(
-    q_BCHW: Tensor, k_BCHW: Tensor, v_BVHW: Tensor, table_dO: Tensor, heads: int, axis: int
+    q_BCHW: Tensor, k_BCHW: Tensor, v_BVHW: Tensor, table_dO: Tensor | None, heads: int, axis: int
 ) -> Tensor:
     """Self-attention among the positions of every line along `axis` (2 = height, 3 = width).
 
     Args:
         table_dO: position table with O = 2·length − 1 offsets for some length ≥ L; the centre is used.
+            None: no position term.
 
     Raises:
         ValueError: the lines are longer than the table reaches.
     """
-    length = q_BCHW.shape[axis]
-    reach = (table_dO.shape[1] + 1) // 2
-    if length > reach:
-        raise ValueError(f"a line of {length} positions, but the position table reaches {reach}")
     batch = q_BCHW.shape[0]
 
     def lines(x: Tensor) -> Tensor:
@@ -40,13 +37,22 @@ def line_attention(
         return x.permute(0, 1, 4, 3, 2) if axis == 2 else x.permute(0, 1, 3, 4, 2)
 
     q_BnSLd, k_BnSLd, v_BnSLd = lines(q_BCHW), lines(k_BCHW), lines(v_BVHW)
-    r_LdL = table_dO[:, _offsets(length, reach, table_dO.device)].transpose(0, 1)
-    q_LGd = q_BnSLd.reshape(-1, length, q_BnSLd.shape[-1]).transpose(0, 1)
-    qr_BnSLL = torch.bmm(q_LGd, r_LdL).transpose(0, 1).reshape(*q_BnSLd.shape[:-1], length)
-    logits_BnSLL = q_BnSLd @ k_BnSLd.transpose(-1, -2) + qr_BnSLL
+    logits_BnSLL = q_BnSLd @ k_BnSLd.transpose(-1, -2)
+    if table_dO is not None:
+        logits_BnSLL = logits_BnSLL + _position_term(q_BnSLd, table_dO)
     out_BnSLd = logits_BnSLL.softmax(-1) @ v_BnSLd
     order = (0, 1, 4, 3, 2) if axis == 2 else (0, 1, 4, 2, 3)
     return out_BnSLd.permute(order).reshape(batch, -1, *q_BCHW.shape[2:])
+
+
+def _position_term(q_BnSLd: Tensor, table_dO: Tensor) -> Tensor:
+    """q·r of every pair of positions on a line: [B, n, S, L, L]."""
+    length, reach = q_BnSLd.shape[3], (table_dO.shape[1] + 1) // 2
+    if length > reach:
+        raise ValueError(f"a line of {length} positions, but the position table reaches {reach}")
+    r_LdL = table_dO[:, _offsets(length, reach, table_dO.device)].transpose(0, 1)
+    q_LGd = q_BnSLd.reshape(-1, length, q_BnSLd.shape[-1]).transpose(0, 1)
+    return torch.bmm(q_LGd, r_LdL).transpose(0, 1).reshape(*q_BnSLd.shape[:-1], length)
 
 
 @lru_cache(maxsize=64)

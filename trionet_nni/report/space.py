@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from trionet_nni.config import ProjectConfig
+from trionet_nni.data.folder import class_names
 from trionet_nni.flops import Cost, CostModel
 from trionet_nni.plugins import load_table
 from trionet_nni.table import SpaceTable
 
-# The paper counts its space for ImageNet; other data sets know their classes only once they are read.
-_IMAGENET_CLASSES = 1000
+_IMAGENET_CLASSES = 1000  # the paper counts its space for ImageNet
+_CLASSES = {
+    "digits": 10,
+    "stanford-cars": 196,
+    "fgvc-aircraft": 100,
+    "cub-2010": 200,
+    "cub-2011": 200,
+    "caltech-101": 101,
+    "flowers-102": 102,
+}
 
 
 def space_summary(config: ProjectConfig) -> dict[str, Any]:
@@ -26,19 +36,27 @@ def space_summary(config: ProjectConfig) -> dict[str, Any]:
     return {
         "choices": {choices.operator: len(choices.blocks) for choices in table.operators},
         "architectures": table.architectures,
-        **_ranges(table, cost),
-        "operators": {name: _ranges(table.only(name), cost) for name in table.operator_names},
+        **ranges(table, cost),
+        "operators": {name: ranges(table.only(name), cost) for name in table.operator_names},
     }
 
 
 def cost_model(config: ProjectConfig) -> CostModel:
-    """What networks cost on an experiment's images, as far as that is known without reading them."""
-    classes, channels = (10, 1) if config.data.name == "digits" else (_IMAGENET_CLASSES, 3)
-    return CostModel(classes, channels, config.data.image_size)
+    """What networks cost on an experiment's images; without a folder of them, on ImageNet's classes."""
+    if config.data.name in _CLASSES:
+        channels = 1 if config.data.name == "digits" else 3
+        return CostModel(_CLASSES[config.data.name], channels, config.data.image_size)
+    root = None if config.data.root is None else Path(config.data.root)
+    classes = len(class_names(root)) if root is not None and root.is_dir() else _IMAGENET_CLASSES
+    return CostModel(classes, 3, config.data.image_size)
 
 
-def _ranges(table: SpaceTable, cost: CostModel) -> dict[str, dict[str, int]]:
-    """Smallest and largest FLOPs and parameters over all networks; each block's extremes add up."""
+def ranges(table: SpaceTable, cost: CostModel) -> dict[str, dict[str, int]]:
+    """Smallest and largest FLOPs and parameters over all networks; each block's extremes add up.
+
+    Returns:
+        {"flops": {"min", "max"}, "params": {"min", "max"}}.
+    """
     blocks = {
         at: [cost.block(table.space, *at, block) for block in table.blocks] for at in table.positions()
     }

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trionet_nni.data.images import ImageSet
+from trionet_nni.training.jitter import jitter
 
 _AREA = (0.08, 1.0)  # of the image, as in the Inception recipe
 _RATIO = (3 / 4, 4 / 3)  # width ÷ height
@@ -65,9 +66,14 @@ def _resized_crop_flip(images: ImageSet, rows: Tensor, generator: torch.Generato
     return flip(images.pixels(rows, random_crops(len(rows), generator)), generator)
 
 
+def _resized_crop_flip_jitter(images: ImageSet, rows: Tensor, generator: torch.Generator) -> Tensor:
+    return jitter(_resized_crop_flip(images, rows, generator), generator)
+
+
 AUGMENTATIONS: dict[str, Callable[[ImageSet, Tensor, torch.Generator], Tensor]] = {
     "none": _none,
     "shift": _shift,
     "shift-flip": _shift_flip,
     "resized-crop-flip": _resized_crop_flip,
+    "resized-crop-flip-jitter": _resized_crop_flip_jitter,
 }

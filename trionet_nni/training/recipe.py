@@ -18,7 +18,7 @@ _SGD = TypeVar("_SGD", bound=SGD)
 
 def total_steps(recipe: RecipeConfig, steps_per_epoch: int) -> int:
     """Optimizer steps of a whole run, at least one."""
-    return max(1, round(recipe.epochs * steps_per_epoch))
+    return recipe.steps or max(1, round(recipe.epochs * steps_per_epoch))
 
 
 def optimizer(
@@ -63,6 +63,6 @@ def schedule(recipe: RecipeConfig, optimizer: Optimizer, steps_per_epoch: int) -
     if warmup and warmup >= total:
         raise InputError(
             f"recipe.warmup_epochs: found {recipe.warmup_epochs:g}, "
-            f"allowed: below epochs ({recipe.epochs:g})"
+            f"allowed: below the whole run's ({total / steps_per_epoch:g})"
         )
     return LambdaLR(optimizer, lambda step: rate(step, warmup, total))

@@ -1,0 +1,74 @@
+"""A whole residual block with 7 × 7 local attention ÷ one with a 3 × 3 convolution of equal expansion.
+
+Forward and backward in training mode: both projections, all BN layers, the shortcut. Rows with a target
+are the blocks of ResNet and Local-26 / 38 / 50, whose inner widths are 64 to 512 as in
+benchmarks.local_attention; the blocks of the search space are half as wide.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+
+import torch
+
+from benchmarks.attention_cases import BATCH, HEADS
+from benchmarks.ratio import Row, arguments, interleaved, prepare, show
+from trionet_nni.architecture import Axial, Block, Conv, Local
+from trionet_nni.flops import Place
+from trionet_nni.network import ResidualBlock
+from trionet_nni.ops.local_attention import LocalAttention
+from trionet_nni.ops.routes import compiled_routes, torch_route
+
+EXPANSION = 0.25
+TORCH_TARGETS = {56: 4.5, 28: 2.5, 14: 1.7, 7: 1.3}  # side of the map, as in the four stages at 224 pixels
+COMPILED_TARGET = 1.5
+BASELINE_WIDTHS = {56: 256, 28: 512, 14: 1024, 7: 2048}
+SPACE_WIDTHS = {56: 128, 28: 256, 14: 512, 7: 1024}
+
+
+def main() -> int:
+    """Print the rows."""
+    options = arguments(__doc__ or "").parse_args()
+    prepare(options)
+    return show(_rows(options), options)
+
+
+def _rows(options: argparse.Namespace) -> Iterator[Row]:
+    for side, width in BASELINE_WIDTHS.items():
+        yield from _compared(side, width, options.rounds, TORCH_TARGETS[side], COMPILED_TARGET)
+    for side, width in SPACE_WIDTHS.items():
+        yield from _compared(side, width, max(3, options.rounds // 2), None, None)
+
+
+def _compared(
+    side: int, width: int, rounds: int, torch_target: float | None, compiled_target: float | None
+) -> Iterator[Row]:
+    local, compiled = Local(EXPANSION, 7, 1.0, 1.0, HEADS), compiled_routes("cpu")
+    sides = {
+        "convolution": _pass(Conv(EXPANSION, 3), side, width),
+        "torch": _pass(local, side, width, "torch"),
+        "axial": _pass(Axial(EXPANSION, 1.0, 1.0, HEADS), side, width),
+        **{route: _pass(local, side, width, route) for route in compiled},
+    }
+    times = interleaved(sides, rounds)
+    place = f"{side} × {side}, {width} channels"
+    yield times.row(f"local-7 ÷ conv-3 block, plain torch, {place}", "torch", "convolution", torch_target)
+    for route in compiled:
+        case = f"local-7 ÷ conv-3 block, {route}, {place}"
+        yield times.row(case, route, "convolution", compiled_target)
+    yield times.row(f"axial ÷ conv-3 block, {place}", "axial", "convolution")
+
+
+def _pass(block: Block, side: int, width: int, route: str = "auto") -> Callable[[], None]:
+    module = ResidualBlock(block, Place(width, width, side, 1)).train()
+    x = torch.randn(BATCH, width, side, side, requires_grad=True)
+    grad = torch.randn(BATCH, width, side, side)
+    if isinstance(module.operator, LocalAttention):
+        module.operator.route = torch_route(x) if route == "torch" else route  # type: ignore[assignment]
+    return lambda: module(x).backward(grad)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""Tiny trees in the true formats of the published data sets, with real image files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.io import savemat
+
+SIZE = 40  # pixels
+
+
+def picture(path: Path, number: int) -> None:
+    """A JPEG whose colour tells its number."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    colour = (37 * number % 256, 91 * number % 256, 11 * number % 256)
+    Image.new("RGB", (SIZE + number % 7, SIZE), colour).save(path, quality=95)
+
+
+def lines(path: Path, *texts: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{text}\n" for text in texts))
+
+
+def stanford_cars(root: Path, classes: int, images: int) -> None:
+    base = root / "stanford_cars"
+    (base / "devkit").mkdir(parents=True)
+    names = np.array([f"Car {number}" for number in range(classes)], dtype=object)
+    savemat(base / "devkit" / "cars_meta.mat", {"class_names": names})
+    for part, file in (
+        ("cars_train", base / "devkit" / "cars_train_annos.mat"),
+        ("cars_test", base / "cars_test_annos_withlabels.mat"),
+    ):
+        rows = np.zeros(classes * images, dtype=[("fname", object), ("class", np.uint8)])
+        for number in range(len(rows)):
+            rows[number] = (f"{number:05}.jpg", number % classes + 1)
+            picture(base / part / f"{number:05}.jpg", number)
+        savemat(file, {"annotations": rows})
+
+
+def fgvc_aircraft(root: Path, classes: int, images: int) -> None:
+    data = root / "fgvc-aircraft-2013b" / "data"
+    lines(data / "variants.txt", *(f"737-{number}00" for number in range(classes)))
+    for part, start in (("trainval", 0), ("test", classes * images)):
+        numbers = range(start, start + classes * images)
+        lines(
+            data / f"images_variant_{part}.txt",
+            *(f"{number:07} 737-{number % classes}00" for number in numbers),
+        )
+        for number in numbers:
+            picture(data / "images" / f"{number:07}.jpg", number)
+
+
+def flowers_102(root: Path, classes: int, images: int) -> None:
+    base = root / "flowers-102"
+    count = 3 * classes * images
+    for number in range(1, count + 1):
+        picture(base / "jpg" / f"image_{number:05}.jpg", number)
+    third = count // 3
+    ids = np.arange(1, count + 1)
+    savemat(base / "imagelabels.mat", {"labels": (ids - 1) % classes + 1})
+    savemat(
+        base / "setid.mat",
+        {"trnid": ids[:third], "valid": ids[third : 2 * third], "tstid": ids[2 * third :]},
+    )
+
+
+def caltech_101(root: Path, classes: int, images: int) -> None:
+    base = root / "caltech101" / "101_ObjectCategories"
+    for name in ("BACKGROUND_Google", *(f"animal_{number}" for number in range(classes))):
+        for number in range(2 * images):
+            picture(base / name / f"image_{number + 1:04}.jpg", number)
+
+
+def cub_2010(root: Path, classes: int, images: int) -> None:
+    names = [f"{number + 1:03}.Bird_{number}" for number in range(classes)]
+    lines(root / "lists" / "classes.txt", *names)
+    for part, start in (("train", 0), ("test", images)):
+        files = [f"{name}/bird_{start + n:04}.jpg" for name in names for n in range(images)]
+        lines(root / "lists" / f"{part}.txt", *files)
+        for number, file in enumerate(files):
+            picture(root / "images" / file, number)
+
+
+def cub_2011(root: Path, classes: int, images: int) -> None:
+    base = root / "CUB_200_2011"
+    names = [f"{number + 1:03}.Bird_{number}" for number in range(classes)]
+    files = [f"{name}/bird_{number:04}.jpg" for name in names for number in range(2 * images)]
+    lines(base / "classes.txt", *(f"{number} {name}" for number, name in enumerate(names, 1)))
+    lines(base / "images.txt", *(f"{number} {file}" for number, file in enumerate(files, 1)))
+    labels = (f"{n} {names.index(file.split('/')[0]) + 1}" for n, file in enumerate(files, 1))
+    lines(base / "image_class_labels.txt", *labels)
+    lines(base / "train_test_split.txt", *(f"{n} {n % 2}" for n in range(1, len(files) + 1)))
+    for number, file in enumerate(files):
+        picture(base / "images" / file, number)
+
+
+WRITERS = {
+    "stanford-cars": stanford_cars,
+    "fgvc-aircraft": fgvc_aircraft,
+    "flowers-102": flowers_102,
+    "caltech-101": caltech_101,
+    "cub-2010": cub_2010,
+    "cub-2011": cub_2011,
+}
