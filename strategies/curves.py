@@ -41,9 +41,7 @@ class Curves(pl.Callback):
         self.splits, self.table, self.sharing, self.report = splits, table, sharing, report
         self.at = {round(steps * point / points) for point in range(1, points + 1)}
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: object
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: object) -> None:
         """Measure where it is due."""
         if trainer.global_step not in self.at:
             return

@@ -1,8 +1,8 @@
 """The supernet's block: three operators side by side between shared projections (Fig. 2, right).
 
 NNI's mutation hook turns every searchable block of a space into this one. A forward pass runs the static
-block of the current choice on tensors cut out of the stored ones, so that sub-network and frozen network
-are one code; see `strategies.slicing` for the cuts.
+block of the current choice on parts of the stored tensors; see `strategies.frame` for how, and
+`strategies.slicing` for the cuts.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any, Protocol, runtime_checkable
 
-import torch
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from torch import Tensor, nn
-from torch.func import functional_call
 
+from strategies.frame import Frame
+from strategies.regions import Region
+from strategies.shared import Shared
 from strategies.sharing import Sharing
-from strategies.slicing import Cut, block_cuts, cut_index, cut_out, stored_block, stored_name
-from trionet_nni.architecture import BLOCKS, Block
+from strategies.slicing import Cut, cut_out, stored_block
+from trionet_nni.architecture import BLOCKS, Architecture, Block
 from trionet_nni.flops import Place
 from trionet_nni.network import ResidualBlock, build_operator, build_shortcut, pointwise
 from trionet_nni.table import OperatorChoices
@@ -75,7 +76,8 @@ class ElasticBlock(BaseSuperNetModule):  # type: ignore[misc]
         self.shortcut = build_shortcut(at)
         self.track_statistics = False  # set while BN is recalibrated
         self.block: Block | None = None
-        self._static: dict[Block, tuple[ResidualBlock, list[tuple[str, str, Cut]]]] = {}
+        self._frames: dict[Block, Frame] = {}
+        self._shared: dict[str, Shared] = {}
 
     @classmethod
     def hook(cls, sharing: Sharing) -> Any:
@@ -106,7 +108,8 @@ class ElasticBlock(BaseSuperNetModule):  # type: ignore[misc]
         """The static block of a sample, with copies of its weights."""
         block = self._read(sample)
         frozen = ResidualBlock(block, self.place)
-        frozen.load_state_dict({name: t.detach().clone() for name, t in self._cut(block)}, strict=False)
+        tensors = self.state_dict()
+        frozen.load_state_dict({n: cut_out(tensors[stored], c) for n, stored, c in self._frame(block).cuts})
         return frozen
 
     def check_contains(self, sample: dict[str, Any]) -> Any:
@@ -123,55 +126,44 @@ class ElasticBlock(BaseSuperNetModule):  # type: ignore[misc]
         """Forward pass of the chosen candidate."""
         if self.block is None:
             raise RuntimeError(f"{self.label}: no candidate is chosen; call resample first")
-        static, _ = self._frame(self.block)
-        tensors = dict(self._cut(self.block))
-        self._prepare_batch_norms(static)
-        out: Tensor = functional_call(static, tensors, (x,))
-        if self.track_statistics:
-            self._keep_statistics(self.block, tensors)
-        return out
+        return self._frame(self.block)(x, self.track_statistics)
 
-    def parts(self, block: Block) -> Iterator[tuple[str, nn.Parameter, Cut]]:
-        """(name, stored parameter, cut) of every parameter that a candidate uses."""
-        parameters = dict(self.named_parameters())
-        for _, stored, cut in self._frame(block)[1]:
+    def parts(self, block: Block) -> Iterator[tuple[Shared, Cut]]:
+        """Every stored parameter that a candidate uses, with its cut."""
+        parameters = {name for name, _ in self.named_parameters()}
+        for _, stored, cut in self._frame(block).cuts:
             if stored in parameters:
-                yield stored, parameters[stored], cut
+                yield self.shared(stored), cut
+
+    def shared(self, name: str) -> Shared:
+        """The keeper of a stored parameter's gradient."""
+        if name not in self._shared:
+            path, _, key = name.rpartition(".")
+            self._shared[name] = Shared(self.get_submodule(path), key)
+        return self._shared[name]
+
+    def regions(self) -> Iterator[tuple[nn.Parameter, Region]]:
+        """What the passes since the last zero_grad used of every parameter that they used at all."""
+        for shared in self._shared.values():
+            if shared.parameter.grad is not None:
+                yield shared.parameter, shared.used
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles make views of their own tensors."""
+        return {**self.__dict__, "_frames": {}, "_shared": {}}
 
     def _read(self, sample: dict[str, Any]) -> Block:
         operator = sample[f"{self.label}.operator"]
         kind = BLOCKS[operator]
         return kind(**{o.name: sample[f"{self.label}.{operator}.{o.name}"] for o in fields(kind)})
 
-    def _frame(self, block: Block) -> tuple[ResidualBlock, list[tuple[str, str, Cut]]]:
-        """A static block without storage, and for each of its tensors the stored name and the cut."""
-        if block not in self._static:
-            with torch.device("meta"):
-                static = ResidualBlock(block, self.place)
-            cuts = block_cuts(block, self.place, self.sharing)
-            names = [(n, stored_name(n, block.operator), cuts.get(n, ())) for n in static.state_dict()]
-            self._static[block] = static, names
-        return self._static[block]
-
-    def _cut(self, block: Block) -> Iterator[tuple[str, Tensor]]:
-        tensors = self.state_dict(keep_vars=True)
-        for name, stored, cut in self._frame(block)[1]:
-            yield name, cut_out(tensors[stored], cut)
-
-    def _prepare_batch_norms(self, static: ResidualBlock) -> None:
-        """Batch statistics while training; running ones are kept only during recalibration."""
-        training = self.bn_in.training
-        for module in static.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.train(training)
-                module.momentum = self.bn_in.momentum
-                module.track_running_stats = not training or self.track_statistics
-
-    def _keep_statistics(self, block: Block, tensors: dict[str, Tensor]) -> None:
-        buffers = dict(self.named_buffers())
-        for name, stored, cut in self._frame(block)[1]:
-            if stored in buffers and cut:
-                buffers[stored][cut_index(buffers[stored], cut)] = tensors[name].clone()
+    def _frame(self, block: Block) -> Frame:
+        """The candidate's static block on the stored tensors, made once."""
+        frame = self._frames.get(block)
+        if frame is None or not frame.fits:
+            frame = Frame(block, self.place, self.sharing, self, self.shared)
+            self._frames[block] = frame
+        return frame
 
 
 def elastic_blocks(supernet: nn.Module) -> Iterator[ElasticBlock]:
@@ -179,3 +171,24 @@ def elastic_blocks(supernet: nn.Module) -> Iterator[ElasticBlock]:
     for module in supernet.modules():
         if isinstance(module, ElasticBlock):
             yield module
+
+
+class Chooser:
+    """Sets every elastic module of a supernet to a sub-network.
+
+    NNI's way, a `resample` of every module, also draws at random for the blocks that a shallow sub-network
+    does not have, and takes milliseconds for each; those are left as they are here.
+    """
+
+    def __init__(self, supernet: nn.Module) -> None:
+        found = [m for m in supernet.modules() if isinstance(m, BaseSuperNetModule)]
+        self._blocks = {m.label: m for m in found if isinstance(m, ElasticBlock)}
+        self._others = [m for m in found if not isinstance(m, ElasticBlock)]
+
+    def __call__(self, architecture: Architecture) -> None:
+        """Choose a sub-network of the supernet's space."""
+        for label, block in architecture.blocks():
+            self._blocks[label].block = block
+        sample = architecture.to_sample()
+        for module in self._others:
+            module.resample(memo=sample)

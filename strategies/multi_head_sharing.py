@@ -34,13 +34,13 @@ class MultiHeadSharing(Sharing):
         """See `head_rows`."""
         return head_rows(full, heads, sampled)
 
-    def take(self, x: Tensor, dim: int, heads: int, sampled: int) -> Tensor:
-        """Reshape to heads, cut each, reshape back, as Alg. 1 is written."""
+    def view(self, x: Tensor, dim: int, heads: int, sampled: int) -> Tensor:
+        """Split into heads and cut each, as Alg. 1 is written; `take` joins them again."""
         check_split(x.shape[dim], heads, sampled)
         if sampled == x.shape[dim]:
             return x
-        by_head = x.reshape(*x.shape[:dim], heads, -1, *x.shape[dim + 1 :])
-        return by_head.narrow(dim + 1, 0, sampled // heads).flatten(dim, dim + 1)
+        by_head = x.view(*x.shape[:dim], heads, -1, *x.shape[dim + 1 :])
+        return by_head.narrow(dim + 1, 0, sampled // heads)
 
 
 SHARING = MultiHeadSharing()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from nni.nas.evaluator.pytorch import Lightning, LightningModule, Trainer
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.nn.pytorch import ModelSpace
@@ -23,6 +22,7 @@ from torch.nn.functional import cross_entropy
 
 from strategies.curves import Curves
 from strategies.elastic import ElasticBlock
+from strategies.region_sgd import RegionSGD
 from strategies.sandwich_module import SandwichModule
 from strategies.sharing import Sharing
 from trionet_nni.atomic import write_json, write_tensors
@@ -57,10 +57,7 @@ class SupernetTask(LightningModule):  # type: ignore[misc]
 
     def configure_optimizers(self) -> Any:
         """SGD without decay of its own: decay belongs to the largest sub-network alone."""
-        sgd = optimizer(self.recipe, self.parameters(), weight_decay=0.0)
-        for parameter in self.parameters():
-            # An operator may wait for its first gradient; torch's fused kernel wants all momenta or none.
-            sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        sgd = optimizer(self.recipe, self.parameters(), weight_decay=0.0, kind=RegionSGD)
         steps = schedule(self.recipe, sgd, self.steps_per_epoch)
         return [sgd], [{"scheduler": steps, "interval": "step"}]
 
@@ -100,9 +97,7 @@ def build_supernet(config: ProjectConfig, splits: Splits) -> ModelSpace:
     """The declared space of an experiment, initialized from the recipe's seed, not yet elastic."""
     plugin = load_module(config.space, ("TABLE", "build"), "space")
     pl.seed_everything(config.supernet.recipe.seed, verbose=False)
-    space = plugin.build(
-        classes=splits.classes, channels=splits.channels, image_size=splits.image_size
-    )
+    space = plugin.build(classes=splits.classes, channels=splits.channels, image_size=splits.image_size)
     space.dropout.p = config.supernet.recipe.dropout
     return space
 

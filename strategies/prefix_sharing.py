@@ -15,7 +15,7 @@ class PrefixSharing(Sharing):
         check_split(full, heads, sampled)
         return list(range(sampled))
 
-    def take(self, x: Tensor, dim: int, heads: int, sampled: int) -> Tensor:
+    def view(self, x: Tensor, dim: int, heads: int, sampled: int) -> Tensor:
         """A plain slice."""
         check_split(x.shape[dim], heads, sampled)
         return x.narrow(dim, 0, sampled)

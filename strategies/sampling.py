@@ -26,9 +26,7 @@ class Sampling(ABC):
         weights = self.weights(table)
         chances = np.array([weights[name] for name in table.operator_names])
         names = table.operator_names
-        return {
-            at: names[random.choice(len(names), p=chances / chances.sum())] for at in table.positions()
-        }
+        return {at: names[random.choice(len(names), p=chances / chances.sum())] for at in table.positions()}
 
     def configuration(
         self, table: SpaceTable, beta: Operators, random: np.random.Generator

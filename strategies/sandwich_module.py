@@ -15,7 +15,7 @@ from nni.nas.evaluator.pytorch import LightningModule
 from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
 from torch import Tensor
 
-from strategies.elastic import elastic_blocks
+from strategies.elastic import Chooser, elastic_blocks
 from strategies.sampling import Sampling
 from strategies.sandwich import Step, draw
 from strategies.usage import Usage
@@ -56,6 +56,7 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
         self.random_subnetworks, self.weight_decay, self.seed = random_subnetworks, weight_decay, seed
         self.operator_counts: Counter[str] = Counter()
         self._usage: Usage | None = None
+        self._choose: Chooser | None = None
 
     def draw(self, step: int) -> Step:
         """The sub-networks of a step."""
@@ -64,9 +65,9 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
 
     def choose(self, architecture: Architecture) -> None:
         """Set every elastic module to a sub-network."""
-        sample: dict[str, Any] = architecture.to_sample()
-        for module in self.supernet_modules():
-            module.resample(memo=sample)
+        if self._choose is None:
+            self._choose = Chooser(self.model)
+        self._choose(architecture)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """One optimizer step."""
@@ -76,23 +77,26 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
         optimizer.zero_grad(set_to_none=True)
         step = self.draw(number)
         losses = self.accumulate(batch, step)
-        with self.usage.idle_kept(step.subnetworks, optimizer.optimizer):
-            optimizer.step()
+        optimizer.optimizer.regions = self.usage.regions()
+        optimizer.step()
         self.lr_schedulers().step()
         self._count(step)
         if (number + 1) % LOG_EVERY_STEPS == 0:
             self._log(number, losses)
 
     def accumulate(self, batch: tuple[Tensor, Tensor], step: Step) -> list[Tensor]:
-        """Backward passes of all sub-networks; gradients add up. Returns the losses, detached."""
+        """Backward passes of all sub-networks; gradients add up, and the largest's weights decay.
+
+        Starts from gradients of None. Returns the losses, detached.
+        """
         losses = []
-        for index, architecture in enumerate(step.subnetworks):
+        for architecture in step.subnetworks:
             self.choose(architecture)
             loss = self.training_module.loss(batch)
             self.manual_backward(loss)
-            if index == step.decayed:
-                self.usage.add_decay(architecture, self.weight_decay)
             losses.append(loss.detach())
+        self.usage.average_over_processes()
+        self.usage.add_decay(step.subnetworks[step.decayed], self.weight_decay)
         return losses
 
     @property

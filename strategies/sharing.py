@@ -10,7 +10,7 @@ from torch import Tensor
 class Sharing(ABC):
     """Which of the F stored channels a sub-network with n heads and s channels uses.
 
-    `rows` and `take` must agree: `take(x, dim, n, s)` equals `x.index_select(dim, rows(F, n, s))`.
+    `rows` and `view` must agree: `take(x, dim, n, s)` equals `x.index_select(dim, rows(F, n, s))`.
     """
 
     @abstractmethod
@@ -22,8 +22,17 @@ class Sharing(ABC):
         """
 
     @abstractmethod
+    def view(self, x: Tensor, dim: int, heads: int, sampled: int) -> Tensor:
+        """The chosen channels of dimension `dim` as a view, never a copy.
+
+        Where one dimension cannot say which channels, there are two in its place: heads × channels of a
+        head.
+        """
+
     def take(self, x: Tensor, dim: int, heads: int, sampled: int) -> Tensor:
         """The chosen channels of dimension `dim`, by slices, so that the gradient needs no scatter."""
+        view = self.view(x, dim, heads, sampled)
+        return view if view.dim() == x.dim() else view.flatten(dim, dim + 1)
 
 
 def check_split(full: int, heads: int, sampled: int) -> None:

@@ -7,7 +7,7 @@ chooses anything, and nothing needs NNI: evaluation and export cut with the same
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -23,7 +23,7 @@ from trionet_nni.table import OperatorChoices
 class All:
     """The whole dimension."""
 
-    def take(self, x: Tensor, dim: int) -> Tensor:
+    def view(self, x: Tensor, dim: int) -> Tensor:
         """The tensor itself."""
         return x
 
@@ -38,7 +38,7 @@ class Prefix:
 
     size: int
 
-    def take(self, x: Tensor, dim: int) -> Tensor:
+    def view(self, x: Tensor, dim: int) -> Tensor:
         """A slice."""
         return x.narrow(dim, 0, self.size)
 
@@ -53,7 +53,7 @@ class Centre:
 
     size: int
 
-    def take(self, x: Tensor, dim: int) -> Tensor:
+    def view(self, x: Tensor, dim: int) -> Tensor:
         """A slice."""
         return x.narrow(dim, (x.shape[dim] - self.size) // 2, self.size)
 
@@ -71,9 +71,9 @@ class Heads:
     heads: int
     size: int
 
-    def take(self, x: Tensor, dim: int) -> Tensor:
-        """What the rule takes."""
-        return self.sharing.take(x, dim, self.heads, self.size)
+    def view(self, x: Tensor, dim: int) -> Tensor:
+        """What the rule takes, in one dimension or in two: heads × channels of a head."""
+        return self.sharing.view(x, dim, self.heads, self.size)
 
     def index(self, full: int) -> list[int]:
         """Positions along the dimension."""
@@ -111,9 +111,7 @@ def block_cuts(block: Block, at: Place, sharing: Sharing) -> dict[str, Cut]:
     return cuts
 
 
-def _operator_cuts(
-    block: Block, at: Place, sharing: Sharing, inner: Prefix
-) -> tuple[dict[str, Cut], Axis]:
+def _operator_cuts(block: Block, at: Place, sharing: Sharing, inner: Prefix) -> tuple[dict[str, Cut], Axis]:
     """Cuts inside the operator, and the axis of the channels that leave it."""
     if isinstance(block, Conv):
         kernel = Centre(block.kernel)
@@ -132,21 +130,37 @@ def _operator_cuts(
 
 def cut_out(stored: Tensor, cut: Cut) -> Tensor:
     """The part of a stored tensor, as a view wherever that is possible; gradients flow through it."""
-    for dim, axis in enumerate(cut):
-        stored = axis.take(stored, dim)
+    return cut_view(stored, cut).reshape(cut_shape(stored.shape, cut))
+
+
+def cut_view(stored: Tensor, cut: Cut) -> Tensor:
+    """The part of a stored tensor, always as a view: channels of heads may take two dimensions in it."""
+    for dim in reversed(range(len(cut))):  # the last first: a split moves the dimensions behind it
+        stored = cut[dim].view(stored, dim)
     return stored
+
+
+def cut_shape(full: Sequence[int], cut: Cut) -> tuple[int, ...]:
+    """Shape of the part of a tensor of shape `full`."""
+    return tuple(len(line) for line in _lines(full, cut))
 
 
 def cut_index(stored: Tensor, cut: Cut) -> tuple[Tensor, ...]:
     """The same part as an index: `stored[cut_index(stored, cut)]`."""
-    axes = (*cut, *([All()] * (stored.dim() - len(cut))))
-    lines = [torch.tensor(axis.index(size)) for axis, size in zip(axes, stored.shape, strict=True)]
+    lines = [torch.tensor(line) for line in _lines(stored.shape, cut)]
     return torch.meshgrid(*lines, indexing="ij") if len(lines) > 1 else (lines[0],)
 
 
-def covers(stored: Tensor, cut: Cut) -> bool:
-    """Whether the cut is the whole tensor."""
-    return all(len(axis.index(size)) == size for axis, size in zip(cut, stored.shape, strict=False))
+def within(cut: Cut, other: Cut, full: Sequence[int]) -> bool:
+    """Whether everything that a cut takes of a tensor of shape `full`, the other cut takes too."""
+    pairs = zip(_lines(full, cut), _lines(full, other), strict=True)
+    return all(set(mine) <= set(theirs) for mine, theirs in pairs)
+
+
+def _lines(full: Sequence[int], cut: Cut) -> list[list[int]]:
+    """Positions along every dimension."""
+    axes = (*cut, *([All()] * (len(full) - len(cut))))
+    return [axis.index(size) for axis, size in zip(axes, full, strict=True)]
 
 
 def stored_name(name: str, operator: str) -> str:
@@ -185,9 +199,7 @@ def subnetwork_state(
     return result
 
 
-def _block_tensors(
-    state: Mapping[str, Tensor], source: str, operator: str
-) -> Iterator[tuple[str, Tensor]]:
+def _block_tensors(state: Mapping[str, Tensor], source: str, operator: str) -> Iterator[tuple[str, Tensor]]:
     """(name in the static block, stored tensor) of everything that a sub-network's block uses."""
     for key, stored in state.items():
         if not key.startswith(source):

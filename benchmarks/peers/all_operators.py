@@ -1,0 +1,68 @@
+"""A supernet's block that runs all its operators and adds them up, as differentiable search does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trionet_nni.architecture import Block, block_widths
+from trionet_nni.flops import place
+from trionet_nni.network import ResidualBlock, build_shortcut, build_stem, pointwise
+from trionet_nni.skeleton import Skeleton
+
+
+class AllOperatorsBlock(nn.Module):
+    """One 1×1 in at the largest width, every candidate's operator, one 1×1 out for their sum."""
+
+    def __init__(self, candidates: Sequence[Block], at: object) -> None:
+        super().__init__()
+        blocks = [ResidualBlock(block, at) for block in candidates]
+        widths = [block_widths(block, at.output_width) for block in candidates]
+        self.inner = [width.inner for width in widths]
+        self.project_in = pointwise(at.input_width, max(self.inner))
+        self.bn_in = nn.BatchNorm2d(max(self.inner))
+        self.operators = nn.ModuleList(block.operator for block in blocks)
+        self.norms = nn.ModuleList(block.bn_operator for block in blocks)
+        self.pools = [block.pools for block in blocks]
+        self.out = max(width.out for width in widths)
+        self.project_out = pointwise(self.out, at.output_width)
+        self.bn_out = nn.BatchNorm2d(at.output_width)
+        self.shortcut = build_shortcut(at)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Forward pass."""
+        hidden = F.relu(self.bn_in(self.project_in(x)))
+        total = None
+        for inner, operator, norm, pools in zip(
+            self.inner, self.operators, self.norms, self.pools, strict=True
+        ):
+            out = operator(hidden[:, :inner])
+            out = F.avg_pool2d(out, 2, ceil_mode=True) if pools else out
+            out = F.relu(norm(out))
+            out = F.pad(out, (0, 0, 0, 0, 0, self.out - out.shape[1]))
+            total = out if total is None else total + out
+        return F.relu(self.bn_out(self.project_out(total)) + self.shortcut(x))
+
+
+class AllOperators(nn.Module):
+    """The whole network; `stages` holds the candidates of every block."""
+
+    def __init__(
+        self, frame: Skeleton, stages: Sequence[Sequence[Sequence[Block]]], classes: int, size: int
+    ) -> None:
+        super().__init__()
+        self.stem = build_stem(frame, 3)
+        self.blocks = nn.Sequential(
+            *(
+                AllOperatorsBlock(candidates, place(frame, stage, index, size))
+                for stage, blocks in enumerate(stages)
+                for index, candidates in enumerate(blocks)
+            )
+        )
+        self.classifier = nn.Linear(frame.widths[-1], classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Forward pass."""
+        return self.classifier(self.blocks(self.stem(x)).mean((2, 3)))

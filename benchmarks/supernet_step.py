@@ -1,0 +1,261 @@
+"""What a step of the supernet costs: against frozen networks, NNI's own supernet, and its own FLOPs."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from nni.nas.oneshot.pytorch.strategy import RandomOneShot
+from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
+from torch.profiler import ProfilerActivity, profile
+
+from benchmarks.peers.all_operators import AllOperators
+from benchmarks.peers.native_space import NativeSpace, native_sample
+from benchmarks.ratio import Row, arguments, interleaved, prepare, show
+from benchmarks.step_case import CLASSES, TABLE, StepCase
+from benchmarks.waiting import waiting_shares
+from strategies.sandwich import Step
+from trionet_nni.architecture import Architecture
+from trionet_nni.config import RecipeConfig
+from trionet_nni.flops import architecture_cost
+from trionet_nni.training.recipe import optimizer
+
+NAMES = ("smallest", "largest", "middle")
+
+
+def rows(case: StepCase, options: argparse.Namespace, found: dict[str, Any]) -> Iterator[Row]:
+    """Every row; `found` receives the points behind the cost line."""
+    step = case.step()
+    yield from against_frozen(case, step, options.rounds)
+    yield from whole_step(case, step, options.rounds)
+    yield optimizer_step(case, step, options.rounds)
+    yield from against_native(case, step, options.rounds)
+    yield one_path(case, options.rounds)
+    yield from cost_line(case, options.architectures, found)
+    yield waiting(case, step, options)
+
+
+def against_frozen(case: StepCase, step: Step, rounds: int) -> Iterator[Row]:
+    """A pass in the supernet ÷ the same network frozen."""
+    for name, target, network in zip(NAMES, (1.12, 1.07, 1.07), step.subnetworks, strict=False):
+        sides = {"in": case.subnetwork_pass(network), "frozen": case.static_pass(case.frozen(network))}
+        timings = interleaved(sides, rounds)
+        yield timings.row(f"{name} sub-network in the supernet ÷ frozen", "in", "frozen", target)
+
+
+def whole_step(case: StepCase, step: Step, rounds: int) -> Iterator[Row]:
+    """A whole training step ÷ the passes of four frozen networks and fused SGD on the largest."""
+    networks = [case.frozen(network) for network in step.subnetworks]
+    recipe = RecipeConfig(epochs=540)
+    sgd = optimizer(recipe, networks[step.decayed].parameters())
+    passes = [case.static_pass(network) for network in networks]
+
+    def frozen() -> None:
+        for run in passes:
+            run()
+        sgd.step()
+
+    timings = interleaved({"in": case.whole_step(step), "frozen": frozen}, max(3, rounds // 2), warmup=1)
+    note = "four passes, decay, optimizer; peer: four frozen networks, fused SGD on the largest"
+    yield timings.row("whole training step ÷ frozen passes + SGD", "in", "frozen", note=note)
+
+
+def optimizer_step(case: StepCase, step: Step, rounds: int) -> Row:
+    """Decay and the optimizer's step ÷ fused SGD with decay on the frozen largest network."""
+    network = case.frozen(step.subnetworks[step.decayed])
+    case.static_pass(network)()
+    case.whole_step(step)()
+    sgd = optimizer(RecipeConfig(epochs=540), network.parameters())
+
+    def regions() -> None:
+        case.module.usage.add_decay(step.subnetworks[step.decayed], 8e-5)
+        case.move()
+
+    timings = interleaved({"in": regions, "frozen": sgd.step}, 3 * rounds)
+    return timings.row("decay + optimizer step ÷ fused SGD on the frozen largest", "in", "frozen")
+
+
+def against_native(case: StepCase, step: Step, rounds: int) -> Iterator[Row]:
+    """NNI's RandomOneShot on its own mixed operations ÷ this supernet, same sampled networks."""
+    supernet = RandomOneShot().mutate_model(NativeSpace(TABLE, classes=CLASSES, image_size=case.size))
+    elastic = [m for m in supernet.modules() if isinstance(m, BaseSuperNetModule)]
+    for name, network in zip(NAMES, step.subnetworks, strict=False):
+        sample = native_sample(network)
+
+        def native(sample: dict[str, Any] = sample) -> None:
+            memo = dict(sample)
+            for module in elastic:
+                memo.update(module.resample(memo=memo))
+            case.static_pass(supernet)()
+
+        sides = {"native": native, "in": case.subnetwork_pass(network)}
+        timings = interleaved(sides, max(3, rounds // 3), warmup=1)
+        yield timings.row(
+            f"NNI's native mixed operations ÷ this supernet, {name}",
+            "native",
+            "in",
+            1.5,
+            bound="at least",
+            note="the whole space on both sides; the same attention functions",
+        )
+
+
+def one_path(case: StepCase, rounds: int) -> Row:
+    """A pass of one sampled path ÷ a pass that runs all three operators of every block.
+
+    Three paths are timed together so that every block runs every operator once, and a third of their time
+    counts.
+    """
+    drawn = {name: case_only(case, name) for name in TABLE.operator_names}
+    depths = [len(stage) for stage in drawn["conv"].stages]
+    stages = [
+        [[network.stages[s][i] for network in drawn.values()] for i in range(depth)]
+        for s, depth in enumerate(depths)
+    ]
+    everything = AllOperators(TABLE.skeleton, stages, CLASSES, case.size)
+    paths = [
+        Architecture(
+            TABLE.space,
+            tuple(
+                tuple(blocks[(shift + s + i) % 3] for i, blocks in enumerate(stage))
+                for s, stage in enumerate(stages)
+            ),
+        )
+        for shift in range(3)
+    ]
+    passes = [case.subnetwork_pass(path) for path in paths]
+
+    def three() -> None:
+        for run in passes:
+            run()
+
+    sides = {"three": three, "all": case.static_pass(everything)}
+    row = interleaved(sides, max(3, rounds // 3), warmup=1).row("", "three", "all")
+    return Row(
+        "one sampled path ÷ all three operators of every block",
+        *(value / 3 for value in (row.ratio, row.low, row.high)),
+        row.rounds,
+        0.45,
+        note="mean of three paths that cover every operator of every block once",
+    )
+
+
+def case_only(case: StepCase, operator: str) -> Architecture:
+    """A network of one operator with random options and the deepest stages."""
+    candidates = TABLE.choices(operator).blocks
+    return Architecture(
+        TABLE.space,
+        tuple(
+            tuple(candidates[case.random.integers(len(candidates))] for _ in range(max(depths)))
+            for depths in TABLE.depths
+        ),
+    )
+
+
+def cost_line(case: StepCase, count: int, found: dict[str, Any]) -> Iterator[Row]:
+    """Seconds of a pass against FLOPs over drawn networks: how far they lie from a line."""
+    networks = [case.drawn() for _ in range(count)]
+    sides = {str(number): case.subnetwork_pass(network) for number, network in enumerate(networks)}
+    timings = interleaved(sides, rounds=3, warmup=1)
+    seconds = np.array([timings.median(name) for name in sides])
+    costs = [architecture_cost(n, image_size=case.size, classes=CLASSES) for n in networks]
+    flops = np.array([cost.flops for cost in costs], dtype=float)
+    # Weighted by 1 ÷ seconds, as the error that counts is the relative one.
+    slope, intercept = np.polyfit(flops, seconds, 1, w=1 / seconds)
+    fitted = slope * flops + intercept
+    errors = (seconds - fitted) / fitted
+    spread = np.quantile(np.abs(errors), (0.25, 0.75))
+    r2 = 1 - ((seconds - fitted) ** 2).sum() / ((seconds - seconds.mean()) ** 2).sum()
+    by_operator = {name: _off(networks, errors, name) for name in TABLE.operator_names}
+    found["cost_line"] = {
+        "seconds_per_gflop": slope * 1e9,
+        "seconds_at_zero": intercept,
+        "r2": r2,
+        "points": [
+            {"gflops": f / 1e9, "seconds": s, "hash": n.hash}
+            for f, s, n in zip(flops, seconds, networks, strict=True)
+        ],
+        "relative_error_where_all_blocks_were_this": by_operator,
+    }
+    off = ", ".join(f"{name} {value:+.0%}" for name, value in by_operator.items())
+    note = f"{count} networks; R² {r2:.2f}; off the line if all blocks were: {off}"
+    case_name = "median relative error of a line through seconds against FLOPs"
+    yield Row(case_name, float(np.median(np.abs(errors))), *map(float, spread), 3, 0.08, note=note)
+
+
+def _off(networks: list[Architecture], errors: np.ndarray, operator: str) -> float:
+    """Relative error of a network of this operator alone, by least squares over the shares of blocks."""
+    names = TABLE.operator_names
+    shares = np.array(
+        [
+            [np.mean([block.operator == name for _, block in network.blocks()]) for name in names]
+            for network in networks
+        ]
+    )
+    weights = np.linalg.lstsq(shares, errors, rcond=None)[0]
+    return float(weights[names.index(operator)])
+
+
+def waiting(case: StepCase, step: Step, options: argparse.Namespace) -> Row:
+    """Share of a training step spent waiting for the data."""
+
+    def train(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+        case.supernet.zero_grad(set_to_none=True)
+        case.module.accumulate(batch, step)
+        case.move()
+
+    waits, wholes = waiting_shares(case.size, options.batch, 5, train)
+    shares = [wait / whole for wait, whole in zip(waits, wholes, strict=True)]
+    return Row(
+        "share of a supernet step spent waiting for data",
+        statistics.median(shares),
+        min(shares),
+        max(shares),
+        len(shares),
+        0.05,
+        note="JPEG files of 500 × 375, decoded, cropped and flipped; default workers",
+    )
+
+
+def where_time_goes(case: StepCase) -> None:
+    """The profile of the smallest sub-network and of its frozen twin."""
+    network = case.step().subnetworks[0]
+    for name, run in (
+        ("in the supernet", case.subnetwork_pass(network)),
+        ("frozen", case.static_pass(case.frozen(network))),
+    ):
+        run()
+        with profile(activities=[ProfilerActivity.CPU]) as recorded:
+            for _ in range(3):
+                run()
+        print(f"smallest sub-network, {name}, three passes")
+        print(recorded.key_averages().table(sort_by="self_cpu_time_total", row_limit=20))
+
+
+def main() -> int:
+    """Run the rows, or the profile."""
+    parser = arguments(__doc__ or "")
+    parser.set_defaults(rounds=9)
+    parser.add_argument("--size", type=int, default=128, help="side of the images in pixels")
+    parser.add_argument("--batch", type=int, default=8, help="images in a batch")
+    parser.add_argument("--architectures", type=int, default=24, help="networks behind the cost line")
+    parser.add_argument("--profile", action="store_true", help="show where the time goes instead")
+    options = parser.parse_args()
+    prepare(options)
+    warnings.filterwarnings("ignore", message=".*not a nn.Module.*")  # NNI's, about its own modules
+    case = StepCase(options.size, options.batch)
+    if options.profile:
+        where_time_goes(case)
+        return 0
+    found: dict[str, Any] = {"size": options.size, "batch": options.batch}
+    return show(rows(case, options, found), options, found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
