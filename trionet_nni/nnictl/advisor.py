@@ -21,6 +21,7 @@ from nni.runtime.tuner_command_channel import CommandType
 
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import metric_number
+from trionet_nni.nnictl.locks import lock
 from trionet_nni.nnictl.portal import listens_everywhere
 from trionet_nni.nnictl.rest import Manager
 
@@ -48,6 +49,7 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
         self._session: Session | None = None
         self._commands: queue.SimpleQueue[tuple[CommandType, str]] = queue.SimpleQueue()
         self._start_log()
+        self._alive = lock(self._folder.advisor)  # evaluators end when it is free
 
     def run(self) -> None:
         """Receive commands until NNI stops the experiment."""
@@ -147,7 +149,7 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
         if port is not None and listens_everywhere(port):
             _log.warning(
                 "the portal on port %d accepts anyone who can reach this machine, without a password; "
-                "`trionet search` keeps it on 127.0.0.1, and so does NODE_OPTIONS=\"--require "
+                '`trionet search` keeps it on 127.0.0.1, and so does NODE_OPTIONS="--require '
                 "$(python -c 'import trionet_nni.nnictl.portal as p; print(p.LOOPBACK)')\" nnictl …",
                 port,
             )

@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,7 @@ class Session:
     def _write_project(self, code: Path) -> None:
         self.folder.error.unlink(missing_ok=True)
         write_json(self.folder.project, self.config.model_dump(mode="json"))
+        write_json(self.folder.cost, asdict(self._task.cost))
         write_text(self.folder.code, f"{code}\n")
         write_text(self.folder.python, f"{sys.executable}\n")
 
