@@ -111,7 +111,7 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
     def handle_add_customized_trial(self, data: list[dict[str, Any]]) -> None:
         """After a resume: the trials that NNI started again, with their old parameter ids."""
         trials = {trial["parameter_id"]: trial["parameters"] for trial in data if _has_id(trial)}
-        self._post("adopt", trials)
+        self._post("adopt", trials, len(data) - len(trials))
 
     def handle_import_data(self, data: object) -> None:
         """Results of before a resume: they are in the saved state and in the results store."""
