@@ -27,6 +27,7 @@ class Bench:
         self.first, self.sent = first, list[dict[str, Any]]()
         self.heard: list[tuple[str, float | None]] = []
         self.stored: dict[str, float] = {}
+        self.room, self.exhausted = 0, False  # trials that NNI was asked for beyond its limit; reached?
         folder = ExperimentFolder(tmp_path / "runs" / "id")
         self.stage = SupernetStage(folder, "h", self.send)
         self.stage.state = supernet  # type: ignore[assignment]
@@ -37,8 +38,13 @@ class Bench:
             retries=1,
             stored=lambda model: self.stored.get(model.architecture.hash),
             save=lambda: None,
+            one_more=self.one_more,
         )
         self.engine.register_model_event_callback(ModelEventType.TrainingEnd, self.hear)
+
+    def one_more(self) -> bool:
+        self.room += 1
+        return self.exhausted
 
     def send(self, parameters: dict[str, Any]) -> int:
         self.sent.append(parameters)
@@ -92,6 +98,34 @@ def test_trial_without_a_result_is_tried_again_and_then_given_up(
     assert bench.sent == [model.sample] * 2
     engine.trial_ended(1, "t", event)
     assert bench.heard == [(model.architecture.hash, None)] and model.status == ModelStatus.Failed
+
+
+def test_stored_result_counts_though_its_trial_failed_to_report(bench: Bench) -> None:
+    engine, model = bench.engine, bench.model()
+    engine.request(1)
+    engine.submit_models(model)
+    bench.stored[model.architecture.hash] = 0.75
+    engine.trial_ended(0, "t", "FAILED")
+    assert bench.heard == [(model.architecture.hash, 0.75)] and bench.room == 0
+
+
+@pytest.mark.parametrize("exhausted", [False, True])
+def test_another_attempt_costs_no_candidate(bench: Bench, exhausted: bool) -> None:
+    """NNI's limit grows by one; where it was reached, NNI asks for no trial: it is sent unasked."""
+    engine, model = bench.engine, bench.model()
+    bench.exhausted = exhausted
+    engine.request(1)
+    engine.submit_models(model)
+    bench.does(lambda: engine.trial_ended(0, "t", "FAILED"))
+    assert bench.room == 1 and len(bench.sent) == (2 if exhausted else 1)
+    engine.trial_ended(1, "t", "FAILED") if exhausted else None
+    assert bench.room == 1  # given up: no further attempt
+
+
+def test_restarted_trial_of_a_user_takes_a_worker(bench: Bench) -> None:
+    engine = bench.engine
+    bench.does(lambda: engine.adopt({}, 1), lambda: engine.request(2))
+    assert engine._idle == 1
 
 
 def test_no_candidate_before_the_supernet(tmp_path: Path) -> None:

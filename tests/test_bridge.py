@@ -73,8 +73,8 @@ def test_crashing_trials_never_shift_parameters(toy: ToyExperiment) -> None:
     check_loopback(toy)
     toy.wait("DONE")
     jobs = toy.manager.jobs()
-    assert len(jobs) == 17
     spoiled = {1, 3, 5, 6, 8, 9, 10, 11, 12}
+    assert len(jobs) == 17 + len(spoiled)  # a failed trial costs the search no candidate
     found = check_agreement(toy, jobs)
     assert len(found) == len(jobs) - 1 - len(spoiled) == len(toy.store)
     evaluated = toy.evaluated(len(found))

@@ -48,7 +48,7 @@ class ToyExperiment:
         self.set(
             HOME=str(home),
             PATH=f"{commands}:{os.environ['PATH']}",
-            PYTHONPATH=str(ROOT / "tests"),
+            PYTHONPATH=f"{ROOT / 'tests'}:{ROOT}",  # this checkout, whatever is installed
             TOY_CALLS=str(self.calls_file),
         )
         self._patch.syspath_prepend(str(ROOT / "tests"))

@@ -16,6 +16,7 @@ from trionet_nni.architecture import Architecture
 from trionet_nni.config import ProjectConfig
 from trionet_nni.flops import architecture_cost
 from trionet_nni.results import Evaluation
+from trionet_nni.supernet_folder import COMPLETE, WEIGHTS
 
 
 def toy_accuracy(architecture: Architecture) -> float:
@@ -36,7 +37,8 @@ def train_supernet(
         raise RuntimeError("the toy supernet was told to fail")
     for step in range(1, 4):
         report({"default": step / 4, "conv": step / 4, "step": step})
-    (directory / "complete.json").write_text(json.dumps({"hash": config.supernet_hash()}))
+    (directory / WEIGHTS).touch()
+    (directory / COMPLETE).write_text(json.dumps({"hash": config.supernet_hash()}))
 
 
 def evaluate(
@@ -46,6 +48,7 @@ def evaluate(
     time.sleep(float(os.environ.get("TOY_SECONDS", "0")))
     number = os.environ["NNI_TRIAL_SEQ_ID"]
     if number in os.environ.get("TOY_LATE", "").split(","):
+        print("the toy was told to crash", flush=True)
         os._exit(3)
     accuracy = toy_accuracy(architecture)
     if number in os.environ.get("TOY_NAN", "").split(","):

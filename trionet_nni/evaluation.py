@@ -3,59 +3,114 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from trionet_nni.architecture import Architecture
 from trionet_nni.config import ProjectConfig
 from trionet_nni.data import Splits, load_splits
+from trionet_nni.data.held import held
+from trionet_nni.errors import InputError
 from trionet_nni.flops import CostModel
 from trionet_nni.network import TrioNet
 from trionet_nni.plugins import load_module
 from trionet_nni.results import Evaluation
+from trionet_nni.supernet_folder import WEIGHTS as WEIGHTS
 from trionet_nni.training.evaluate import accuracy
 from trionet_nni.training.recalibrate import recalibrate
 
-WEIGHTS = "supernet.safetensors"
+State = Mapping[str, Tensor]
+
+
+class Evaluator:
+    """Scores one candidate after the other; the supernet's weights and the images stay in memory.
+
+    Args:
+        supernet_directory: holds the trained supernet's weights.
+        cache: folder of decoded images.
+        device: a card where there is one, when None.
+
+    Raises:
+        InputError: the data, a plug-in or the weights cannot be used.
+    """
+
+    def __init__(
+        self,
+        config: ProjectConfig,
+        supernet_directory: Path,
+        cache: Path,
+        device: torch.device | None = None,
+    ) -> None:
+        splits = load_splits(config.data, cache)
+        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._config = config
+        self._cost = CostModel(splits.classes, splits.channels, splits.image_size)
+        self._search, self._recalibration = held(splits.search), held(splits.recalibration)
+        weights = load_weights(supernet_directory)
+        self._state = {name: tensor.to(self.device) for name, tensor in weights.items()}
+
+    @torch.inference_mode()
+    def evaluate(self, architecture: Architecture) -> Evaluation:
+        """Measure a sub-network on the search split, with BN statistics of the recalibration split."""
+        started = time.perf_counter()
+        network = self.network(architecture)
+        recalibrate(network, self._recalibration)
+        score = accuracy(network, self._search)
+        cost = self._cost(architecture)
+        seconds = time.perf_counter() - started
+        return Evaluation(architecture, score, len(self._search), cost.flops, cost.params, seconds)
+
+    def network(self, architecture: Architecture) -> TrioNet:
+        """A static network with weights cut out of the supernet's; its BN statistics mean nothing yet."""
+        return _cut_out(self._config, self._state, architecture, self._cost)
 
 
 def evaluate(
     config: ProjectConfig, supernet_directory: Path, architecture: Architecture, cache: Path
 ) -> Evaluation:
-    """Measure a sub-network on the search split, with BN statistics of the recalibration split.
-
-    Args:
-        supernet_directory: holds the trained supernet's weights.
-        cache: folder of decoded images.
-
-    Raises:
-        InputError: the data or a plug-in cannot be used.
-        OSError: the weights cannot be read.
-    """
-    started = time.perf_counter()
-    splits = load_splits(config.data, cache)
-    network = subnetwork(config, supernet_directory, architecture, splits)
-    if torch.cuda.is_available():  # a trial with a card of its own
-        network.cuda()
-    recalibrate(network, splits.recalibration)
-    score = accuracy(network, splits.search)
-    cost = CostModel(splits.classes, splits.channels, splits.image_size)(architecture)
-    seconds = time.perf_counter() - started
-    return Evaluation(architecture, score, len(splits.search), cost.flops, cost.params, seconds)
+    """Measure one sub-network, loading everything for it; see `Evaluator`."""
+    return Evaluator(config, supernet_directory, cache).evaluate(architecture)
 
 
 def subnetwork(
     config: ProjectConfig, supernet_directory: Path, architecture: Architecture, splits: Splits
 ) -> TrioNet:
-    """A static network with weights cut out of the supernet's; its BN statistics mean nothing yet."""
+    """A static network with weights cut out of a supernet's; its BN statistics mean nothing yet.
+
+    Raises:
+        InputError: the weights cannot be read.
+    """
+    task = CostModel(splits.classes, splits.channels, splits.image_size)
+    return _cut_out(config, load_weights(supernet_directory), architecture, task)
+
+
+def load_weights(supernet_directory: Path) -> dict[str, Tensor]:
+    """A trained supernet's weights.
+
+    Raises:
+        InputError: they are missing or damaged.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    path = supernet_directory / WEIGHTS
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError, ValueError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise InputError(f"{path}: found {reason}, allowed: a trained supernet's weights") from None
+
+
+def _cut_out(config: ProjectConfig, state: State, architecture: Architecture, task: CostModel) -> TrioNet:
     sharing = load_module(config.supernet.sharing, ("SHARING",), "supernet.sharing").SHARING
     cut = load_module("strategies.slicing", ("subnetwork_state",), "strategies").subnetwork_state
-    state = cut(load_file(supernet_directory / WEIGHTS), architecture, sharing, splits.image_size)
+    weights = cut(state, architecture, sharing, task.image_size)
+    # Built with tensors of its own: small ones are made sooner than torch's meta device is loaded (2 s).
     network = TrioNet(
-        architecture, classes=splits.classes, channels=splits.channels, image_size=splits.image_size
+        architecture, classes=task.classes, channels=task.channels, image_size=task.image_size
     )
-    network.load_state_dict(state)
+    network.load_state_dict(weights, assign=True)
     return network

@@ -18,6 +18,7 @@ from trionet_nni.nnictl.watch import Snapshot, Watch
 from trionet_nni.preflight import beside, code_directory, prepare, use_code, with_absolute_paths
 
 _POLL_SECONDS = 1.0
+_SETTLED_SECONDS = 3.0  # a last trial that failed is tried again: NNI says DONE for a moment
 _PATIENCE_SECONDS = 30.0  # with a manager that does not answer
 _TWO_PORTS = ("remote", "openpai", "kubeflow", "frameworkcontroller", "adl", "hybrid")
 
@@ -117,14 +118,16 @@ def _watch(
 ) -> Snapshot | None:
     """Show progress to the end; None where the experiment was stopped from elsewhere."""
     watch = Watch(experiment.manager, folder, steps)
-    answered = time.monotonic()
+    answered = settled = time.monotonic()
     with Screen(console, experiment.address) as screen:
         while True:
             try:
                 snapshot = watch.snapshot()
                 answered = time.monotonic()
                 screen.show(snapshot)
-                if snapshot.over:
+                if not snapshot.over:
+                    settled = answered
+                elif snapshot.status != "DONE" or answered - settled > _SETTLED_SECONDS:
                     return snapshot
             except (OSError, ValueError):
                 if time.monotonic() - answered > _PATIENCE_SECONDS:

@@ -46,8 +46,8 @@ class ImageSet:
 
     def normalize(self, pixels: Tensor) -> Tensor:
         """Pixels, uint8 [B, C, S, S], to zero mean and unit variance per channel, float32."""
-        scale = (1 / (255 * self.std))[:, None, None]
-        offset = (self.mean / self.std)[:, None, None]
+        scale = (1 / (255 * self.std)).to(pixels.device)[:, None, None]
+        offset = (self.mean / self.std).to(pixels.device)[:, None, None]
         return pixels.to(torch.float32).mul_(scale).sub_(offset)
 
     def normalized(self, indices: slice | Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from nni.runtime.tuner_command_channel import CommandType
 
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import metric_number
+from trionet_nni.nnictl.locks import lock
 from trionet_nni.nnictl.portal import listens_everywhere
 from trionet_nni.nnictl.rest import Manager
 
@@ -48,6 +49,7 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
         self._session: Session | None = None
         self._commands: queue.SimpleQueue[tuple[CommandType, str]] = queue.SimpleQueue()
         self._start_log()
+        self._alive = lock(self._folder.advisor)  # evaluators end when it is free
 
     def run(self) -> None:
         """Receive commands until NNI stops the experiment."""
@@ -109,7 +111,7 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
     def handle_add_customized_trial(self, data: list[dict[str, Any]]) -> None:
         """After a resume: the trials that NNI started again, with their old parameter ids."""
         trials = {trial["parameter_id"]: trial["parameters"] for trial in data if _has_id(trial)}
-        self._post("adopt", trials)
+        self._post("adopt", trials, len(data) - len(trials))
 
     def handle_import_data(self, data: object) -> None:
         """Results of before a resume: they are in the saved state and in the results store."""

@@ -54,6 +54,8 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         retries: how often a failed candidate is tried again.
         stored: the accuracy that the results store has for a candidate, or None.
         save: writes the state of search and engine.
+        one_more: raises NNI's limit of trials by one, for another attempt; True where NNI had already
+            reached it, and so asks for no trial by itself.
     """
 
     def __init__(
@@ -65,10 +67,12 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         retries: int,
         stored: Callable[[CandidateSpace], float | None],
         save: Callable[[], None],
+        one_more: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__()
         self._space, self._supernet, self._send = space, supernet, send
         self._retries, self._stored, self._save = retries, stored, save
+        self._one_more = one_more
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._stopped = False
         self._idle = 0  # trials that the manager asked for and did not get
@@ -134,6 +138,8 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         if parameter_id == self._supernet.parameter_id and self._supernet.state == "running":
             self._ended.add(parameter_id)
             self._supernet.ended(trial)
+            if self._supernet.state == "waiting":
+                self._make_room()
             _log.info("supernet: trial %s %s, now %s", trial, event, self._supernet.state)
             self._save()
         elif parameter_id in self._running:
@@ -144,8 +150,13 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         else:
             self._keep(parameter_id, lambda: self.trial_ended(parameter_id, trial, event))
 
-    def adopt(self, trials: dict[int, dict[str, Any]]) -> None:
-        """After a resume: which trials NNI restarted, by parameter id. The others are put back."""
+    def adopt(self, trials: dict[int, dict[str, Any]], others: int = 0) -> None:
+        """After a resume: which trials NNI restarted, by parameter id. The others are put back.
+
+        Args:
+            others: restarted trials without an id, which a user had added; they take workers too.
+        """
+        self._idle -= others
         for parameter_id, parameters in trials.items():
             self._idle -= 1  # it takes one of the workers that NNI is about to offer
             self._adopt(parameter_id, parameters)
@@ -240,17 +251,26 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
     def _finish(self, running: Running, event: str) -> None:
         """A candidate's trial has ended: result, another trial, or failure."""
         model = running.model
-        if running.accuracy is not None and event == "SUCCEEDED":
-            self.dispatch_model_event(FinalMetricEvent(model, running.accuracy))
+        accuracy = self._stored(model)  # a trial may have died between storing and reporting
+        if accuracy is None and event == "SUCCEEDED":
+            accuracy = running.accuracy
+        if accuracy is not None:
+            self.dispatch_model_event(FinalMetricEvent(model, accuracy))
             self.dispatch_model_event(TrainingEndEvent(model, ModelStatus.Trained))
         elif running.failures < self._retries:
             running.failures += 1
             _log.warning("%s: trial %s without a result, tried again", model.architecture.hash, event)
             self._again.append(running)
+            self._make_room()
         else:
             _log.warning("%s: given up after %d trials", model.architecture.hash, running.failures + 1)
             self.dispatch_model_event(TrainingEndEvent(model, ModelStatus.Failed))
         self._save()
+
+    def _make_room(self) -> None:
+        """Another attempt must not cost the search a candidate."""
+        if self._one_more():
+            self._idle += 1
 
     def _keep(self, parameter_id: int, message: Message) -> None:
         self._early.setdefault(parameter_id, []).append(message)

@@ -24,6 +24,9 @@ class ExperimentFolder:
         self.supernet = self.home / "supernet.json"  # {"directory", "hash"} of the trained supernet
         self.evaluations = self.home / "evaluations"  # see trionet_nni.results
         self.strategy = self.home / "strategy.json"  # what a resumed search starts from
+        self.cost = self.home / "cost.json"  # {"classes", "channels", "image_size"}: what FLOPs depend on
+        self.advisor = self.home / "advisor.lock"  # held by the advisor as long as it lives
+        self.evaluators = self.home / "evaluators"  # sockets, locks and logs of the evaluators
         self.error = self.home / "error.txt"  # why the search could not go on
         self.log = self.home / "log"
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from trionet_nni.errors import InputError
 from trionet_nni.nnictl.candidate import CandidateSpace
 from trionet_nni.nnictl.engine import AdvisorEngine, SearchFailed
 from trionet_nni.nnictl.folder import ExperimentFolder
+from trionet_nni.nnictl.limit import TrialLimit
 from trionet_nni.nnictl.portal import nni_search_space
 from trionet_nni.nnictl.rest import Manager
 from trionet_nni.nnictl.supernet_stage import SupernetStage
@@ -60,7 +61,7 @@ class Session:
     def __init__(
         self, folder: ExperimentFolder, arguments: dict[str, Any], line: Line, *, resume: bool
     ) -> None:
-        self.folder, self._line = folder, line
+        self.folder, self._line, self._limit = folder, line, TrialLimit(line.manager)
         profile = line.manager.profile()
         code = Path(profile["params"]["tuner"]["codeDirectory"]).resolve()
         use_code(code)
@@ -94,6 +95,7 @@ class Session:
             retries=self.config.search.retries,
             stored=self._stored_accuracy,
             save=self._save,
+            one_more=self._limit.one_more,
         )
         engine.on_adopted = self._strategy.restore_running
         return engine
@@ -101,6 +103,7 @@ class Session:
     def _write_project(self, code: Path) -> None:
         self.folder.error.unlink(missing_ok=True)
         write_json(self.folder.project, self.config.model_dump(mode="json"))
+        write_json(self.folder.cost, asdict(self._task.cost))
         write_text(self.folder.code, f"{code}\n")
         write_text(self.folder.python, f"{sys.executable}\n")
 
@@ -137,14 +140,8 @@ class Session:
             _log.warning("no further candidate: %s", error)  # the space or the budget is used up
         self.engine.wait_models()
         if self.engine.budget_available():
-            self._finish_early()
-
-    def _finish_early(self) -> None:
-        """The strategy has nothing left to try: let NNI end the experiment with the trials it has."""
-        trials = len(self._line.manager.jobs())
-        _log.info("search finished after %d trials", trials)
-        body = {"params": {"maxTrialNumber": trials}}
-        self._line.manager.put("/experiment?update_type=MAX_TRIAL_NUM", body)
+            # The strategy has nothing left to try.
+            _log.info("search finished after %d trials", self._limit.end_here())
 
     def _send(self, parameters: dict[str, Any]) -> int:
         number, self._next_id = self._next_id, self._next_id + 1

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, Literal
 
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import SUPERNET
+from trionet_nni.supernet_folder import is_complete
 
 State = Literal["waiting", "running", "done", "failed"]
 _ATTEMPTS = 2
@@ -46,8 +46,9 @@ class SupernetStage:
         self.state = "failed" if self.attempts >= _ATTEMPTS else "waiting"
 
     def is_complete(self) -> bool:
-        """Whether a trained supernet of this configuration lies in its folder."""
-        return supernet_is_complete(self.folder, self.supernet_hash)
+        """Whether a trained supernet of this configuration is there, and the experiment points at it."""
+        directory = self.folder.supernet_directory(self.supernet_hash)
+        return is_complete(directory, self.supernet_hash) and self.folder.supernet.exists()
 
     def adopt(self, parameter_id: int) -> None:
         """NNI restarted the trial."""
@@ -69,16 +70,6 @@ class SupernetStage:
         lost = self.state == "done" and not self.is_complete()
         if self.state == "failed" or lost:
             self.state, self.attempts = "waiting", 0
-
-
-def supernet_is_complete(folder: ExperimentFolder, supernet_hash: str) -> bool:
-    """Whether `complete.json` of this hash and the weights exist, and the experiment points at them."""
-    directory = folder.supernet_directory(supernet_hash)
-    try:
-        complete = json.loads((directory / "complete.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(complete, dict) and complete.get("hash") == supernet_hash and folder.supernet.exists()
 
 
 def _last_lines(folder: ExperimentFolder, trial: str, count: int = 1) -> str:

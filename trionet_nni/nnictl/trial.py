@@ -1,8 +1,9 @@
 """The command of every trial: `python3 -m trionet_nni.nnictl.trial`.
 
 It may be started by any Python (NNI writes `python3`, and the environment need not be activated), so until
-it runs in the experiment's own interpreter it uses the standard library alone. Heavy imports come when it
-is known that they are needed.
+it runs in the experiment's own interpreter it uses the standard library alone. A candidate's trial stays
+that light and asks the evaluator of its device; heavy imports are for the supernet's trial, and for
+experiments with `search.warm: false`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import sys
 from pathlib import Path
 
+from trionet_nni.nnictl.ask import EvaluatorFailed, ask, is_warm, question_of
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import Job, Reporter, fetch_job
 
@@ -26,8 +28,29 @@ def main() -> int:
         return 2
     _use_interpreter(folder)
     job = fetch_job(os.environ)
-    _use_code(folder)
     _share_cores(job)
+    if not job.is_supernet and is_warm(folder):
+        return _asked(folder, job)
+    return _run_here(folder, job)
+
+
+def _asked(folder: ExperimentFolder, job: Job) -> int:
+    """Have the candidate scored by the evaluator of this trial's device, and report it."""
+    try:
+        answer = ask(folder, question_of(job.trial, job.parameters))
+    except (EvaluatorFailed, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if "metrics" not in answer:
+        print(f"error: {answer.get('error')}", file=sys.stderr)
+        return 1 if answer.get("fatal") else 2
+    Reporter(job).final(answer["metrics"])
+    return 0
+
+
+def _run_here(folder: ExperimentFolder, job: Job) -> int:
+    """Train the supernet, or score the candidate, in this process."""
+    _use_code(folder)
 
     from trionet_nni.errors import InputError
     from trionet_nni.nnictl.stages import run_candidate, run_supernet

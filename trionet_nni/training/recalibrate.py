@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from trionet_nni.data.images import ImageSet
+from trionet_nni.training.evaluate import BATCH, network_input
 
 
 def batch_norms(network: nn.Module) -> Iterator[nn.BatchNorm2d]:
@@ -18,8 +19,8 @@ def batch_norms(network: nn.Module) -> Iterator[nn.BatchNorm2d]:
             yield module
 
 
-@torch.no_grad()
-def recalibrate(network: nn.Module, images: ImageSet, batch_size: int = 256) -> None:
+@torch.no_grad()  # not inference mode: the network may be trained afterwards
+def recalibrate(network: nn.Module, images: ImageSet, batch_size: int = BATCH) -> None:
     """Replace the running statistics of every BN by their average over `images`, in one pass.
 
     The images are read in order and in batches of nearly equal size; each batch weighs what it holds.
@@ -35,7 +36,7 @@ def recalibrate(network: nn.Module, images: ImageSet, batch_size: int = 256) -> 
             seen += len(rows)
             for layer in layers:
                 layer.momentum = len(rows) / seen  # running average = average of all batches so far
-            network(images.normalized(rows).to(device))
+            network(network_input(images, rows, device))
 
 
 @contextmanager

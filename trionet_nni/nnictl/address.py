@@ -1,0 +1,127 @@
+"""Where the evaluator of a device listens, and which device a trial has. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from trionet_nni.nnictl.folder import ExperimentFolder
+from trionet_nni.nnictl.locks import try_lock
+
+_MAX_ADDRESS = 100  # bytes; the kernel takes 107 and a final zero
+_DRIVER = Path("/dev/nvidiactl")
+
+
+@dataclass(frozen=True)
+class Place:
+    """The files of one device's evaluator.
+
+    Attributes:
+        device: `gpu-` and what `CUDA_VISIBLE_DEVICES` says, or `cpu-` and a number.
+        socket: where it listens; only this user may enter the folder.
+        log: what it wrote.
+        alive: a lock that it holds as long as it lives.
+        starting: a lock that is held by who starts it.
+    """
+
+    folder: Path
+    device: str
+
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        return self.folder / f"{self.device}.socket"
+
+    @property
+    def log(self) -> Path:
+        """What it wrote."""
+        return self.folder / f"{self.device}.log"
+
+    @property
+    def alive(self) -> Path:
+        """A lock that it holds as long as it lives."""
+        return self.folder / f"{self.device}.alive"
+
+    @property
+    def starting(self) -> Path:
+        """A lock of who starts it."""
+        return self.folder / f"{self.device}.starting"
+
+    @property
+    def busy(self) -> Path:
+        """A lock of the trial that uses this share of the processor."""
+        return self.folder / f"{self.device}.busy"
+
+    def last_log_line(self) -> str:
+        """The end of its log."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
+                lines = file.read().decode(errors="replace").splitlines()
+        except OSError:
+            lines = []
+        return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "it wrote nothing")
+
+
+def place(folder: ExperimentFolder, device: str) -> Place:
+    """The place of a device's evaluator; its folder is made, for this user alone."""
+    folder.evaluators.mkdir(parents=True, exist_ok=True)
+    folder.evaluators.chmod(0o700)
+    return Place(folder.evaluators, device)
+
+
+def take_place(
+    folder: ExperimentFolder, environment: Mapping[str, str] = os.environ
+) -> tuple[Place, IO[str] | None]:
+    """The place that a trial asks at: its card, which others may share, or a share of the processor.
+
+    Returns:
+        The place, and a lock to hold while it is used: the first share that no other trial has.
+    """
+    cards = environment.get("CUDA_VISIBLE_DEVICES")
+    if cards is None and _DRIVER.exists():
+        cards = "all"
+    if cards and cards != "-1":
+        return place(folder, "gpu-" + re.sub(r"[^\w.-]", "_", cards)[:60]), None
+    number = 0
+    while True:
+        found = place(folder, f"cpu-{number}")
+        held = try_lock(found.busy)
+        if held is not None:
+            return found, held
+        number += 1
+
+
+@contextmanager
+def address(path: Path) -> Iterator[str]:
+    """A name for a socket file that the kernel takes, however long its path is.
+
+    Raises:
+        OSError: the path is too long, and this system has no /proc.
+    """
+    if len(os.fsencode(path)) <= _MAX_ADDRESS:
+        yield str(path)
+        return
+    parent = os.open(path.parent, os.O_RDONLY)
+    try:
+        yield f"/proc/self/fd/{parent}/{path.name}"
+    finally:
+        os.close(parent)
+
+
+def connect(path: Path) -> socket.socket | None:
+    """A connection to who listens there; None where nobody does."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        with address(path) as name:
+            connection.connect(name)
+    except OSError:
+        connection.close()
+        return None
+    return connection

@@ -1,0 +1,115 @@
+"""A trial's side of warm evaluation: find or start the device's evaluator, ask it, wait for the answer.
+
+Standard library only: a trial that asks takes a fraction of a second, not the seconds that importing torch
+costs. A question and its answer are one line of JSON each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from typing import Any
+
+from trionet_nni.nnictl.address import Place, connect, take_place
+from trionet_nni.nnictl.folder import ExperimentFolder
+from trionet_nni.nnictl.locks import lock
+
+_MODULE = "trionet_nni.nnictl.evaluator"
+_ATTEMPTS = 3
+_START_SECONDS = 60.0  # until it listens; it loads afterwards
+
+
+class EvaluatorFailed(RuntimeError):
+    """The evaluator died each time it was asked, or something went wrong inside; the message says what."""
+
+
+def is_warm(folder: ExperimentFolder) -> bool:
+    """Whether this experiment's candidates are scored by evaluators that stay."""
+    try:
+        project = json.loads(folder.project.read_text(encoding="utf-8"))
+        return bool(project["search"]["warm"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False  # the trial reads the settings again itself, and says what is wrong with them
+
+
+def ask(folder: ExperimentFolder, question: dict[str, Any]) -> dict[str, Any]:
+    """The evaluator's answer; one that dies meanwhile is started again and asked again.
+
+    Args:
+        question: {"parameters", "trial", "number"}.
+
+    Returns:
+        {"metrics"}, or {"error"} where the question cannot be answered.
+
+    Raises:
+        EvaluatorFailed: it died each time.
+        OSError: it cannot be started.
+    """
+    place, held = take_place(folder)
+    try:
+        for attempt in range(_ATTEMPTS):
+            answer = _exchange(_connected(folder, place), question)
+            if answer is not None:
+                return answer
+            print(f"evaluator {place.device} died ({attempt + 1}): {place.last_log_line()}", flush=True)
+        raise EvaluatorFailed(f"the evaluator died {_ATTEMPTS} times: {place.last_log_line()}")
+    finally:
+        if held is not None:
+            held.close()
+
+
+def _connected(folder: ExperimentFolder, place: Place) -> socket.socket:
+    connection = connect(place.socket)
+    if connection is not None:
+        return connection
+    with lock(place.starting):  # another trial of this card may be starting it
+        connection = connect(place.socket)
+        return connection if connection is not None else _started(folder, place)
+
+
+def _started(folder: ExperimentFolder, place: Place) -> socket.socket:
+    """Start an evaluator in a session of its own: it outlives the trial and what kills the trial."""
+    with place.log.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", _MODULE, str(folder.root), place.device],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    give_up = time.monotonic() + _START_SECONDS
+    while time.monotonic() < give_up:
+        connection = connect(place.socket)
+        if connection is not None:
+            return connection
+        if process.poll() is not None:
+            break
+        time.sleep(0.02)
+    raise EvaluatorFailed(f"the evaluator {place.device} did not start: {place.last_log_line()}")
+
+
+def _exchange(connection: socket.socket, question: dict[str, Any]) -> dict[str, Any] | None:
+    """The answer, or None where the connection ended without one."""
+    try:
+        with connection:
+            connection.sendall(json.dumps(question).encode() + b"\n")
+            with connection.makefile("rb") as lines:
+                line = lines.readline()
+        answer = json.loads(line) if line.endswith(b"\n") else None
+    except (OSError, ValueError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def environment_of(question: dict[str, Any]) -> dict[str, str]:
+    """What NNI's environment says about the trial that asks."""
+    return {"NNI_TRIAL_JOB_ID": str(question["trial"]), "NNI_TRIAL_SEQ_ID": str(question["number"])}
+
+
+def question_of(trial: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """A question, as the evaluator reads it."""
+    return {"trial": trial, "number": os.environ.get("NNI_TRIAL_SEQ_ID", ""), "parameters": parameters}

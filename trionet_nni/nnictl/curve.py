@@ -1,0 +1,44 @@
+"""The training curve of a supernet, point by point in a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+Point = dict[str, float]
+
+
+class Curve:
+    """Points of one training, in the order of their steps, each once.
+
+    A training that was killed goes on from its last checkpoint, and reports again what it had reported
+    after it. Steps are the same bits again, so the first report of a step is as good as the second.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def points(self) -> list[Point]:
+        """What is there; a line that a kill left half written is not."""
+        try:
+            lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return []
+        known: dict[object, Point] = {}
+        for line in lines:
+            try:
+                point = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(point, dict):
+                known.setdefault(point.get("step", len(known)), point)
+        return list(known.values())
+
+    def add(self, point: Point) -> None:
+        """Append a point, unless its step is there."""
+        if "step" in point and any(known.get("step") == point["step"] for known in self.points()):
+            return
+        with self.path.open("ab+") as file:
+            file.seek(0, 2)
+            broken = file.tell() > 0 and (file.seek(-1, 2), file.read(1))[1] != b"\n"
+            file.write((b"\n" if broken else b"") + json.dumps(point).encode() + b"\n")

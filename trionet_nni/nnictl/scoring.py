@@ -1,0 +1,148 @@
+"""One candidate, from a trial's parameters to a stored result; the same in a trial and in an evaluator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from trionet_nni.architecture import Architecture
+from trionet_nni.config import ProjectConfig, parse_project
+from trionet_nni.errors import InputError
+from trionet_nni.flops import CostModel
+from trionet_nni.nnictl.folder import ExperimentFolder
+from trionet_nni.nnictl.locks import locked_key
+from trionet_nni.plugins import load_module, load_table
+from trionet_nni.results import Evaluation, ResultsStore
+
+Evaluate = Callable[[Architecture], Evaluation]
+
+
+class Scoring:
+    """Scores the candidates of one experiment.
+
+    Args:
+        evaluate: measures an architecture; made when the first one has to be measured.
+
+    Raises:
+        InputError: the experiment's settings cannot be read.
+    """
+
+    def __init__(self, folder: ExperimentFolder, make: Callable[[], Evaluate] | None = None) -> None:
+        self.folder, self.config = folder, read_project(folder)
+        self._table = load_table(self.config.space)
+        self._cost = CostModel(**read_json(folder.cost, "what a network costs"))
+        self._store = ResultsStore(folder.evaluations)
+        self._make = make or partial(evaluate_of, folder, self.config)
+        self._evaluate: Evaluate | None = None
+
+    def prepare(self) -> None:
+        """Load what every candidate needs.
+
+        Raises:
+            InputError: supernet, data or a plug-in cannot be used.
+        """
+        if self._evaluate is None:
+            self._evaluate = self._make()
+
+    def score(self, parameters: dict[str, Any]) -> Evaluation:
+        """The result of a candidate: the stored one, or a new one, which is stored before this returns.
+
+        Args:
+            parameters: NNI's flat sample.
+
+        Raises:
+            InputError: the parameters are no network of the space or outside the budget, or the result
+                is no finite number.
+        """
+        architecture = self._checked(parameters)
+        with locked_key(self.folder.evaluators / "candidates.lock", architecture.hash):
+            result = self._store.get(architecture.hash)
+            if result is not None:
+                print(f"{architecture.hash} was evaluated before: that result is reported", flush=True)
+                return result
+            self.prepare()
+            assert self._evaluate is not None
+            result = self._evaluate(architecture)
+            try:
+                self._store.add(result)
+            except ValueError as error:
+                raise InputError(f"{architecture.hash}: {error}") from None
+        return result
+
+    def _checked(self, parameters: dict[str, Any]) -> Architecture:
+        """A trial can be added by hand in the portal: nothing is known about its parameters."""
+        config = self.config
+        architecture = Architecture.from_sample(self._table.space, parameters)
+        if not self._table.contains(architecture):
+            raise InputError(
+                f"parameters: found {architecture.to_json()}, allowed: networks of {config.space}"
+            )
+        flops, search = self._cost(architecture).flops, config.search
+        if not search.min_flops <= flops <= search.max_flops:
+            raise InputError(
+                f"parameters: found a network of {flops:.4g} FLOPs, allowed: "
+                f"{search.min_flops:.4g} to {search.max_flops:.4g} (search.max_flops)"
+            )
+        return architecture
+
+
+def metrics(result: Evaluation) -> dict[str, float]:
+    """What a trial reports of a result."""
+    return {
+        "default": result.accuracy,
+        "flops": result.flops,
+        "params": result.params,
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def evaluate_of(folder: ExperimentFolder, config: ProjectConfig) -> Evaluate:
+    """How this experiment measures a candidate.
+
+    A supernet plug-in may bring a class `Evaluator(config, supernet_directory, cache)` with a method
+    `evaluate(architecture)`, which is made once and then asked again and again, or else a function
+    `evaluate(config, supernet_directory, architecture, cache)`. Without either this project's is taken.
+
+    Raises:
+        InputError: there is no trained supernet, or it, the data or the plug-in cannot be used.
+    """
+    supernet = read_json(folder.supernet, "a trained supernet")
+    directory = Path(supernet["directory"])
+    # The module is looked at without NNI being imported wherever that is possible: it costs seconds.
+    if config.supernet.strategy != "strategies.one_shot":
+        plugin = load_module(config.supernet.strategy, (), "supernet.strategy")
+        if hasattr(plugin, "Evaluator"):
+            made: Evaluate = plugin.Evaluator(config, directory, folder.cache).evaluate
+            return made
+        if hasattr(plugin, "evaluate"):
+            return lambda architecture: plugin.evaluate(config, directory, architecture, folder.cache)
+    from trionet_nni.evaluation import Evaluator
+
+    return Evaluator(config, directory, folder.cache).evaluate
+
+
+def read_project(folder: ExperimentFolder) -> ProjectConfig:
+    """The experiment's configuration, as the advisor wrote it.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    return parse_project(read_json(folder.project, "an experiment's settings"), str(folder.project))
+
+
+def read_json(path: Path, allowed: str) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: found {error}, allowed: {allowed}") from None
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: found {type(data).__name__}, allowed: {allowed}")
+    return data
