@@ -38,6 +38,7 @@ native: install
 	@$(BIN)/python -m trionet_nni.ops.build_native
 
 bench: install
+	-@$(MAKE) --no-print-directory native
 	$(BIN)/python -m benchmarks.report
 
 clean:

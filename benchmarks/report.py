@@ -18,6 +18,7 @@ from trionet_nni.atomic import replacing, write_json
 ROOT = Path(__file__).parents[1]
 RUNS = ROOT / "build" / "bench"
 PAGE = ROOT / "docs" / "performance.md"
+GROWTH = ROOT / "docs" / "growth.png"
 NOTES = ROOT / "docs" / "performance-notes.md"
 BENCHMARKS = {
     "local_attention": "Local attention",
@@ -37,6 +38,9 @@ def main() -> int:
     parser.add_argument("--page-only", action="store_true", help="write the page from earlier runs")
     options = parser.parse_args()
     failed = [] if options.page_only else run(options.only or list(BENCHMARKS), _next_folder())
+    if not options.page_only and not options.only:
+        growth = [sys.executable, "-m", "benchmarks.local_attention", "--growth", str(GROWTH)]
+        subprocess.run(growth, cwd=ROOT, check=False)
     runs = [_read(folder) for folder in _folders()]
     if not runs:
         print(f"report: {RUNS}: found no run, allowed: one", file=sys.stderr)
@@ -69,7 +73,14 @@ _HEAD = """# Performance
 Written by `make bench`; do not edit. Every figure is a ratio of medians, both sides timed in turn in one
 run, with the quartiles of the single rounds' ratios in brackets. Columns are repetitions of the whole.
 """
-_NOTES = "[Notes](performance-notes.md): what missed its target and why, memory, growth.\n"
+_NOTES = "[Notes](performance-notes.md): how to read this, what missed its target and why.\n"
+_GROWTH = """
+## Growth
+
+`python -m benchmarks.local_attention --growth docs/growth.png`, figures in [growth.json](growth.json).
+
+![Time and memory against the size of the map and of the window](growth.png)
+"""
 
 
 def page(runs: list[Run]) -> str:
@@ -79,6 +90,9 @@ def page(runs: list[Run]) -> str:
         tables = [found[name] for found in runs if name in found][-2:]
         if tables:
             parts += ["", f"## {title}", "", f"`python -m benchmarks.{name}`", "", *_table(tables)]
+            parts += _memory(tables[-1].get("memory_mib", {}))
+    if GROWTH.exists():
+        parts.append(_GROWTH)
     return "\n".join(parts) + "\n"
 
 
@@ -93,6 +107,18 @@ def _table(tables: list[dict[str, Any]]) -> list[str]:
         label = f"{case} <sup>{mark}</sup>" if mark else case
         lines.append(f"| {label} | {' | '.join(cells)} | {_target(row)} | {_ok(columns, case)} |")
     return lines + [text for note, mark in notes.items() for text in ("", f"<sup>{mark}</sup> {note}")]
+
+
+def _memory(table: dict[str, dict[str, float]]) -> list[str]:
+    """Peak memory of forward and backward, a line a shape."""
+    if not table:
+        return []
+    names = list(next(iter(table.values())))
+    lines = ["", "Peak memory above the inputs, forward and backward, batch 8, MiB:", ""]
+    lines += [f"| (map, channels, window) | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for shape, peaks in table.items():
+        lines.append(f"| {shape} | {' | '.join(f'{peaks[name]:g}' for name in names)} |")
+    return lines
 
 
 def _cell(row: dict[str, Any] | None) -> str:
