@@ -109,7 +109,7 @@ def main() -> int:
 
 
 def _interpret_triton() -> None:
-    """Start again with Triton's interpreter: it is switched on as Triton is imported by torch."""
+    """Start again with Triton's interpreter: Triton reads the switch as torch imports it."""
     if os.environ.get("TRITON_INTERPRET") != "1":
         os.environ["TRITON_INTERPRET"] = "1"
         os.execv(sys.executable, [sys.executable, "-m", "benchmarks.gpu", *sys.argv[1:]])
