@@ -33,7 +33,7 @@ from trionet_nni.plugins import load_module
 from trionet_nni.table import SpaceTable
 from trionet_nni.training.batches import StepBatches, step_loader
 from trionet_nni.training.checkpoints import NAME, AtomicCheckpointIO, StepCheckpoint, read_checkpoint
-from trionet_nni.training.recipe import optimizer, schedule, total_steps
+from trionet_nni.training.recipe import optimizer, precision, schedule, total_steps
 
 Report = Callable[[dict[str, float]], None]
 
@@ -141,7 +141,7 @@ def train_supernet(
     points = config.supernet.curve_points
     curves = Curves(splits, space.table, strategy.sharing, steps, points, report)
     keeper = StepCheckpoint(directory, config.supernet.checkpoint_minutes, stop_after_steps)
-    trainer = _trainer(directory, steps, [curves, keeper])
+    trainer = _trainer(recipe, directory, steps, [curves, keeper])
     evaluator = Lightning(
         SupernetTask(recipe, batches.steps_per_epoch),
         trainer,
@@ -165,12 +165,13 @@ def train_supernet(
     )
 
 
-def _trainer(directory: Path, steps: int, callbacks: list[pl.Callback]) -> Trainer:
+def _trainer(recipe: RecipeConfig, directory: Path, steps: int, callbacks: list[pl.Callback]) -> Trainer:
     return Trainer(
         max_steps=steps,
         max_epochs=1,  # of the loader, which is the whole run
         devices=1,
         accelerator="auto",
+        precision=precision(recipe),
         logger=TensorBoardLogger(directory, name="", version="tensorboard"),
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],

@@ -47,7 +47,8 @@ class DataConfig(_Section):
     recalibration_images: int = Field(256, ge=2)  # held out for BN statistics
     train_images: int | None = Field(None, ge=1)  # use only so many training images (Fig. 7 b)
     seed: int = 0  # of the division
-    workers: int = Field(0, ge=0)  # processes that decode images
+    # Processes that prepare batches; None: chosen by what the images and the machine need.
+    workers: int | None = Field(None, ge=0)
 
 
 class RecipeConfig(_Section):
@@ -67,6 +68,11 @@ class RecipeConfig(_Section):
         "resized-crop-flip"
     )
     seed: int = 0
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"  # auto: bf16-mixed on CUDA
+
+    def identity(self) -> dict[str, Any]:
+        """What a run is known by: all fields, but the precision only where one was named."""
+        return self.model_dump(exclude={"precision"} if self.precision == "auto" else None)
 
 
 class SupernetConfig(_Section):
@@ -113,7 +119,10 @@ class ProjectConfig(_Section):
         parts = {
             "space": self.space,
             "data": self.data.model_dump(exclude={"workers"}),
-            "supernet": self.supernet.model_dump(exclude=cadence),
+            "supernet": {
+                **self.supernet.model_dump(exclude=cadence),
+                "recipe": self.supernet.recipe.identity(),
+            },
         }
         text = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -25,7 +25,7 @@ from trionet_nni.tasks.classification import Classification
 from trionet_nni.training.batches import Batch, StepBatches, step_loader
 from trionet_nni.training.checkpoints import NAME, AtomicCheckpointIO, StepCheckpoint, read_checkpoint
 from trionet_nni.training.progress import ProgressCallback
-from trionet_nni.training.recipe import total_steps
+from trionet_nni.training.recipe import precision, total_steps
 
 
 def fit(
@@ -38,7 +38,7 @@ def fit(
     title: str = "training",
     progress: bool = True,
     checkpoint_minutes: float = 2,
-    workers: int = 0,
+    workers: int | None = None,
     stop_after_steps: int | None = None,
 ) -> dict[str, Any]:
     """Train `network` in place, going on from `directory/last.ckpt` where there is one.
@@ -48,7 +48,7 @@ def fit(
         classes: number of classes; the largest label + 1 when None.
         title: what the progress bar says.
         checkpoint_minutes: time between checkpoints.
-        workers: processes that prepare batches.
+        workers: processes that prepare batches; see `step_loader`.
         stop_after_steps: end after so many steps of the whole run, as if interrupted there.
 
     Returns:
@@ -72,7 +72,7 @@ def fit(
     if start >= total:
         return _finished(module, directory / NAME, total)
     with _quiet():
-        trainer = _trainer(directory, total, callbacks)
+        trainer = _trainer(recipe, directory, total, callbacks)
         loader = step_loader(batches, start, total, workers)
         _run(trainer, module, loader, directory / NAME if start else None)
     return _result(trainer.global_step, total, start, keeper.seconds)
@@ -93,12 +93,13 @@ def _run(
         raise KeyboardInterrupt from None
 
 
-def _trainer(directory: Path, steps: int, callbacks: list[pl.Callback]) -> pl.Trainer:
+def _trainer(recipe: RecipeConfig, directory: Path, steps: int, callbacks: list[pl.Callback]) -> pl.Trainer:
     return pl.Trainer(
         max_steps=steps,
         max_epochs=1,  # of the loader, which is the whole run
         accelerator="auto",
         devices=1,
+        precision=precision(recipe),
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
         logger=TensorBoardLogger(directory, name="", version="curves"),
@@ -112,7 +113,7 @@ def fingerprint(network: nn.Module, recipe: RecipeConfig, train: ImageSet) -> st
     """Equal for runs of the same recipe on the same images with equally shaped networks."""
     shapes = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     images = hashlib.sha256(train.indices.numpy().tobytes()).hexdigest()
-    text = json.dumps([shapes, recipe.model_dump(), images, train.mean.tolist(), train.std.tolist()])
+    text = json.dumps([shapes, recipe.identity(), images, train.mean.tolist(), train.std.tolist()])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Literal
 
+import torch
 from torch import nn
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -38,6 +40,14 @@ def optimizer(
         weight_decay=recipe.weight_decay if weight_decay is None else weight_decay,
         fused=True,
     )
+
+
+def precision(recipe: RecipeConfig) -> Literal["32-true", "bf16-mixed"]:
+    """What Lightning's Trainer computes in: the recipe's, or bf16 autocast where the GPU has bf16."""
+    if recipe.precision != "auto":
+        return recipe.precision
+    fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    return "bf16-mixed" if fast else "32-true"
 
 
 def rate(step: int, warmup: int, total: int) -> float:
