@@ -1,7 +1,8 @@
 """Axial self-attention: Eq. 1 along the height, then along the width (Ho et al. 2019; Wang et al. 2020).
 
 As in the paper (section 3.1) without PS-attention and without BN inside; of the position terms only
-q·r is kept. The table holds the offsets −(L−1) … L−1 and is shared by the heads.
+q·r is kept. The table holds the offsets −(L−1) … L−1 and is shared by the heads. It serves lines of any
+length: a shorter one uses its centre, a longer one an interpolation along the offsets (see `fitted`).
 
 Shapes: B images, n heads, d channels of a head, S lines that do not interact, L positions on a line,
 G = B·n·S.
@@ -24,11 +25,7 @@ def line_attention(
     """Self-attention among the positions of every line along `axis` (2 = height, 3 = width).
 
     Args:
-        table_dO: position table with O = 2·length − 1 offsets for some length ≥ L; the centre is used.
-            None: no position term.
-
-    Raises:
-        ValueError: the lines are longer than the table reaches.
+        table_dO: position table with O = 2·reach − 1 offsets, fitted to the lines. None: no position term.
     """
     batch = q_BCHW.shape[0]
 
@@ -47,19 +44,34 @@ def line_attention(
 
 def _position_term(q_BnSLd: Tensor, table_dO: Tensor) -> Tensor:
     """q·r of every pair of positions on a line: [B, n, S, L, L]."""
-    length, reach = q_BnSLd.shape[3], (table_dO.shape[1] + 1) // 2
-    if length > reach:
-        raise ValueError(f"a line of {length} positions, but the position table reaches {reach}")
+    length = q_BnSLd.shape[3]
+    table_dO = fitted(table_dO, length)
+    reach = (table_dO.shape[1] + 1) // 2
     r_LdL = table_dO[:, _offsets(length, reach, table_dO.device)].transpose(0, 1)
     q_LGd = q_BnSLd.reshape(-1, length, q_BnSLd.shape[-1]).transpose(0, 1)
     return torch.bmm(q_LGd, r_LdL).transpose(0, 1).reshape(*q_BnSLd.shape[:-1], length)
 
 
+def fitted(table_dO: Tensor, length: int) -> Tensor:
+    """The table itself where it reaches `length` positions, else linearly interpolated to do so.
+
+    The ends stay the ends and the offset 0 stays the middle: offset o of a line of L positions is found at
+    o·(reach − 1) ÷ (L − 1). So weights of 224 × 224 images serve larger ones.
+
+    Returns:
+        [d, 2·max(reach, length) − 1].
+    """
+    if table_dO.shape[1] >= 2 * length - 1:
+        return table_dO
+    return F.interpolate(table_dO[None], 2 * length - 1, mode="linear", align_corners=True)[0]
+
+
 @lru_cache(maxsize=64)
 def _offsets(length: int, reach: int, device: torch.device) -> Tensor:
     """[L, L] index of the offset p − o in the table."""
-    position = torch.arange(length)
-    return (position[None] - position[:, None] + reach - 1).to(device)
+    with torch.inference_mode(False):  # a later training step takes it from the cache
+        position = torch.arange(length, device=device)
+        return position[None] - position[:, None] + reach - 1
 
 
 class AxialLayer(nn.Module):
@@ -67,7 +79,7 @@ class AxialLayer(nn.Module):
 
     Args:
         inputs, qk, v, heads: as for local attention.
-        length: longest line in positions that the table must reach.
+        length: reach of the table in positions, the longest line that needs no interpolation.
         axis: 2 for the height, 3 for the width.
     """
 
@@ -93,9 +105,9 @@ class AxialAttention(nn.Module):
         qk: channels of the queries (= keys) of both layers, a multiple of `heads`.
         v: channels of the values of both layers = output channels, a multiple of `heads`.
         heads: parallel heads N.
-        length: longest side of the input map in positions.
+        length: reach of the position tables, the longest side of the map in training.
 
-    Shape: [B, inputs, H, W] → [B, v, H, W] with H, W ≤ length.
+    Shape: [B, inputs, H, W] → [B, v, H, W], any H and W.
     """
 
     def __init__(self, inputs: int, qk: int, v: int, heads: int, length: int) -> None:

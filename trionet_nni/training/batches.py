@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -72,18 +73,21 @@ class _Steps(Sampler[int]):
 
 
 def step_loader(
-    batches: StepBatches, start: int, stop: int, workers: int | None = None
-) -> DataLoader[Batch]:
+    batches: Dataset[Any], start: int, stop: int, workers: int | None = None
+) -> DataLoader[Any]:
     """A loader of the steps start … stop − 1, whose `len()` is `stop`.
 
     Args:
-        workers: processes that prepare batches; None: see `needed_workers`.
+        batches: gives the whole batch of a step.
+        workers: processes that prepare batches; None: see `needed_workers`, and none for other data.
     """
+    if workers is None:
+        workers = needed_workers(batches) if isinstance(batches, StepBatches) else 0
     return DataLoader(
         batches,
         batch_size=None,
         sampler=_Steps(start, stop),
-        num_workers=needed_workers(batches) if workers is None else workers,
+        num_workers=workers,
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator(),  # else the loader draws from the global generator
     )
