@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from trionet_nni.ops.axial_attention import AxialAttention, line_attention
+from trionet_nni.ops.axial_attention import AxialAttention, fitted, line_attention
 from trionet_nni.ops.local_attention import LocalAttention, local_attention
 
 
@@ -91,10 +91,27 @@ def test_axial_attention_is_attention_along_one_line(axis):
     torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_a_line_beyond_the_table_is_refused():
-    layer = AxialAttention(8, 8, 8, 4, length=6)
-    with pytest.raises(ValueError, match="7 positions, but the position table reaches 6"):
-        layer(torch.randn(1, 8, 7, 6))
+@pytest.mark.parametrize(("reach", "length"), [(6, 7), (6, 11), (56, 128)])
+def test_beyond_the_table_offsets_are_interpolated_between_the_same_ends(reach, length):
+    table = torch.randn(3, 2 * reach - 1, dtype=torch.float64)
+    longer = fitted(table, length)
+    assert longer.shape == (3, 2 * length - 1)
+    torch.testing.assert_close(longer[:, [0, length - 1, -1]], table[:, [0, reach - 1, -1]])
+    places = torch.arange(1 - length, length, dtype=torch.float64) * (reach - 1) / (length - 1) + reach - 1
+    below = places.floor().clamp(max=2 * reach - 3).long()
+    share = places - below
+    torch.testing.assert_close(longer, table[:, below] * (1 - share) + table[:, below + 1] * share)
+    assert fitted(table, reach) is table and fitted(table, reach - 1) is table
+
+
+def test_a_line_beyond_the_table_equals_one_with_the_interpolated_table():
+    layer, longer = AxialAttention(8, 8, 8, 4, length=6), AxialAttention(8, 8, 8, 4, length=9)
+    state = layer.state_dict()
+    longer.load_state_dict(
+        {name: fitted(value, 9) if "table" in name else value for name, value in state.items()}
+    )
+    x = torch.randn(1, 8, 9, 9)
+    torch.testing.assert_close(layer(x), longer(x))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import accumulate, pairwise
+from operator import mul
 
 import torch
 import torch.nn.functional as F
@@ -78,12 +80,24 @@ def build_stem(frame: Skeleton, channels: int) -> nn.Sequential:
     """First convolution, BN, ReLU and max-pool."""
     stem = frame.stem
     layers: list[nn.Module] = [
-        nn.Conv2d(
-            channels, stem.channels, stem.kernel, stem.stride, padding=stem.kernel // 2, bias=False
-        ),
+        nn.Conv2d(channels, stem.channels, stem.kernel, stem.stride, padding=stem.kernel // 2, bias=False),
         nn.BatchNorm2d(stem.channels),
         nn.ReLU(inplace=True),
     ]
+    if stem.pool:
+        layers.append(nn.MaxPool2d(3, 2, padding=1))
+    return nn.Sequential(*layers)
+
+
+def build_deep_stem(frame: Skeleton, channels: int) -> nn.Sequential:
+    """Three 3×3 convolutions in place of the first one (ResNet V1c: He et al., CVPR 2019, "ResNet-C")."""
+    stem = frame.stem
+    widths = (channels, stem.channels // 2, stem.channels // 2, stem.channels)
+    layers: list[nn.Module] = []
+    for number, (inputs, outputs) in enumerate(pairwise(widths)):
+        stride = stem.stride if number == 0 else 1
+        conv = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+        layers += [conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
     if stem.pool:
         layers.append(nn.MaxPool2d(3, 2, padding=1))
     return nn.Sequential(*layers)
@@ -101,30 +115,33 @@ class TrioNet(nn.Module):
 
     Args:
         architecture: the choice of every block.
-        classes: outputs of the classifier.
+        classes: outputs of the classifier; None leaves it out, for a backbone.
         channels: channels of the input image.
         image_size: side in pixels of the square input (it fixes the reach of the axial tables); the
             skeleton's own when None.
         dropout: rate before the classifier.
+        deep_stem: three 3×3 convolutions in place of the stem's first one.
 
-    Shape: [B, channels, image_size, image_size] → [B, classes].
+    Shape: [B, channels, H, W] → [B, classes]. H and W may be any size: beyond `image_size` the axial
+    tables are interpolated (see `ops.axial_attention`), below it their centre is used.
     """
 
     def __init__(
         self,
         architecture: Architecture,
         *,
-        classes: int = 1000,
+        classes: int | None = 1000,
         channels: int = 3,
         image_size: int | None = None,
         dropout: float = 0.0,
         border: Border = "zero",
+        deep_stem: bool = False,
     ) -> None:
         super().__init__()
         frame = architecture.skeleton
         size = frame.image_size if image_size is None else image_size
         self.architecture = architecture
-        self.stem = build_stem(frame, channels)
+        self.stem = (build_deep_stem if deep_stem else build_stem)(frame, channels)
         self.stages = nn.Sequential(
             *(
                 nn.Sequential(
@@ -137,8 +154,32 @@ class TrioNet(nn.Module):
             )
         )
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(frame.widths[-1], classes)
+        self.classifier = nn.Identity() if classes is None else nn.Linear(frame.widths[-1], classes)
         initialize(self)
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Channels of the maps that `features` gives."""
+        return self.architecture.skeleton.widths
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Image pixels a position of each map that `features` gives, e.g. (4, 8, 16, 32)."""
+        frame = self.architecture.skeleton
+        stem = frame.stem.stride * (2 if frame.stem.pool else 1)
+        return tuple(accumulate(frame.strides, mul, initial=stem))[1:]
+
+    def features(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The map behind every stage, for a head of another task.
+
+        Shape: [B, channels, H, W] → [B, channels[i], ⌈H ÷ strides[i]⌉, ⌈W ÷ strides[i]⌉] of every stage i.
+        """
+        x = self.stem(x)
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return tuple(maps)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits."""

@@ -1,7 +1,8 @@
 """Axial self-attention: Eq. 1 along the height, then along the width (Ho et al. 2019; Wang et al. 2020).
 
 As in the paper (section 3.1) without PS-attention and without BN inside; of the position terms only
-q·r is kept. The table holds the offsets −(L−1) … L−1 and is shared by the heads.
+q·r is kept. The table holds the offsets −(L−1) … L−1 and is shared by the heads. It serves lines of any
+length: a shorter one uses its centre, a longer one an interpolation along the offsets (see `fitted`).
 
 Shapes: B images, n heads, d channels of a head, S lines that do not interact, L positions on a line,
 G = B·n·S.
@@ -24,15 +25,11 @@ def line_attention(
     """Self-attention among the positions of every line along `axis` (2 = height, 3 = width).
 
     Args:
-        table_dO: position table with O = 2·length − 1 offsets for some length ≥ L; the centre is used.
-
-    Raises:
-        ValueError: the lines are longer than the table reaches.
+        table_dO: position table with O = 2·reach − 1 offsets, fitted to the lines.
     """
     length = q_BCHW.shape[axis]
+    table_dO = fitted(table_dO, length)
     reach = (table_dO.shape[1] + 1) // 2
-    if length > reach:
-        raise ValueError(f"a line of {length} positions, but the position table reaches {reach}")
     batch = q_BCHW.shape[0]
 
     def lines(x: Tensor) -> Tensor:
@@ -49,6 +46,20 @@ def line_attention(
     return out_BnSLd.permute(order).reshape(batch, -1, *q_BCHW.shape[2:])
 
 
+def fitted(table_dO: Tensor, length: int) -> Tensor:
+    """The table itself where it reaches `length` positions, else linearly interpolated to do so.
+
+    The ends stay the ends and the offset 0 stays the middle: offset o of a line of L positions is found at
+    o·(reach − 1) ÷ (L − 1). So weights of 224 × 224 images serve larger ones.
+
+    Returns:
+        [d, 2·max(reach, length) − 1].
+    """
+    if table_dO.shape[1] >= 2 * length - 1:
+        return table_dO
+    return F.interpolate(table_dO[None], 2 * length - 1, mode="linear", align_corners=True)[0]
+
+
 @lru_cache(maxsize=64)
 def _offsets(length: int, reach: int, device: torch.device) -> Tensor:
     """[L, L] index of the offset p − o in the table."""
@@ -61,7 +72,7 @@ class AxialLayer(nn.Module):
 
     Args:
         inputs, qk, v, heads: as for local attention.
-        length: longest line in positions that the table must reach.
+        length: reach of the table in positions, the longest line that needs no interpolation.
         axis: 2 for the height, 3 for the width.
     """
 
@@ -87,9 +98,9 @@ class AxialAttention(nn.Module):
         qk: channels of the queries (= keys) of both layers, a multiple of `heads`.
         v: channels of the values of both layers = output channels, a multiple of `heads`.
         heads: parallel heads N.
-        length: longest side of the input map in positions.
+        length: reach of the position tables, the longest side of the map in training.
 
-    Shape: [B, inputs, H, W] → [B, v, H, W] with H, W ≤ length.
+    Shape: [B, inputs, H, W] → [B, v, H, W], any H and W.
     """
 
     def __init__(self, inputs: int, qk: int, v: int, heads: int, length: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,10 +66,11 @@ class _Steps(Sampler[int]):
         return self.stop
 
 
-def step_loader(batches: StepBatches, start: int, stop: int, workers: int = 0) -> DataLoader[Batch]:
+def step_loader(batches: Dataset[Any], start: int, stop: int, workers: int = 0) -> DataLoader[Any]:
     """A loader of the steps start … stop − 1, whose `len()` is `stop`.
 
     Args:
+        batches: gives the whole batch of a step.
         workers: processes that prepare batches; 0 for images in memory.
     """
     return DataLoader(

@@ -1,0 +1,40 @@
+"""Training batches of a task as a pure function of (seed, step), so that a resumed run sees the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset
+
+from trionet_nni.data.seeding import seeded
+from trionet_nni.errors import InputError
+from trionet_nni.segmentation.task import Batch, SegmentationTask
+
+
+class ExampleBatches(Dataset[Batch]):
+    """Batch number `step` of an endless run; every pass over the pictures has another order.
+
+    Raises:
+        InputError: fewer training pictures than one batch.
+    """
+
+    def __init__(self, task: SegmentationTask[Any], batch_size: int, seed: int) -> None:
+        if batch_size > task.training_pictures:
+            raise InputError(
+                f"recipe.batch_size: found {batch_size}, allowed: up to {task.training_pictures} "
+                "(the training pictures)"
+            )
+        self.task, self.batch_size, self.seed = task, batch_size, seed
+        self.steps_per_epoch = task.training_pictures // batch_size
+
+    def __getitem__(self, step: int) -> Batch:
+        """The task's examples, stacked: each entry gets a first axis of `batch_size`."""
+        epoch, number = divmod(step, self.steps_per_epoch)
+        order = torch.randperm(self.task.training_pictures, generator=seeded(self.seed, "epoch", epoch))
+        rows = order[number * self.batch_size :][: self.batch_size].tolist()
+        examples = [
+            self.task.example(row, seeded(self.seed, "step", step, "example", place))
+            for place, row in enumerate(rows)
+        ]
+        return {name: torch.stack([example[name] for example in examples]) for name in examples[0]}

@@ -1,0 +1,155 @@
+"""A segmentation run's file, validated: `experiments/voc.yml` and its like. NNI has no part in it.
+
+Where the paper (section 4.4 and appendix, "Segmentation") is silent, the defaults are DeepLab's: the
+learning rate falls as (1 − step ÷ iterations)^0.9 and images are scaled by 0.5 to 2, cropped and flipped
+(Chen et al., arXiv:1706.05587, section 4; Cheng et al., CVPR 2020, section 4, for panoptic segmentation).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from trionet_nni.atomic import write_text
+from trionet_nni.config import read_yaml
+from trionet_nni.errors import InputError
+
+VOC_CLASSES = (
+    *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
+    *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train"),
+    "tvmonitor",
+)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class BackboneConfig(_Section):
+    """The network that the heads stand on."""
+
+    network: str  # a baseline's name, an architecture file, or a folder that trionet export wrote
+    # none; of an exported folder: supernet, retrained, finetuned; or a safetensors file of a classifier
+    weights: str = "none"
+    stem: Literal["plain", "deep"] = "plain"  # deep: three 3×3 convolutions (V1c), as Table 6 counts
+    image_size: int | None = Field(None, ge=8)  # side of the weights' images, pixels; None: the network's
+
+
+class DataConfig(_Section):
+    """Pictures with their truth.
+
+    A relative root starts at the configuration file's folder.
+    """
+
+    format: Literal["voc", "coco-panoptic"] = "voc"
+    root: str
+    # voc: <root>/JPEGImages/<name>.jpg, <root>/<one of masks>/<name>.png, names from
+    # <root>/ImageSets/Segmentation/<train or validation>.txt.
+    # coco-panoptic: <root>/annotations/<train or validation>.json with its PNG folder beside it.
+    train: str = "trainaug"
+    validation: str = "val"
+    images: str | None = None  # folder of the pictures; None: the format's own
+    masks: tuple[str, ...] = ("SegmentationClass", "SegmentationClassAug")  # the first that has the file
+    classes: tuple[str, ...] = VOC_CLASSES  # voc: name of each value of a mask, 255 is void
+    workers: int = Field(0, ge=0)  # processes that prepare batches
+
+
+class HeadConfig(_Section):
+    """DeepLabV3's head."""
+
+    channels: int = Field(512, ge=1)  # of each branch of ASPP
+    rates: tuple[int, ...] | None = None  # dilations of ASPP; None: 96, 192, 288 pixels of the image
+    dropout: float = Field(0.1, ge=0, lt=1)  # before the last convolution
+
+
+class RecipeConfig(_Section):
+    """Optimizer, schedule and augmentation."""
+
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    learning_rate: float = Field(0.01, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)  # sgd
+    weight_decay: float = Field(5e-4, ge=0)
+    batch_size: int = Field(16, ge=1)
+    iterations: int = Field(20_000, ge=1)
+    schedule: Literal["poly", "cosine"] = "poly"
+    power: float = Field(0.9, gt=0)  # of poly
+    crop_size: int = Field(512, ge=16)  # side of the square crops, pixels
+    scale: tuple[float, float] = (0.5, 2.0)  # of the picture before the crop, drawn uniformly
+    flip: bool = True  # half of the crops, left to right
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> RecipeConfig:
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise ValueError("scale must be two positive factors, the smaller one first")
+        return self
+
+
+class SegmentationConfig(_Section):
+    """One run: what is learnt, on what, from which weights."""
+
+    task: Literal["semantic", "panoptic"]
+    backbone: BackboneConfig
+    data: DataConfig
+    head: HeadConfig = HeadConfig()  # semantic
+    recipe: RecipeConfig = RecipeConfig()
+    evaluate_every: int = Field(2_000, ge=1)  # iterations between evaluations
+    validation_pictures: int | None = Field(None, ge=1)  # of the evaluations before the last; None: all
+    checkpoint_minutes: float = Field(5, ge=0)
+
+    @model_validator(mode="after")
+    def _fitting(self) -> SegmentationConfig:
+        expected = {"semantic": "voc", "panoptic": "coco-panoptic"}[self.task]
+        if self.data.format != expected:
+            raise ValueError(f"data.format must be {expected} for the task {self.task}")
+        if self.task == "semantic" and self.recipe.batch_size < 2:
+            raise ValueError("recipe.batch_size must be 2 or more: ASPP normalizes one value an image")
+        return self
+
+
+def parse_config(data: Any, source: str) -> SegmentationConfig:
+    """Validate a document.
+
+    Args:
+        source: what messages begin with.
+
+    Raises:
+        InputError: one line for the first thing that is wrong.
+    """
+    try:
+        return SegmentationConfig.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "settings"
+        found = "these settings" if not first["loc"] else repr(first["input"])[:80]
+        raise InputError(f"{source}: {field}: found {found}, allowed: {first['msg']}") from None
+
+
+def read_config(path: Path) -> SegmentationConfig:
+    """Read a run's file; relative paths in it become ones from its folder.
+
+    Raises:
+        InputError: one line that names the file, the field, what was found and what is allowed.
+    """
+    config = parse_config(read_yaml(path), str(path))
+    base = path.resolve().parent
+    data = config.data.model_copy(update={"root": str(base / Path(config.data.root).expanduser())})
+    backbone = config.backbone.model_copy(
+        update={name: _beside(base, getattr(config.backbone, name)) for name in ("network", "weights")}
+    )
+    return config.model_copy(update={"data": data, "backbone": backbone})
+
+
+def _beside(base: Path, value: str) -> str:
+    """A path from the file's folder, where there is one; names stay names."""
+    path = base / Path(value).expanduser()
+    return str(path) if path.exists() else value
+
+
+def write_config(path: Path, config: SegmentationConfig) -> None:
+    """Write a run's file that `read_config` reads back."""
+    write_text(path, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))

@@ -1,0 +1,84 @@
+"""What a segmentation task is to the training loop, the evaluation and the prediction.
+
+Life cycle. `build(config, backbone)` of the task's module checks all files and gives a task, whose
+`description()` is kept with the weights; `build(config, backbone, description)` gives the same task later
+without any data, for prediction. Training asks for `example`s, stacks them to batches and minimizes `loss`.
+Evaluation asks for every validation picture's `predict`ion, hands it to `update` and ends with `compute`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+Prediction = TypeVar("Prediction")  # of one picture: a class map, a panoptic map
+Batch = dict[str, Tensor]
+
+
+class Writer(Protocol[Prediction]):  # type: ignore[misc]  # the task both makes and takes predictions
+    """Files of predictions."""
+
+    def add(self, name: str, pixels: Tensor, prediction: Prediction) -> None:
+        """Write one picture's files.
+
+        Args:
+            name: of the picture, without a suffix; the files are called after it.
+            pixels: the picture, uint8 [3, H, W].
+        """
+
+    def close(self) -> None:
+        """Write what can only be written at the end."""
+
+
+class SegmentationTask(Protocol[Prediction]):
+    """A network, its loss and its metric on one data set.
+
+    Attributes:
+        model: all that is trained; [B, 3, H, W] of normalized pixels → what the task's loss takes.
+        score: the key of `compute` that counts, e.g. "mIoU"; larger is better.
+        training_pictures, validation_pictures: how many there are; 0 in a task without data.
+    """
+
+    model: nn.Module
+    score: str
+    training_pictures: int
+    validation_pictures: int
+
+    def description(self) -> dict[str, Any]:
+        """What prediction must know beside the weights, e.g. the classes; has a JSON form."""
+
+    def identity(self) -> str:
+        """A text that changes with the training pictures, so that another run's checkpoint is refused."""
+
+    def example(self, index: int, generator: torch.Generator) -> Batch:
+        """An augmented training crop, of the same shapes whatever the index.
+
+        All chance comes from `generator`: a resumed run sees the same crops. May run in another process.
+        """
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Run the model on stacked examples; the entry "loss" is minimized, all are logged."""
+
+    def validation_picture(self, index: int) -> tuple[str, Tensor]:
+        """Name without suffix, and pixels, uint8 [3, H, W]."""
+
+    def truth(self, index: int) -> Prediction:
+        """What a perfect prediction of a validation picture is, as far as it is known."""
+
+    def predict(self, pixels: Tensor) -> Prediction:
+        """Segment one picture, uint8 [3, H, W], of any size; the model is in evaluation mode."""
+
+    def update(self, index: int, prediction: Prediction) -> None:
+        """Count one validation picture."""
+
+    def compute(self) -> dict[str, float]:
+        """Metrics of all pictures counted so far, each from 0 to 100, and start anew."""
+
+    def overlay(self, pixels: Tensor, prediction: Prediction) -> Tensor:
+        """The picture with its segments in colour, uint8 [3, H, W]."""
+
+    def writer(self, folder: Path) -> Writer[Prediction]:
+        """A writer of prediction files into a folder."""

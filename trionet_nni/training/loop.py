@@ -1,0 +1,163 @@
+"""The resumable training loop: any Lightning module, steps as the only measure, one checkpoint file."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import TensorBoardLogger
+from rich.console import Console
+from torch.utils.data import DataLoader
+
+from trionet_nni.errors import InputError
+from trionet_nni.training.checkpoints import NAME, AtomicCheckpointIO, StepCheckpoint, read_checkpoint
+from trionet_nni.training.progress import ProgressCallback
+
+
+class Loader(Protocol):
+    """Batches of the steps start … stop − 1; `len()` is `stop`."""
+
+    def __call__(self, start: int, stop: int) -> DataLoader[Any]:
+        """Make the loader."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run is kept and shown.
+
+    Attributes:
+        directory: gets `last.ckpt` and TensorBoard's `curves/`.
+        total: steps of the whole run.
+        mark: what is trained on what; a checkpoint with another mark is refused.
+        title: what the progress bar says.
+        progress: whether there is one.
+        checkpoint_minutes: time between checkpoints.
+        stop_after_steps: end after so many steps of the whole run, as if interrupted there.
+        precision: as Lightning names it.
+    """
+
+    directory: Path
+    total: int
+    mark: str
+    title: str = "training"
+    progress: bool = True
+    checkpoint_minutes: float = 2
+    stop_after_steps: int | None = None
+    precision: Any = "32-true"
+
+
+def run_steps(
+    run: Run, module: pl.LightningModule, loader: Loader, callbacks: Sequence[pl.Callback] = ()
+) -> dict[str, Any]:
+    """Train to the run's last step, going on from its checkpoint where there is one.
+
+    The module writes `run.mark` into its checkpoints as "fingerprint".
+
+    Returns:
+        {"steps", "of", "resumed_from", "seconds", "complete"}: steps done and of the whole run, the step
+        it went on from, seconds of training in all, whether the run is at its end.
+
+    Raises:
+        InputError: the checkpoint is damaged or another run's.
+    """
+    path = run.directory / NAME
+    start = _resume_step(run, path)
+    if start >= run.total:
+        return _finished(module, path, run.total)
+    keeper = StepCheckpoint(run.directory, run.checkpoint_minutes, run.stop_after_steps)
+    bar = [ProgressCallback(run.title, run.total, start)] if run.progress else []
+    with _quiet():
+        trainer = _trainer(run, [*callbacks, keeper, *bar])
+        _fit(trainer, module, loader(start, run.total), path if start else None)
+    return _result(trainer.global_step, run.total, start, keeper.seconds)
+
+
+def _fit(
+    trainer: pl.Trainer,
+    module: pl.LightningModule,
+    loader: DataLoader[Any],
+    checkpoint: Path | None,
+) -> None:
+    """Fit; an interruption by the user is passed on, where Lightning ends the process without a word."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, loader, ckpt_path=checkpoint)
+    except SystemExit:
+        if not trainer.interrupted:
+            raise
+        with suppress(ValueError):  # not the main thread
+            signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None
+
+
+def _trainer(run: Run, callbacks: list[pl.Callback]) -> pl.Trainer:
+    return pl.Trainer(
+        max_steps=run.total,
+        max_epochs=1,  # of the loader, which is the whole run
+        accelerator="auto",
+        devices=1,
+        precision=run.precision,
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        logger=TensorBoardLogger(run.directory, name="", version="curves"),
+        log_every_n_steps=max(1, min(50, run.total // 20)),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def _resume_step(run: Run, path: Path) -> int:
+    if not path.exists():
+        return 0
+    checkpoint = read_checkpoint(path)
+    if checkpoint.get("fingerprint") != run.mark:
+        raise InputError(
+            f"{path}: found a checkpoint of another network, recipe or data, allowed: one of this run; "
+            "delete it to start over"
+        )
+    step = int(checkpoint["global_step"])
+    if run.progress:
+        message = f"{run.title}: resuming from step {step} of {run.total} ({path})"
+        Console(stderr=True).print(message, soft_wrap=True)
+    return step
+
+
+def _finished(module: pl.LightningModule, path: Path, total: int) -> dict[str, Any]:
+    """A run that had reached its end: only load what it gave."""
+    checkpoint = read_checkpoint(path)
+    module.load_state_dict(checkpoint["state_dict"])
+    seconds = next(state["seconds"] for state in checkpoint["callbacks"].values() if "seconds" in state)
+    return _result(total, total, total, float(seconds))
+
+
+def _result(steps: int, total: int, start: int, seconds: float) -> dict[str, Any]:
+    return {
+        "steps": steps,
+        "of": total,
+        "resumed_from": start,
+        "seconds": round(seconds, 3),
+        "complete": steps >= total,
+    }
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's advice away: batches are made without workers and resumed on purpose."""
+    logs = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
