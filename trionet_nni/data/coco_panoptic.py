@@ -17,6 +17,7 @@ from torch import Tensor
 
 from trionet_nni.data.coco_json import Names, read_categories, read_document, read_names, read_segments
 from trionet_nni.data.panoptic import VOID, Categories, Panoptic, Segment
+from trionet_nni.data.picture import open_picture
 from trionet_nni.errors import InputError
 
 
@@ -46,6 +47,7 @@ class CocoPanoptic(Sequence[Record]):
     """
 
     def __init__(self, annotations: Path, images: Path, segments: Path | None = None) -> None:
+        self.path = annotations
         document = read_document(annotations)
         folder = annotations.with_suffix("") if segments is None else segments
         self.categories = read_categories(document, annotations)
@@ -66,7 +68,7 @@ class CocoPanoptic(Sequence[Record]):
                 exactly those of the JSON's segments.
         """
         record = self.records[index]
-        image = open_rgb(record.image)
+        image = open_picture(record.image)
         _check_size(record.image, image.size, record)
         return image, read_segments_png(record)
 
@@ -89,7 +91,9 @@ def _records(
                     f"{kept / file}: found no such file, allowed: the one that {path} names for "
                     f"image {image_id}"
                 )
-        records.append(Record(image_id, images / name.file, folder / png, name.width, name.height, segments))
+        records.append(
+            Record(image_id, images / name.file, folder / png, name.width, name.height, segments)
+        )
     return records
 
 
@@ -101,30 +105,17 @@ def _listing(folder: Path) -> set[str]:
         raise InputError(f"{folder}: cannot be read as a folder ({error.strerror})") from None
 
 
-def open_rgb(path: Path) -> Image.Image:
-    """Decode a file as RGB.
-
-    Raises:
-        InputError: the file is missing, cut short, or no image.
-    """
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except Exception as error:  # Pillow's decoders raise OSError, ValueError, SyntaxError, struct.error …
-        reason = " ".join(str(error).split()).replace(str(path), "file")[:120] or type(error).__name__
-        raise InputError(f"{path}: image: found none ({reason}), allowed: a readable image") from None
-
-
 def read_segments_png(record: Record) -> Panoptic:
     """Decode a record's PNG and compare it with the record; see `CocoPanoptic.read`."""
-    image = open_rgb(record.png)
+    image = open_picture(record.png)
     _check_size(record.png, image.size, record)
     panoptic = Panoptic(decode_ids(image), record.segments)
     found = set(torch.unique(panoptic.ids).tolist()) - {VOID}
     listed = {segment.id for segment in record.segments}
     if strangers := found - listed:
         raise InputError(
-            f"{record.png}: id: found {min(strangers)}, allowed: ids in segments_info of image {record.image_id}"
+            f"{record.png}: id: found {min(strangers)}, allowed: ids in segments_info of "
+            f"image {record.image_id}"
         )
     if missing := listed - found:
         raise InputError(

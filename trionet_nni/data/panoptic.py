@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,6 +34,10 @@ class Categories:
 
     def __getitem__(self, label: int) -> Category:
         return self.all[label]
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """As COCO's JSON has them."""
+        return [{"id": c.id, "name": c.name, "isthing": int(c.is_thing)} for c in self.all]
 
     @cached_property
     def labels(self) -> dict[int, int]:

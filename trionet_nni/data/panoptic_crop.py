@@ -1,7 +1,7 @@
 """A square view of a picture and its segments: scaled, cropped, flipped, padded with void.
 
-The random view is Panoptic-DeepLab's (section 4): scale 0.5 to 2, flip, crop. Scale 1 lets the longer side
-fill the square, so that COCO's pictures of 640 pixels keep their size in a crop of 640.
+The random view is Panoptic-DeepLab's (section 4): scale 0.5 to 2, flip, crop. At scale 1 the longer side
+fills the square, so that COCO's pictures of 640 pixels keep their size in a crop of 640.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from PIL import Image
 from torch import Tensor
 
 from trionet_nni.data.panoptic import VOID, Panoptic
-
-_SCALES = (0.5, 2.0)
 
 
 @dataclass(frozen=True)
@@ -41,36 +39,49 @@ def whole_view(width: int, height: int, size: int, scale: float = 1.0) -> View:
     return View(max(1, round(width * ratio)), max(1, round(height * ratio)))
 
 
-def random_view(width: int, height: int, size: int, generator: torch.Generator) -> View:
-    """A view of random scale, place and direction."""
-    scale, x, y, mirror = torch.rand(4, generator=generator).tolist()
-    whole = whole_view(width, height, size, _SCALES[0] + scale * (_SCALES[1] - _SCALES[0]))
+def random_view(
+    width: int,
+    height: int,
+    size: int,
+    generator: torch.Generator,
+    scales: tuple[float, float] = (0.5, 2.0),
+    flip: bool = True,
+) -> View:
+    """A view of random scale and place; half of the views are mirrored where `flip` is set."""
+    share, x, y, mirror = torch.rand(4, generator=generator, dtype=torch.float64).tolist()
+    whole = whole_view(width, height, size, scales[0] + share * (scales[1] - scales[0]))
     left = int(x * (max(0, whole.width - size) + 1))
     top = int(y * (max(0, whole.height - size) + 1))
-    return View(whole.width, whole.height, left, top, mirror < 0.5)
+    return View(whole.width, whole.height, left, top, flip and mirror < 0.5)
 
 
-def crop(
-    image: Image.Image, panoptic: Panoptic, view: View, size: int, fill: tuple[int, int, int]
-) -> tuple[Tensor, Panoptic]:
-    """Show a view in a square; what the picture does not fill, at the right and the bottom, is void.
+def crop_pixels(image: Image.Image, view: View, size: int, fill: tuple[int, ...]) -> Tensor:
+    """Show a view in a square, uint8 [3, size, size].
 
     Args:
         size: side of the square in pixels.
-        fill: colour of the pixels outside the picture.
-
-    Returns:
-        Pixels, uint8 [3, size, size], and the segments that are left, [size, size].
+        fill: colour of what the picture does not fill, at the right and the bottom.
     """
     pixels = torch.tensor(fill, dtype=torch.uint8)[:, None, None].repeat(1, size, size)
-    ids = torch.full((size, size), VOID, dtype=panoptic.ids.dtype)
-    width, height = min(size, view.width - view.left), min(size, view.height - view.top)
+    width, height = _shown(view, size)
     shown = _resized(image, view, width, height)
-    shown_ids = _nearest(panoptic.ids, view, width, height)
     pixels[:, :height, :width] = shown.flip(-1) if view.flip else shown
-    ids[:height, :width] = shown_ids.flip(-1) if view.flip else shown_ids
+    return pixels
+
+
+def crop_segments(panoptic: Panoptic, view: View, size: int) -> Panoptic:
+    """Show the segments of the same view; what the picture does not fill is void. [size, size]."""
+    ids = torch.full((size, size), VOID, dtype=panoptic.ids.dtype)
+    width, height = _shown(view, size)
+    shown = _nearest(panoptic.ids, view, width, height)
+    ids[:height, :width] = shown.flip(-1) if view.flip else shown
     left_over = set(torch.unique(ids).tolist())
-    return pixels, Panoptic(ids, tuple(s for s in panoptic.segments if s.id in left_over))
+    return Panoptic(ids, tuple(s for s in panoptic.segments if s.id in left_over))
+
+
+def _shown(view: View, size: int) -> tuple[int, int]:
+    """Width and height of the part of the square that the picture fills."""
+    return min(size, view.width - view.left), min(size, view.height - view.top)
 
 
 def _resized(image: Image.Image, view: View, width: int, height: int) -> Tensor:

@@ -1,7 +1,8 @@
 """From class map, heat map and offsets to segments (Panoptic-DeepLab, section 3.2).
 
-Peaks of the heat map are the instances. A pixel of a thing belongs to the centre nearest to where its offset
-points. An instance has the class that most of its pixels have; what is left is stuff, where enough of it.
+Peaks of the heat map are the instances. A pixel of a thing belongs to the centre nearest to where its
+offset points. An instance has the class that most of its pixels have; what is left is stuff, where there is
+enough of it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trionet_nni.data.panoptic import VOID, Panoptic, Segment
+from trionet_nni.data.panoptic import Panoptic, Segment
 
 _CHUNK = 1 << 16  # pixels whose distances to all centres are in memory at a time
 _SPREAD = 0x9E3779  # odd, so that n → n · spread mod 2²⁴ gives every segment another, visible colour
@@ -39,17 +40,22 @@ COCO = Grouping()
 
 
 def group(
-    semantic: Tensor, centre: Tensor, offset: Tensor, things: Tensor, rule: Grouping = COCO
+    semantic: Tensor,
+    centre: Tensor,
+    offset: Tensor,
+    things: Tensor,
+    rule: Grouping = COCO,
 ) -> Panoptic:
     """Segments of one picture.
 
     Args:
         semantic: label of every pixel, int64 [H, W].
-        centre: heat map, [H, W].
+        centre: heat map, [H', W'], of any size: the picture's, or that of the network's smaller input.
         offset: (rows, columns) in pixels to the centre, [2, H, W].
         things: whether a label is a thing, bool [N].
     """
-    peaks = find_centres(centre, rule)
+    ratio = torch.tensor(semantic.shape) / torch.tensor(centre.shape)
+    peaks = (find_centres(centre, rule) + 0.5) * ratio.to(centre.device) - 0.5
     instance = assign(offset, peaks, things[semantic])
     return merge(semantic, instance, things, rule.stuff_area)
 
@@ -64,12 +70,12 @@ def find_centres(centre: Tensor, rule: Grouping = COCO) -> Tensor:
 
 
 def assign(offset: Tensor, centres: Tensor, mask: Tensor) -> Tensor:
-    """Number of the nearest centre, from 1, of every pixel in the mask; else 0. int64 [H, W]."""
+    """Number of the centre nearest to where a pixel points, from 1; 0 outside the mask. int64 [H, W]."""
     instance = torch.zeros(mask.shape, dtype=torch.int64, device=mask.device)
     if len(centres):
         pixels = mask.nonzero()
         target = pixels + offset[:, mask].T
-        nearest = [torch.cdist(part, centres.to(part)).argmin(1) for part in target.split(_CHUNK)]
+        nearest = [torch.cdist(part, centres.to(part)).argmin(1) for part in torch.split(target, _CHUNK)]
         instance[mask] = torch.cat(nearest) + 1
     return instance
 
@@ -92,8 +98,3 @@ def merge(semantic: Tensor, instance: Tensor, things: Tensor, stuff_area: int) -
     labels = torch.cat((votes.argmax(1), torch.arange(classes, device=votes.device)))
     segments = zip(spread[found].tolist(), labels[found].tolist(), strict=True)
     return Panoptic(ids.int(), tuple(Segment(number, label) for number, label in segments))
-
-
-def nothing(height: int, width: int) -> Panoptic:
-    """A map without a segment."""
-    return Panoptic(torch.full((height, width), VOID, dtype=torch.int32), ())

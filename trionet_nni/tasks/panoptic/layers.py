@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def conv_bn(inputs: int, outputs: int, kernel: int = 1, dilation: int = 1, groups: int = 1) -> nn.Sequential:
+def conv_bn(
+    inputs: int, outputs: int, kernel: int = 1, dilation: int = 1, groups: int = 1
+) -> nn.Sequential:
     """A convolution that keeps the map's size, BN and ReLU."""
     padding = dilation * (kernel // 2)
-    conv = nn.Conv2d(
-        inputs, outputs, kernel, padding=padding, dilation=dilation, groups=groups, bias=False
-    )
+    conv = nn.Conv2d(inputs, outputs, kernel, padding=padding, dilation=dilation, groups=groups, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 

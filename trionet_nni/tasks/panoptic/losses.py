@@ -1,6 +1,6 @@
 """The loss of Panoptic-DeepLab (Cheng et al., CVPR 2020, section 3.3).
 
-    L = λ_sem L_sem + λ_heat L_heat + λ_offset L_offset      with λ = 1, 200, 0.01
+L = λ_sem L_sem + λ_heat L_heat + λ_offset L_offset      with λ = 1, 200, 0.01
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The network of Panoptic-DeepLab (Cheng et al., CVPR 2020, section 3.1 and figure 2).
 
-One backbone, then twice the same with different widths, for classes and for instances: ASPP on the last stage,
-and a decoder that goes up to a quarter of the image's size by way of the first two stages. Three heads.
+One backbone, then twice the same with different widths, for classes and for instances: ASPP on the last
+stage, and a decoder that goes up to a quarter of the image's size by way of the first two stages. Three heads.
 
 The backbone's last stage has output stride 32 here, without dilation (TrioNet, appendix). ASPP's dilations
 are therefore half of those that the paper uses at stride 16.
@@ -16,6 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from trionet_nni.errors import InputError
+from trionet_nni.network import TrioNet
 from trionet_nni.tasks.panoptic.layers import ASPP, conv_bn, resize, separable_conv
 
 _RATES = {32: (3, 6, 9), 16: (6, 12, 18), 8: (12, 24, 36)}  # by the last stage's output stride
@@ -92,7 +94,7 @@ def head(widths: DecoderWidths, outputs: int) -> nn.Sequential:
 
 
 class PanopticHead(nn.Module):
-    """Everything behind the backbone.
+    """Everything behind the backbone: two decoders, three heads.
 
     Args:
         channels: of the backbone's four stages.
@@ -100,15 +102,15 @@ class PanopticHead(nn.Module):
         classes: things and stuff.
 
     Raises:
-        ValueError: the backbone has not four stages, or a last stride without known dilations.
+        InputError: the backbone has not four stages, or a last stride without known dilations.
     """
 
     def __init__(self, channels: Sequence[int], strides: Sequence[int], classes: int) -> None:
         super().__init__()
         if len(channels) != 4 or len(strides) != 4 or strides[-1] not in _RATES:
             allowed = ", ".join(map(str, sorted(_RATES)))
-            raise ValueError(
-                f"backbone: found stages of {tuple(channels)} channels and strides {tuple(strides)}, "
+            raise InputError(
+                f"backbone.network: found {len(strides)} stages of strides {', '.join(map(str, strides))}, "
                 f"allowed: four, the last one of stride {allowed}"
             )
         self.stride = strides[0]
@@ -124,3 +126,24 @@ class PanopticHead(nn.Module):
         instance = self.instance_decoder(stages)
         centre, offset = self.centre(instance), self.offset(instance) * self.stride
         return Prediction(resize(semantic, size), resize(centre, size)[:, 0], resize(offset, size))
+
+
+class PanopticDeepLab(nn.Module):
+    """Backbone and head.
+
+    Args:
+        backbone: a network without classifier.
+        classes: things and stuff.
+
+    Shape: [B, 3, H, W] → a `Prediction` at H × W, any H and W.
+    """
+
+    def __init__(self, backbone: TrioNet, classes: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = PanopticHead(backbone.channels, backbone.strides, classes)
+
+    def forward(self, x: Tensor) -> Prediction:
+        """Classes, centres and offsets of every pixel."""
+        prediction: Prediction = self.head(self.backbone.features(x), x.shape[2:])
+        return prediction

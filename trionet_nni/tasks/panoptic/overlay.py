@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import colorsys
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from trionet_nni.data.panoptic import Panoptic
@@ -15,24 +13,24 @@ _OPACITY = 0.55
 _GOLDEN = 0.618034  # of the colour circle: neighbours in the list get colours far apart
 
 
-def overlay(image: Image.Image, panoptic: Panoptic) -> Image.Image:
+def overlay(pixels: Tensor, panoptic: Panoptic) -> Tensor:
     """Segments as colours with a white border; void stays as it is.
 
     A class has a hue of its own; things of one class differ in brightness.
 
+    Shape: uint8 [3, H, W] → the same.
+
     Raises:
-        ValueError: image and map differ in size.
+        ValueError: picture and map differ in size.
     """
-    height, width = panoptic.ids.shape
-    if image.size != (width, height):
-        raise ValueError(f"image: found {image.size[0]} × {image.size[1]}, allowed: {width} × {height}")
+    if pixels.shape[1:] != panoptic.ids.shape:
+        found, allowed = tuple(pixels.shape[1:]), tuple(panoptic.ids.shape)
+        raise ValueError(f"pixels: found {found}, allowed: {allowed}, as the map")
     numbers = panoptic.numbers().cpu()
-    colours = torch.tensor([(0.0, 0.0, 0.0), *_colours(panoptic)])[numbers]
-    pixels = torch.from_numpy(np.array(image.convert("RGB"))).float()
-    share = torch.where(numbers > 0, _OPACITY, 0.0)[..., None]
-    painted = torch.lerp(pixels, 255 * colours, share)
-    painted[borders(numbers)] = 255.0
-    return Image.fromarray(painted.round().to(torch.uint8).numpy())
+    colours = torch.tensor([(0.0, 0.0, 0.0), *_colours(panoptic)])[numbers].permute(2, 0, 1)
+    painted = torch.lerp(pixels.cpu().float(), 255 * colours, torch.where(numbers > 0, _OPACITY, 0.0))
+    painted[:, borders(numbers)] = 255.0
+    return painted.round().to(torch.uint8)
 
 
 def borders(numbers: Tensor) -> Tensor:

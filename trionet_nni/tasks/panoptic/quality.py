@@ -2,12 +2,12 @@
 
     PQ = Σ_TP IoU ÷ (TP + ½ FP + ½ FN) of a class; the mean over all classes that occur
 
-A predicted and a true segment of one class match where IoU > 0.5. Void pixels of the truth are taken out of the
-union. True crowd segments neither match nor are missed. A predicted segment without a match is no false
+A predicted and a true segment of one class match where IoU > 0.5. Void pixels of the truth are taken out of
+the union. True crowd segments neither match nor are missed. A predicted segment without a match is no false
 positive where more than half of it lies on void and on crowds of its class.
 
-torchmetrics' PanopticQuality knows no crowds, makes one segment of all void pixels of a *prediction* and forgives
-what is missed there; both differ from COCO's numbers. Only its `Metric`, which adds up over devices, is used.
+torchmetrics' PanopticQuality knows no crowds, and takes void pixels of a *prediction* out of the union and out
+of the misses; both differ from COCO's numbers. Only its `Metric`, which adds up over devices, is used.
 """
 
 from __future__ import annotations
@@ -70,13 +70,13 @@ class CocoPanopticQuality(Metric):
         total.index_add_(0, labels.to(total.device), values.to(total))
 
     def compute(self) -> dict[str, float]:
-        """`pq`, `sq`, `rq`, the same of things (`pq_things` …) and stuff, 0 to 100; 0 where none occurred."""
+        """PQ, SQ and RQ of all classes that occur, of things (`PQ-things` …) and of stuff, 0 to 100."""
         positives, iou = self.true_positives.cpu(), self.iou.cpu()
-        weight = positives + 0.5 * (self.false_positives + self.false_negatives).cpu()
+        weight = positives + 0.5 * (self.false_positives + self.false_negatives).cpu().double()
         sq, rq = iou / positives.clamp(min=1), positives / weight.clamp(min=0.5)
-        qualities = {"pq": sq * rq, "sq": sq, "rq": rq}
+        qualities = {"PQ": sq * rq, "SQ": sq, "RQ": rq}
         occurs = weight > 0
-        groups = {"": occurs, "_things": occurs & self.things, "_stuff": occurs & ~self.things}
+        groups = {"": occurs, "-things": occurs & self.things, "-stuff": occurs & ~self.things}
         return {
             name + suffix: 100 * float(values[chosen].mean()) if chosen.any() else 0.0
             for suffix, chosen in groups.items()

@@ -1,10 +1,10 @@
 """What Panoptic-DeepLab is trained towards, made from the segments of a crop (section 3.2).
 
-A semantic map; a heat map with a Gaussian of 8 pixels at every instance's centre of mass; and for every pixel of
-an instance the way to that centre. Pixels of small instances weigh three times in the semantic loss.
+A semantic map; a heat map with a Gaussian of 8 pixels at every instance's centre of mass; and for every pixel
+of an instance the way to that centre. Pixels of small instances weigh three times in the semantic loss.
 
-Crowd regions and void train nothing. A crowd's outline is rough, and its pixels taken for a thing would all go to
-the things beside it.
+Crowd regions and void train nothing. A crowd's outline is rough, and its pixels taken for a thing would all
+go to the things beside it.
 """
 
 from __future__ import annotations
@@ -75,12 +75,17 @@ def heat_map(centres: Tensor, height: int, width: int, sigma: float = SIGMA) -> 
     line = torch.exp(-(torch.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
     patch = line[:, None] * line
     for row, column in centres.round().long().tolist():
-        top, left = max(0, row - reach), max(0, column - reach)
-        bottom, right = min(height, row + reach + 1), min(width, column + reach + 1)
-        shown = patch[top - row + reach : bottom - row + reach, left - column + reach : right - column + reach]
-        area = heat[top:bottom, left:right]
-        torch.maximum(area, shown, out=area)
+        rows, patch_rows = _overlap(row, reach, height)
+        columns, patch_columns = _overlap(column, reach, width)
+        area = heat[rows, columns]
+        torch.maximum(area, patch[patch_rows, patch_columns], out=area)
     return heat
+
+
+def _overlap(middle: int, reach: int, length: int) -> tuple[slice, slice]:
+    """What a line of positions and one of `2 reach + 1` around `middle` share: slices of either."""
+    start, stop = max(0, middle - reach), min(length, middle + reach + 1)
+    return slice(start, stop), slice(start - middle + reach, stop - middle + reach)
 
 
 def _instances(panoptic: Panoptic, numbers: Tensor, things: Tensor) -> tuple[Tensor, Tensor]:
