@@ -70,7 +70,7 @@ def read_names(document: dict[str, object], path: Path) -> dict[int, Names]:
             raise InputError(f"{where}id: found {number} a second time, allowed: each id once")
         width, height = (_get(entry, field, int, where) for field in ("width", "height"))
         if min(width, height) < 1:
-            raise InputError(f"{where}: size: found {width} × {height}, allowed: 1 × 1 or more")
+            raise InputError(f"{where}width, height: found {width} × {height}, allowed: 1 × 1 or more")
         names[number] = Names(_file_name(entry, where), width, height)
     return names
 

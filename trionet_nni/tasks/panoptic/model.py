@@ -1,7 +1,8 @@
 """The network of Panoptic-DeepLab (Cheng et al., CVPR 2020, section 3.1 and figure 2).
 
 One backbone, then twice the same with different widths, for classes and for instances: ASPP on the last
-stage, and a decoder that goes up to a quarter of the image's size by way of the first two stages. Three heads.
+stage, and a decoder that goes up to a quarter of the image's size by way of the first two stages. Then
+three heads.
 
 The backbone's last stage has output stride 32 here, without dilation (TrioNet, appendix). ASPP's dilations
 are therefore half of those that the paper uses at stride 16.

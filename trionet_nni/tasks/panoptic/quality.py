@@ -6,8 +6,8 @@ A predicted and a true segment of one class match where IoU > 0.5. Void pixels o
 the union. True crowd segments neither match nor are missed. A predicted segment without a match is no false
 positive where more than half of it lies on void and on crowds of its class.
 
-torchmetrics' PanopticQuality knows no crowds, and takes void pixels of a *prediction* out of the union and out
-of the misses; both differ from COCO's numbers. Only its `Metric`, which adds up over devices, is used.
+torchmetrics' PanopticQuality knows no crowds, and takes void pixels of a *prediction* out of the union and
+out of the misses; both differ from COCO's numbers. Only its `Metric`, which adds up over devices, is used.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What Panoptic-DeepLab is trained towards, made from the segments of a crop (section 3.2).
 
-A semantic map; a heat map with a Gaussian of 8 pixels at every instance's centre of mass; and for every pixel
-of an instance the way to that centre. Pixels of small instances weigh three times in the semantic loss.
+A semantic map; a heat map with a Gaussian of 8 pixels at every instance's centre of mass; and for every
+pixel of an instance the way to that centre. Small instances weigh three times in the semantic loss.
 
 Crowd regions and void train nothing. A crowd's outline is rough, and its pixels taken for a thing would all
 go to the things beside it.
