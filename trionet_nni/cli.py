@@ -10,6 +10,7 @@ from pathlib import Path
 
 from trionet_nni import __version__
 from trionet_nni.errors import InputError
+from trionet_nni.segmentation.commands import add_segment
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_finetune,
         _add_space,
         _add_count,
+        add_segment,
     ):
         add(commands)
     return parser

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -29,10 +31,12 @@ class Backbone:
 
     Attributes:
         network: `features`, `channels` and `strides` are what a head needs.
+        image_size: side of the training images of its weights; None for the network's own.
         mean, std: of pixels in [0, 1], float32 [3].
     """
 
     network: TrioNet
+    image_size: int | None
     mean: Tensor
     std: Tensor
 
@@ -42,12 +46,11 @@ class Backbone:
         return (pixels.float() / 255 - mean) / std
 
 
-def build_backbone(config: BackboneConfig, seed: int = 0, *, load: bool = True) -> Backbone:
+def build_backbone(config: BackboneConfig, seed: int = 0) -> Backbone:
     """The backbone with its start weights; the global generator stays as it was.
 
     Args:
         seed: of the weights that come from no file.
-        load: whether `config.weights` is read; not needed where a run's own weights follow.
 
     Raises:
         InputError: one line about an unusable network or weights file.
@@ -56,9 +59,36 @@ def build_backbone(config: BackboneConfig, seed: int = 0, *, load: bool = True) 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(seed, "backbone"))
         network = TrioNet(architecture, classes=None, image_size=size, deep_stem=config.stem == "deep")
-    if load and config.weights != "none":
+    if config.weights != "none":
         _load(network, _weights_file(config))
-    return Backbone(network, torch.tensor(mean), torch.tensor(std))
+    return Backbone(network, size, torch.tensor(mean), torch.tensor(std))
+
+
+def described(backbone: Backbone, deep_stem: bool) -> dict[str, Any]:
+    """All that `restored` needs, in JSON's types."""
+    return {
+        "architecture": backbone.network.architecture.to_dict(),
+        "image_size": backbone.image_size,
+        "deep_stem": deep_stem,
+        "mean": backbone.mean.tolist(),
+        "std": backbone.std.tolist(),
+    }
+
+
+def restored(document: Mapping[str, Any]) -> Backbone:
+    """A backbone for weights that follow.
+
+    Raises:
+        InputError, KeyError, TypeError: the document is another one.
+    """
+    network = TrioNet(
+        Architecture.from_dict(document["architecture"]),
+        classes=None,
+        image_size=document["image_size"],
+        deep_stem=document["deep_stem"],
+    )
+    mean, std = (torch.tensor(document[name]) for name in ("mean", "std"))
+    return Backbone(network, document["image_size"], mean, std)
 
 
 def named_architecture(network: str) -> Architecture:

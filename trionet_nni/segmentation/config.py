@@ -53,7 +53,8 @@ class DataConfig(_Section):
     validation: str = "val"
     images: str | None = None  # folder of the pictures; None: the format's own
     masks: tuple[str, ...] = ("SegmentationClass", "SegmentationClassAug")  # the first that has the file
-    classes: tuple[str, ...] = VOC_CLASSES  # voc: name of each value of a mask, 255 is void
+    # voc: name of each value of a mask; 255 is void.
+    classes: tuple[str, ...] = Field(VOC_CLASSES, min_length=2, max_length=255)
     workers: int = Field(0, ge=0)  # processes that prepare batches
 
 

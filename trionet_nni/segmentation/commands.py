@@ -1,0 +1,86 @@
+"""`trionet segment train | eval | predict`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+
+def add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its three parts to the command line."""
+    text = "Semantic and panoptic segmentation on any backbone: train, evaluate, predict."
+    parts = commands.add_parser("segment", help=text, description=text).add_subparsers(
+        required=True, metavar="PART"
+    )
+    text = "Train by a run's file; the same command goes on after an interruption."
+    train = _part(parts, "train", text, _train)
+    train.add_argument("settings", type=Path, help="e.g. experiments/voc.yml")
+    train.add_argument("-o", "--out", type=Path, required=True, help="folder of the run")
+    train.add_argument("--seed", type=int, help="of weights and batches (default: the recipe's)")
+    train.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    evaluate = _part(parts, "eval", "Measure a finished run on all its validation pictures.", _evaluate)
+    evaluate.add_argument("run", type=Path, help="folder of the run")
+    evaluate.add_argument("-o", "--out", type=Path, help="write the predictions into this folder too")
+    evaluate.add_argument("--json", action="store_true", help="print the metrics as one JSON object")
+    predict = _part(parts, "predict", "Segment pictures with a finished run.", _predict)
+    predict.add_argument("run", type=Path, help="folder of the run")
+    predict.add_argument("pictures", type=Path, nargs="+", help="files, or folders of pictures")
+    predict.add_argument("-o", "--out", type=Path, required=True, help="folder for masks and overlays")
+
+
+def _part(
+    parts: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    text: str,
+    run: Callable[[argparse.Namespace], int],
+) -> argparse.ArgumentParser:
+    parser = parts.add_parser(name, help=text, description=text)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _train(options: argparse.Namespace) -> int:
+    from trionet_nni.segmentation.train import train
+
+    result = train(options.settings, options.out, seed=options.seed)
+    if options.json:
+        print(json.dumps(result))
+    else:
+        _show(result["metrics"], result["pictures"])
+        print(f"Next: trionet segment predict {options.out} PICTURE … -o {options.out / 'predictions'}")
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from trionet_nni.segmentation.evaluate import evaluate
+    from trionet_nni.segmentation.folder import RunFolder
+
+    task = RunFolder(options.run).open(data=True)
+    metrics = evaluate(task, progress=True, writer=task.writer(options.out) if options.out else None)
+    if options.json:
+        print(json.dumps(metrics))
+    else:
+        _show(metrics, task.validation_pictures)
+    return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from trionet_nni.segmentation.predict import predict
+
+    count = predict(options.run, options.pictures, options.out)
+    print(f"{count} pictures segmented: {options.out}")
+    return 0
+
+
+def _show(metrics: Mapping[str, float], pictures: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{pictures:,} validation pictures")
+    table.add_column("metric")
+    table.add_column("%", justify="right")
+    for name, value in metrics.items():
+        table.add_row(name, f"{value:.2f}")
+    Console().print(table)

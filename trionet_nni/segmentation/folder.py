@@ -1,0 +1,102 @@
+"""The folder of a run: settings, what prediction must know, weights and results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from trionet_nni.atomic import write_json, write_tensors
+from trionet_nni.errors import InputError
+from trionet_nni.segmentation.backbone import Backbone, described, restored
+from trionet_nni.segmentation.config import SegmentationConfig, read_config, write_config
+from trionet_nni.segmentation.registry import build_task
+from trionet_nni.segmentation.task import SegmentationTask
+
+_FREE = {"evaluate_every", "validation_pictures", "checkpoint_minutes"}  # change no weight
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names of the files of a run."""
+
+    root: Path
+
+    @property
+    def settings(self) -> Path:
+        """The configuration, with absolute paths."""
+        return self.root / "segment.yml"
+
+    @property
+    def network(self) -> Path:
+        """Backbone and classes."""
+        return self.root / "network.json"
+
+    @property
+    def weights(self) -> Path:
+        """Weights of the whole model, once the run is at its end."""
+        return self.root / "weights.safetensors"
+
+    @property
+    def result(self) -> Path:
+        """Steps, seconds and metrics of the finished run."""
+        return self.root / "result.json"
+
+    def begin(self, config: SegmentationConfig, backbone: Backbone, task: SegmentationTask[Any]) -> None:
+        """Write settings and network.
+
+        Raises:
+            InputError: the folder holds another run.
+        """
+        if self.settings.exists() and _essence(read_config(self.settings)) != _essence(config):
+            raise InputError(
+                f"{self.settings}: found another run's settings, allowed: a new folder, or this run's"
+            )
+        write_config(self.settings, config)
+        deep_stem = config.backbone.stem == "deep"
+        document = {"backbone": described(backbone, deep_stem), "labels": task.description()}
+        write_json(self.network, document)
+
+    def finish(self, task: SegmentationTask[Any], result: Mapping[str, Any]) -> None:
+        """Write weights and result."""
+        write_tensors(self.weights, task.model.state_dict())
+        write_json(self.result, result)
+
+    def open(self, *, data: bool) -> SegmentationTask[Any]:
+        """The task of a finished run with its weights, in evaluation mode.
+
+        Args:
+            data: whether the run's pictures are looked for too, to evaluate.
+
+        Raises:
+            InputError: the folder is not a finished run's, or the data cannot be used.
+        """
+        if not self.weights.exists():
+            raise InputError(f"{self.weights}: found nothing, allowed: a run that has come to its end")
+        config = read_config(self.settings)
+        try:
+            document = json.loads(self.network.read_text(encoding="utf-8"))
+            backbone = restored(document["backbone"])
+            task = build_task(config, backbone, None if data else document["labels"])
+        except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise InputError(
+                f"{self.network}: found no usable network ({error}), allowed: a run's"
+            ) from None
+        try:
+            task.model.load_state_dict(load_file(self.weights))
+        except (OSError, SafetensorError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:120]
+            raise InputError(
+                f"{self.weights}: found other weights ({reason}), allowed: this run's"
+            ) from None
+        task.model.eval()
+        return task
+
+
+def _essence(config: SegmentationConfig) -> dict[str, Any]:
+    return config.model_dump(mode="json", exclude={"data": {"workers"}, **dict.fromkeys(_FREE, True)})

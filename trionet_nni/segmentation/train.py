@@ -1,0 +1,91 @@
+"""`trionet segment train`: learn a task, measure it on all validation pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from trionet_nni.segmentation.backbone import build_backbone
+from trionet_nni.segmentation.batches import ExampleBatches
+from trionet_nni.segmentation.config import SegmentationConfig, read_config
+from trionet_nni.segmentation.evaluate import Evaluation, evaluate
+from trionet_nni.segmentation.folder import RunFolder
+from trionet_nni.segmentation.module import SegmentationModule
+from trionet_nni.segmentation.registry import build_task
+from trionet_nni.segmentation.task import SegmentationTask
+from trionet_nni.training.batches import step_loader
+from trionet_nni.training.loop import Run, run_steps
+
+
+def train(
+    settings: Path,
+    out: Path,
+    *,
+    seed: int | None = None,
+    progress: bool = True,
+    stop_after_steps: int | None = None,
+) -> dict[str, Any]:
+    """Train by a run's file, after a check of every picture and mask; the same call goes on after a stop.
+
+    Args:
+        out: folder of the run: `last.ckpt`, TensorBoard's `curves/`, `weights.safetensors`, `result.json`.
+        seed: instead of the recipe's.
+        stop_after_steps: end after so many steps of the whole run, as if interrupted there.
+
+    Returns:
+        What `run_steps` gives and, of a complete run, "metrics" in percent and the number of "pictures".
+
+    Raises:
+        InputError: one line about an unusable file or setting, or a folder of another run.
+    """
+    config = _seeded(read_config(settings), seed)
+    backbone = build_backbone(config.backbone, config.recipe.seed)
+    task = build_task(config, backbone)
+    batches = ExampleBatches(task, config.recipe.batch_size, config.recipe.seed)
+    folder = RunFolder(out)
+    folder.begin(config, backbone, task)
+    run = Run(
+        out,
+        config.recipe.iterations,
+        fingerprint(config, task),
+        title=f"{config.task} {out.name}",
+        progress=progress,
+        checkpoint_minutes=config.checkpoint_minutes,
+        stop_after_steps=stop_after_steps,
+        precision=config.recipe.precision,
+    )
+    module = SegmentationModule(task, config.recipe, run.mark)
+    check = Evaluation(task, config.evaluate_every, config.validation_pictures, progress)
+    done = run_steps(run, module, partial(step_loader, batches, workers=config.data.workers), [check])
+    return _measured(folder, task, done, progress) if done["complete"] else done
+
+
+def fingerprint(config: SegmentationConfig, task: SegmentationTask[Any]) -> str:
+    """Equal for runs of the same recipe on the same pictures with equally shaped models."""
+    shapes = {name: list(tensor.shape) for name, tensor in task.model.state_dict().items()}
+    text = json.dumps([shapes, config.recipe.model_dump(), config.backbone.model_dump(), task.identity()])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _seeded(config: SegmentationConfig, seed: int | None) -> SegmentationConfig:
+    if seed is None:
+        return config
+    return config.model_copy(update={"recipe": config.recipe.model_copy(update={"seed": seed})})
+
+
+def _measured(
+    folder: RunFolder, task: SegmentationTask[Any], done: dict[str, Any], progress: bool
+) -> dict[str, Any]:
+    if torch.cuda.is_available():
+        task.model.cuda()
+    with SummaryWriter(str(folder.root / "curves")) as board:
+        metrics = evaluate(task, board=board, step=done["steps"], progress=progress)
+    result = {**done, "metrics": metrics, "pictures": task.validation_pictures}
+    folder.finish(task, result)
+    return result

@@ -1,0 +1,1 @@
+"""Semantic segmentation: DeepLabV3 on any backbone (section 4.4)."""
