@@ -14,9 +14,9 @@ from trionet_nni.tasks.panoptic.quality import CocoPanopticQuality
 def definition(pairs, things):
     """PQ, PQ of things and PQ of stuff of (prediction, truth) pairs.
 
-    From Kirillov et al., section 4, and the rules of COCO's panoptic task. No pixel that is void in the truth
-    counts for a union. A true crowd is neither matched nor missed. An unmatched prediction that lies for more
-    than half on void and on crowds of its own class is not counted.
+    From Kirillov et al., section 4, and the rules of COCO's panoptic task. No pixel that is void in the
+    truth counts for a union. A true crowd is neither matched nor missed. An unmatched prediction that lies
+    for more than half on void and on crowds of its own class is not counted.
     """
     iou, tp, fp, fn = (dict.fromkeys(range(len(things)), 0) for _ in range(4))
     for prediction, truth in pairs:
