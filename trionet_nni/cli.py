@@ -190,20 +190,36 @@ def _add_count(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("networks", nargs="+", help="architecture files, or names such as resnet-50")
     parser.add_argument("--size", type=int, help="side of the image in pixels (default: the space's own)")
-    parser.add_argument("--classes", type=int, default=1000, help="of the classifier (default: 1000)")
+    parser.add_argument("--classes", type=int, help="of the classifier (default: 1000, or the task's)")
     parser.add_argument("--channels", type=int, default=3, help="of the image (default: 3)")
+    parser.add_argument(
+        "--task", choices=("semantic", "panoptic"), help="count the whole segmentation network (Table 6)"
+    )
+    stem = "with --task: the stem (default: deep for the ResNets, as Table 6 counts them, else plain)"
+    parser.add_argument("--stem", choices=("plain", "deep"), help=stem)
     parser.add_argument("--json", action="store_true", help="one JSON object a network")
 
 
 def _count(options: argparse.Namespace) -> int:
-    from trionet_nni.report.count import count
+    from trionet_nni.report.count import count, count_segmentation, default_stem
 
-    costs = [count(n, options.size, options.classes, options.channels) for n in options.networks]
+    if options.stem and not options.task:
+        raise InputError(f"count: --stem: found {options.stem} without --task, allowed: with it")
+    classes = 1000 if options.classes is None else options.classes
+    costs = [
+        count_segmentation(
+            name, options.task, options.size, options.classes, options.channels, options.stem
+        )
+        if options.task
+        else count(name, options.size, classes, options.channels)
+        for name in options.networks
+    ]
     for name, cost in zip(options.networks, costs, strict=True):
         if options.json:
             print(json.dumps(cost.to_dict()))
         else:
-            print(f"{name}: {cost.params:,} params, {cost.macs:,} MACs, {cost.flops:,} FLOPs")
+            what = f" {options.task}, {options.stem or default_stem(name)} stem" if options.task else ""
+            print(f"{name}{what}: {cost.params:,} params, {cost.macs:,} MACs, {cost.flops:,} FLOPs")
     return 0
 
 

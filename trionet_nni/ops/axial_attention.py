@@ -63,8 +63,9 @@ def fitted(table_dO: Tensor, length: int) -> Tensor:
 @lru_cache(maxsize=64)
 def _offsets(length: int, reach: int, device: torch.device) -> Tensor:
     """[L, L] index of the offset p − o in the table."""
-    position = torch.arange(length)
-    return (position[None] - position[:, None] + reach - 1).to(device)
+    with torch.inference_mode(False):  # a later training step takes it from the cache
+        position = torch.arange(length, device=device)
+        return position[None] - position[:, None] + reach - 1
 
 
 class AxialLayer(nn.Module):

@@ -9,6 +9,8 @@ from trionet_nni.baselines import BASELINES, NAMES, resnet18_cost
 from trionet_nni.errors import InputError
 from trionet_nni.flops import Cost, CostModel
 
+SEGMENTATION = {"semantic": (512, 21), "panoptic": (640, 133)}  # size and classes of Table 6
+
 
 def count(network: str, size: int | None, classes: int, channels: int = 3) -> Cost:
     """Cost of an architecture file or a baseline.
@@ -20,13 +22,52 @@ def count(network: str, size: int | None, classes: int, channels: int = 3) -> Co
     Raises:
         InputError: neither a baseline nor a usable file, or an impossible number.
     """
+    _check_numbers(size, classes, channels)
+    if network == "resnet-18":
+        return resnet18_cost(size or 224, classes, channels)
+    return CostModel(classes, channels, size)(_architecture(network, NAMES))
+
+
+def count_segmentation(
+    network: str, task: str, size: int | None, classes: int | None, channels: int, stem: str | None
+) -> Cost:
+    """Cost of a whole segmentation network.
+
+    Args:
+        task: a key of `SEGMENTATION`, which gives the size and the classes when None.
+        stem: "plain" or "deep" (V1c); when None as Table 6 counts: deep for the ResNets, else plain.
+
+    Raises:
+        InputError: see `count`.
+    """
+    from trionet_nni.segmentation.count import segmentation_cost  # torch: seconds
+
+    own_size, own_classes = SEGMENTATION[task]
+    _check_numbers(size, classes, channels)
+    return segmentation_cost(
+        _architecture(network, tuple(BASELINES)),
+        task,
+        size=size or own_size,
+        classes=classes or own_classes,
+        channels=channels,
+        deep_stem=(stem or default_stem(network)) == "deep",
+    )
+
+
+def default_stem(network: str) -> str:
+    """The stem under which a network's FLOPs in Table 6 come out."""
+    return "deep" if network.startswith("resnet-") and network in BASELINES else "plain"
+
+
+def _check_numbers(size: int | None, classes: int | None, channels: int) -> None:
     for field, value in (("--size", size), ("--classes", classes), ("--channels", channels)):
         if value is not None and value < 1:
             raise InputError(f"{field}: found {value}, allowed: a positive number")
-    if network == "resnet-18":
-        return resnet18_cost(size or 224, classes, channels)
+
+
+def _architecture(network: str, names: tuple[str, ...]) -> Architecture:
     if network in BASELINES:
-        return CostModel(classes, channels, size)(BASELINES[network])
+        return BASELINES[network]
     if not Path(network).exists():
-        raise InputError(f"{network}: found no such file, allowed: a file or one of {', '.join(NAMES)}")
-    return CostModel(classes, channels, size)(Architecture.load(network))
+        raise InputError(f"{network}: found no such file, allowed: a file or one of {', '.join(names)}")
+    return Architecture.load(network)

@@ -1,4 +1,8 @@
-"""The tasks by name. A task is a module with `build(config, backbone, description=None)`."""
+"""The tasks by name. A task is a module with two functions.
+
+`build(config, backbone, description=None)` gives the task; `build_model(network, classes, head)` its
+network alone, to be counted.
+"""
 
 from __future__ import annotations
 
