@@ -41,11 +41,12 @@ class Targets(NamedTuple):
     offset_weight: Tensor
 
 
-def panoptic_targets(panoptic: Panoptic, things: Tensor) -> Targets:
+def panoptic_targets(panoptic: Panoptic, things: Tensor, sigma: float = SIGMA) -> Targets:
     """Targets of a crop; centres and areas are those of the part of an instance that the crop shows.
 
     Args:
         things: whether a label is a thing, bool [N].
+        sigma: of a centre's Gaussian, in pixels.
     """
     numbers = panoptic.numbers()
     instance, small = _instances(panoptic, numbers, things)
@@ -57,7 +58,7 @@ def panoptic_targets(panoptic: Panoptic, things: Tensor) -> Targets:
     return Targets(
         semantic=labels[numbers],
         semantic_weight=torch.where(small[numbers], SMALL_WEIGHT, 1.0),
-        centre=heat_map(centres[instance], *numbers.shape),
+        centre=heat_map(centres[instance], *numbers.shape, sigma),
         centre_weight=(~crowd)[numbers].float(),
         offset=(centres[numbers].permute(2, 0, 1) - grid) * on_instance,
         offset_weight=on_instance.float(),

@@ -22,7 +22,7 @@ from trionet_nni.segmentation.backbone import Backbone
 from trionet_nni.segmentation.config import DataConfig, HeadConfig, SegmentationConfig
 from trionet_nni.segmentation.task import Batch
 from trionet_nni.tasks.panoptic.coco_format import CocoWriter
-from trionet_nni.tasks.panoptic.grouping import group
+from trionet_nni.tasks.panoptic.grouping import Grouping, group
 from trionet_nni.tasks.panoptic.layers import resize
 from trionet_nni.tasks.panoptic.losses import panoptic_loss
 from trionet_nni.tasks.panoptic.model import PanopticDeepLab, Prediction
@@ -92,6 +92,8 @@ class PanopticTask:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(config.recipe.seed, "head"))
             self.model = build_model(backbone.network, len(categories))
+        settings = config.panoptic
+        self._rule = Grouping(threshold=settings.threshold, stuff_area=settings.stuff_area)
         self._quality = CocoPanopticQuality(categories.things)
 
     @property
@@ -122,7 +124,7 @@ class PanopticTask:
         view = random_view(*image.size, recipe.crop_size, generator, recipe.scale, recipe.flip)
         pixels = crop_pixels(image, view, recipe.crop_size, self._fill())
         shown = crop_segments(panoptic, view, recipe.crop_size)
-        targets = panoptic_targets(shown, self.categories.things)
+        targets = panoptic_targets(shown, self.categories.things, self.config.panoptic.sigma)
         return {"image": self.backbone.normalize(pixels), **targets._asdict()}
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -155,7 +157,7 @@ class PanopticTask:
         labels = resize(semantic[None], (height, width))[0].argmax(0)
         ratio = torch.tensor((height / view.height, width / view.width), device=device)
         way = resize(offset[None], (height, width))[0] * ratio[:, None, None]
-        found = group(labels, centre, way, self.categories.things.to(device))
+        found = group(labels, centre, way, self.categories.things.to(device), self._rule)
         return Panoptic(found.ids.cpu(), found.segments)
 
     def update(self, index: int, prediction: Panoptic) -> None:
