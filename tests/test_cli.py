@@ -13,14 +13,15 @@ from conftest import random_architectures
 from spaces import small, trionet
 from trionet_nni.baselines import NAMES
 from trionet_nni.cli import main
-from trionet_nni.config import load_experiment
+from trionet_nni.config import load_experiment, read_yaml
 from trionet_nni.flops import CostModel
 from trionet_nni.plugins import load_table
 from trionet_nni.report.space import cost_model, space_summary
 from trionet_nni.results import Evaluation, ResultsStore
 
 ROOT = Path(__file__).parents[1]
-EXPERIMENTS = sorted((ROOT / "experiments").glob("*.yml"))
+FILES = sorted((ROOT / "experiments").glob("*.yml"))
+EXPERIMENTS = [path for path in FILES if "tuner" in read_yaml(path)]  # the others are segmentation runs
 IMAGENET = str(ROOT / "experiments" / "imagenet.yml")
 
 

@@ -21,11 +21,11 @@ def add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     train.add_argument("--seed", type=int, help="of weights and batches (default: the recipe's)")
     train.add_argument("--json", action="store_true", help="print the result as one JSON object")
     evaluate = _part(parts, "eval", "Measure a finished run on all its validation pictures.", _evaluate)
-    evaluate.add_argument("run", type=Path, help="folder of the run")
+    evaluate.add_argument("folder", metavar="run", type=Path, help="folder of the run")
     evaluate.add_argument("-o", "--out", type=Path, help="write the predictions into this folder too")
     evaluate.add_argument("--json", action="store_true", help="print the metrics as one JSON object")
     predict = _part(parts, "predict", "Segment pictures with a finished run.", _predict)
-    predict.add_argument("run", type=Path, help="folder of the run")
+    predict.add_argument("folder", metavar="run", type=Path, help="folder of the run")
     predict.add_argument("pictures", type=Path, nargs="+", help="files, or folders of pictures")
     predict.add_argument("-o", "--out", type=Path, required=True, help="folder for masks and overlays")
 
@@ -57,7 +57,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from trionet_nni.segmentation.evaluate import evaluate
     from trionet_nni.segmentation.folder import RunFolder
 
-    task = RunFolder(options.run).open(data=True)
+    task = RunFolder(options.folder).open(data=True)
     metrics = evaluate(task, progress=True, writer=task.writer(options.out) if options.out else None)
     if options.json:
         print(json.dumps(metrics))
@@ -69,7 +69,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _predict(options: argparse.Namespace) -> int:
     from trionet_nni.segmentation.predict import predict
 
-    count = predict(options.run, options.pictures, options.out)
+    count = predict(options.folder, options.pictures, options.out)
     print(f"{count} pictures segmented: {options.out}")
     return 0
 
