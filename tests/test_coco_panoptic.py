@@ -149,6 +149,8 @@ def test_a_damaged_picture_or_one_of_another_size_is_refused(tmp_path):
     Image.new("RGB", (41, 30)).save(path)
     with pytest.raises(InputError, match=r"picture0.jpg: size: found 41 × 30, allowed: 40 × 30"):
         data.read(0)
+    with pytest.raises(InputError, match=r"picture0.jpg: size: found 41 × 30, allowed: 40 × 30"):
+        data.check_sizes()
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(InputError, match=r"picture0.jpg: "):
         data.read(0)

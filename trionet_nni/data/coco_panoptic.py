@@ -7,6 +7,7 @@ colours are the segments' ids: id = R + 256 G + 256² B, 0 for pixels of no segm
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from torch import Tensor
 
 from trionet_nni.data.coco_json import Names, read_categories, read_document, read_names, read_segments
 from trionet_nni.data.panoptic import VOID, Categories, Panoptic, Segment
-from trionet_nni.data.picture import open_picture
+from trionet_nni.data.picture import open_picture, size_of
 from trionet_nni.errors import InputError
+
+_THREADS = 4  # files are read outside the interpreter lock
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class CocoPanoptic(Sequence[Record]):
 
     Raises:
         InputError: something in the JSON is missing, of another kind, twice or unknown, or a file that it
-            names is not there. What the PNG files hold is checked by `read`.
+            names is not there. What the files hold is checked by `check_sizes` and as they are read.
     """
 
     def __init__(self, annotations: Path, images: Path, segments: Path | None = None) -> None:
@@ -60,17 +63,44 @@ class CocoPanoptic(Sequence[Record]):
     def __getitem__(self, index: int) -> Record:  # type: ignore[override]  # no slices
         return self.records[index]
 
-    def read(self, index: int) -> tuple[Image.Image, Panoptic]:
-        """Decode a picture (RGB) and its segments.
+    def check_sizes(self) -> None:
+        """Look at the head of every file, so that a wrong one is told before a run and not in its middle.
 
         Raises:
-            InputError: a file is no picture, of another size than the JSON says, or the PNG's ids are not
-                exactly those of the JSON's segments.
+            InputError: a file is no picture or of another size than the JSON says.
+        """
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for _ in pool.map(_check_sizes, self.records):
+                pass
+
+    def picture(self, index: int) -> Image.Image:
+        """Decode a picture, RGB.
+
+        Raises:
+            InputError: the file is no picture or of another size than the JSON says.
         """
         record = self.records[index]
         image = open_picture(record.image)
         _check_size(record.image, image.size, record)
-        return image, read_segments_png(record)
+        return image
+
+    def panoptic(self, index: int) -> Panoptic:
+        """Decode a picture's segments.
+
+        Raises:
+            InputError: the PNG is no picture, of another size than the JSON says, or its ids are not
+                exactly those of the JSON's segments.
+        """
+        record = self.records[index]
+        image = open_picture(record.png)
+        _check_size(record.png, image.size, record)
+        panoptic = Panoptic(decode_ids(image), record.segments)
+        _check_ids(panoptic, record)
+        return panoptic
+
+    def read(self, index: int) -> tuple[Image.Image, Panoptic]:
+        """A picture and its segments; raises as they do."""
+        return self.picture(index), self.panoptic(index)
 
 
 def _records(
@@ -105,11 +135,7 @@ def _listing(folder: Path) -> set[str]:
         raise InputError(f"{folder}: cannot be read as a folder ({error.strerror})") from None
 
 
-def read_segments_png(record: Record) -> Panoptic:
-    """Decode a record's PNG and compare it with the record; see `CocoPanoptic.read`."""
-    image = open_picture(record.png)
-    _check_size(record.png, image.size, record)
-    panoptic = Panoptic(decode_ids(image), record.segments)
+def _check_ids(panoptic: Panoptic, record: Record) -> None:
     found = set(torch.unique(panoptic.ids).tolist()) - {VOID}
     listed = {segment.id for segment in record.segments}
     if strangers := found - listed:
@@ -122,7 +148,6 @@ def read_segments_png(record: Record) -> Panoptic:
             f"{record.png}: id: found no pixel of segment {min(missing)}, allowed: some for each entry of "
             f"segments_info of image {record.image_id}"
         )
-    return panoptic
 
 
 def decode_ids(image: Image.Image) -> Tensor:
@@ -135,6 +160,11 @@ def encode_ids(ids: Tensor) -> Image.Image:
     """The inverse of `decode_ids`, for ids from 0 to 2²⁴ − 1."""
     values = ids.cpu().numpy().astype(np.uint32)
     return Image.fromarray(np.stack([values >> shift & 255 for shift in (0, 8, 16)], -1).astype(np.uint8))
+
+
+def _check_sizes(record: Record) -> None:
+    for path in (record.image, record.png):
+        _check_size(path, size_of(path), record)
 
 
 def _check_size(path: Path, found: tuple[int, int], record: Record) -> None:

@@ -37,14 +37,16 @@ def build(
     """The task of a run; see `segmentation.task`.
 
     Raises:
-        InputError: a JSON cannot be used, a file is missing, the two sets differ in their categories, or
-            the backbone has not four stages.
+        InputError: a JSON cannot be used, a file is missing or of another size, the two sets differ in
+            their categories, or the backbone has not four stages.
     """
     if description is not None:
         return PanopticTask(config, backbone, read_categories(description, Path("description")))
     train, validation = (
         open_split(config.data, name) for name in (config.data.train, config.data.validation)
     )
+    for split in (train, validation):
+        split.check_sizes()
     if train.categories.all != validation.categories.all:
         raise InputError(f"{validation.path}: categories: found other ones, allowed: those of {train.path}")
     return PanopticTask(config, backbone, train.categories, train, validation)
@@ -136,13 +138,12 @@ class PanopticTask:
     def validation_picture(self, index: int) -> tuple[str, Tensor]:
         """Name and pixels."""
         assert self.validation is not None
-        image, _ = self.validation.read(index)
-        return self.validation[index].image.stem, to_tensor(image)
+        return self.validation[index].image.stem, to_tensor(self.validation.picture(index))
 
     def truth(self, index: int) -> Panoptic:
         """The annotated segments, crowds among them."""
         assert self.validation is not None
-        return self.validation.read(index)[1]
+        return self.validation.panoptic(index)
 
     @torch.inference_mode()
     def predict(self, pixels: Tensor) -> Panoptic:
