@@ -137,8 +137,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         """A trial has ended, however it did."""
         if parameter_id == self._supernet.parameter_id and self._supernet.state == "running":
             self._ended.add(parameter_id)
-            self._supernet.ended(trial)
-            if self._supernet.state == "waiting":
+            if self._supernet.ended(trial):
                 self._make_room()
             _log.info("supernet: trial %s %s, now %s", trial, event, self._supernet.state)
             self._save()

@@ -36,14 +36,19 @@ class SupernetStage:
         self.state = "running"
         self.parameter_id = self._send(dict(SUPERNET))
 
-    def ended(self, trial: str) -> None:
-        """The trial has ended; whether it succeeded is read from what it left behind."""
+    def ended(self, trial: str) -> bool:
+        """The trial has ended; whether it succeeded is read from what it left behind.
+
+        Returns:
+            Whether it has to be tried again.
+        """
         if self.is_complete():
             self.state = "done"
-            return
+            return False
         lines = _last_lines(self.folder, trial)
         self.problem = f"the supernet's trial {trial} failed: {lines or 'it left no message'}"
         self.state = "failed" if self.attempts >= _ATTEMPTS else "waiting"
+        return self.state == "waiting"
 
     def is_complete(self) -> bool:
         """Whether a trained supernet of this configuration is there, and the experiment points at it."""
