@@ -40,7 +40,7 @@ class SupernetStage:
         """The trial has ended; whether it succeeded is read from what it left behind.
 
         Returns:
-            Whether another one is to follow.
+            Whether it has to be tried again.
         """
         if self.is_complete():
             self.state = "done"
@@ -48,7 +48,7 @@ class SupernetStage:
         lines = _last_lines(self.folder, trial)
         self.problem = f"the supernet's trial {trial} failed: {lines or 'it left no message'}"
         self.state = "failed" if self.attempts >= _ATTEMPTS else "waiting"
-        return self.attempts < _ATTEMPTS
+        return self.state == "waiting"
 
     def is_complete(self) -> bool:
         """Whether a trained supernet of this configuration is there, and the experiment points at it."""

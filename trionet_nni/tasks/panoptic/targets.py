@@ -58,7 +58,7 @@ def panoptic_targets(panoptic: Panoptic, things: Tensor, sigma: float = SIGMA) -
     return Targets(
         semantic=labels[numbers],
         semantic_weight=torch.where(small[numbers], SMALL_WEIGHT, 1.0),
-        centre=heat_map(centres[instance], *numbers.shape, sigma=sigma),
+        centre=heat_map(centres[instance], numbers.shape[0], numbers.shape[1], sigma),
         centre_weight=(~crowd)[numbers].float(),
         offset=(centres[numbers].permute(2, 0, 1) - grid) * on_instance,
         offset_weight=on_instance.float(),
