@@ -66,6 +66,14 @@ class HeadConfig(_Section):
     dropout: float = Field(0.1, ge=0, lt=1)  # before the last convolution
 
 
+class PanopticConfig(_Section):
+    """Panoptic-DeepLab's targets and grouping; the paper's numbers are for crops of 640 pixels."""
+
+    sigma: float = Field(8.0, gt=0)  # of a centre's Gaussian, pixels of the crop
+    threshold: float = Field(0.1, gt=0, lt=1)  # smallest heat of a centre
+    stuff_area: int = Field(4096, ge=0)  # smallest area of a kind of stuff, pixels of the picture
+
+
 class RecipeConfig(_Section):
     """Optimizer, schedule and augmentation."""
 
@@ -78,7 +86,8 @@ class RecipeConfig(_Section):
     schedule: Literal["poly", "cosine"] = "poly"
     power: float = Field(0.9, gt=0)  # of poly
     crop_size: int = Field(512, ge=16)  # side of the square crops, pixels
-    scale: tuple[float, float] = (0.5, 2.0)  # of the picture before the crop, drawn uniformly
+    # Of the picture before the crop, drawn uniformly. coco-panoptic: 1 lets its longer side fill the crop.
+    scale: tuple[float, float] = (0.5, 2.0)
     flip: bool = True  # half of the crops, left to right
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     seed: int = 0
@@ -97,6 +106,7 @@ class SegmentationConfig(_Section):
     backbone: BackboneConfig
     data: DataConfig
     head: HeadConfig = HeadConfig()  # semantic
+    panoptic: PanopticConfig = PanopticConfig()  # panoptic
     recipe: RecipeConfig = RecipeConfig()
     evaluate_every: int = Field(2_000, ge=1)  # iterations between evaluations
     validation_pictures: int | None = Field(None, ge=1)  # of the evaluations before the last; None: all

@@ -1,0 +1,1 @@
+"""Panoptic-DeepLab (Cheng et al., CVPR 2020) on any backbone of four stages."""
