@@ -115,6 +115,8 @@ def print_exported(rows: list[ExportedRow], out: Path) -> None:
 
 def leftover(rows: list[ExportedRow], out: Path) -> list[Path]:
     """Folders `out/N` beyond the last rank: an earlier export wrote more networks."""
+    if not out.is_dir():
+        return []
     ranks = (int(path.name) for path in out.iterdir() if path.is_dir() and path.name.isdecimal())
     return [out / str(rank) for rank in sorted(ranks) if rank > len(rows)]
 
