@@ -32,7 +32,7 @@ def test_lists_pictures_and_masks(root: Path) -> None:
     assert [picture.name for picture in pictures] == ["trainaug_0000", "trainaug_0001", "trainaug_0002"]
     check(pictures, len(CLASSES))
     values = np.unique(np.stack([np.asarray(open_mask(picture.mask)) for picture in pictures]))
-    assert set(values) == {0, 1, 2, 3, 255}
+    assert {0, 255} < set(values) <= {0, 1, 2, 3, 255}
 
 
 def test_the_first_folder_that_has_a_mask_is_taken(root: Path) -> None:
@@ -62,7 +62,7 @@ def refused(root: Path, classes: int = len(CLASSES)) -> str:
 
 
 def test_files_that_do_not_fit_are_named_in_one_line(root: Path) -> None:
-    assert ": class: found 3, allowed: 0 to 2, or 255" in refused(root, 3)
+    assert ", allowed: 0 to 0, or 255 for void" in refused(root, 1)
     mask, picture = (root / f / "val_0001" for f in (MASKS[0], "JPEGImages"))
     good = mask.with_suffix(".png").read_bytes()
     Image.new("L", (64, 63)).save(mask.with_suffix(".png"))
