@@ -22,12 +22,21 @@ class Region:
 
     cuts: tuple[Cut, ...]
 
+    @property
+    def whole(self) -> bool:
+        """Whether it is the whole tensor, which must be contiguous then."""
+        return self.cuts[0] == WHOLE
+
     def read(self, x: Tensor) -> Tensor:
         """A contiguous tensor that holds the region: a view where there is one, else a copy."""
+        if self.whole:
+            return x
         return cut_view(x, self.cuts[0]).contiguous() if len(self.cuts) == 1 else x.clone()
 
     def write(self, x: Tensor, values: Tensor) -> None:
         """Put back what `read` gave, changed; what lies outside stays. Nothing to do for a view."""
+        if self.whole:
+            return
         if len(self.cuts) == 1:
             part = cut_view(x, self.cuts[0])
             if values.data_ptr() != part.data_ptr():
