@@ -24,11 +24,14 @@ class Region:
 
     @property
     def whole(self) -> bool:
-        """Whether it is the whole tensor, which must be contiguous then."""
+        """Whether it is the whole tensor."""
         return self.cuts[0] == WHOLE
 
     def read(self, x: Tensor) -> Tensor:
-        """A contiguous tensor that holds the region: a view where there is one, else a copy."""
+        """A dense tensor that holds the region: the tensor itself or a view where that is one, else a copy.
+
+        Tensors that are laid out alike give parts that are laid out alike.
+        """
         if self.whole:
             return x
         return cut_view(x, self.cuts[0]).contiguous() if len(self.cuts) == 1 else x.clone()

@@ -62,8 +62,8 @@ class Shared:
 
     def _cleared(self, parameter: nn.Parameter) -> Tensor:
         old = self._buffer
-        if old is None or old.shape != parameter.shape or (old.dtype, old.device) != _kind(parameter):
-            self._buffer = old = torch.zeros_like(parameter, memory_format=torch.contiguous_format)
+        if old is None or _kind(old) != _kind(parameter):
+            self._buffer = old = torch.zeros_like(parameter)  # laid out alike: the optimizer relies on it
         elif self._used:
             self.used.zero(old)
         self._used.clear()
@@ -104,5 +104,5 @@ class Leaf:
         return self._leaf.reshape(self.shape) if self._split else self._leaf
 
 
-def _kind(x: Tensor) -> tuple[torch.dtype, torch.device]:
-    return x.dtype, x.device
+def _kind(x: Tensor) -> tuple[object, ...]:
+    return x.shape, x.stride(), x.dtype, x.device

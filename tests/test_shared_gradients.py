@@ -145,9 +145,10 @@ def test_gradients_set_by_others_are_added_to():
 
 @pytest.mark.parametrize("sharing", RULES)
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_the_optimizer_is_sgd_on_the_used_elements(sharing, momentum):
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_optimizer_is_sgd_on_the_used_elements(sharing, momentum, layout):
     """Against SGD written out, element by element, in float64."""
-    supernet = make_supernet(sharing).double()
+    supernet = make_supernet(sharing).double().to(memory_format=layout)
     choose, usage = Chooser(supernet), Usage(supernet)
     rule = next(elastic_blocks(supernet)).sharing
     sgd = RegionSGD(supernet.parameters(), lr=0.1, momentum=momentum, nesterov=momentum > 0, fused=True)
