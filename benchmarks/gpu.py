@@ -284,7 +284,7 @@ def supernet(scale: Scale, options: argparse.Namespace, extra: dict[str, Any]) -
     except ImportError as error:
         extra["left_out"].append(f"supernet step ({error})")
         return
-    step = sandwich_step(scale.space, scale.image_size, scale.batch, scale.device)
+    step = sandwich_step(scale.space, scale.image_size, scale.batch, scale.device, scale.autocast)
     seconds = interleaved({"step": waiting(step, scale.device)}, rounds=options.rounds).seconds["step"]
     timings = Timings({"step": seconds, "image": (1.0,) * len(seconds)})
     inverse = Timings({"step": tuple(scale.batch / s for s in seconds), "image": timings.seconds["image"]})
