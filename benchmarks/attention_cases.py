@@ -51,7 +51,7 @@ def attention(shape: Shape, route: str) -> Pass:
             unfolded_attention(q, k, v, r, HEADS).backward(grad)
 
         return peer
-    name = torch_route(q) if route == "torch" else route
+    name = torch_route(q, shape.window) if route == "torch" else route
     return lambda: local_attention(q, k, v, rows, columns, HEADS, route=name).backward(grad)  # type: ignore[arg-type]
 
 

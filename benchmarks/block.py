@@ -66,7 +66,7 @@ def _pass(block: Block, side: int, width: int, route: str = "auto") -> Callable[
     x = torch.randn(BATCH, width, side, side, requires_grad=True)
     grad = torch.randn(BATCH, width, side, side)
     if isinstance(module.operator, LocalAttention):
-        module.operator.route = torch_route(x) if route == "torch" else route  # type: ignore[assignment]
+        module.operator.route = torch_route(x, 7) if route == "torch" else route  # type: ignore[assignment]
     return lambda: module(x).backward(grad)
 
 

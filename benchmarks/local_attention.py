@@ -80,7 +80,9 @@ def _memory(extra: dict[str, Any]) -> Iterator[Row]:
 def _routes(options: argparse.Namespace) -> Iterator[Row]:
     shapes = (*TORCH_TARGETS, Shape(56, 64, 3), Shape(28, 128, 3), Shape(20, 128, 7), Shape(14, 256, 3))
     names = [
-        name for name in ROUTES if name in compiled_routes("cpu") or name in ("window", "dense", "halo")
+        name
+        for name in ROUTES
+        if name in compiled_routes("cpu") or name in ("window", "dense", "halo", "shift")
     ]
     for shape in shapes:
         sides = {name: attention(shape, name) for name in names if name != "dense" or shape.side <= 28}

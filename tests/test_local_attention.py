@@ -136,7 +136,7 @@ def test_the_choice_is_visible_and_can_be_forced():
     layer = LocalAttention(8, 8, 8, 4, 3)
     x = torch.randn(2, 8, 6, 6)
     expected = layer(x)
-    for route in ("window", "dense", "halo"):
+    for route in ("window", "dense", "halo", "shift"):
         layer.route = route
         torch.testing.assert_close(layer(x), expected)
     layer.route = "fast"

@@ -16,20 +16,24 @@ from trionet_nni.ops import triton_attention as triton
 from trionet_nni.ops.border import Border
 from trionet_nni.ops.dense_attention import dense_attention
 from trionet_nni.ops.halo_attention import halo_attention
+from trionet_nni.ops.shift_attention import shift_attention
 from trionet_nni.ops.window_attention import window_attention
 
-Route = Literal["auto", "window", "dense", "halo", "native", "triton"]
+Route = Literal["auto", "window", "dense", "halo", "shift", "native", "triton"]
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor, int, Border], Tensor]
 
 ROUTES: dict[str, Attend] = {
     "window": window_attention,
     "dense": dense_attention,
     "halo": halo_attention,
+    "shift": shift_attention,
     "native": native.native_attention,
     "triton": triton.triton_attention,
 }
 # Positions of a map up to which all pairs cost less than blocks with their halo.
 _DENSE_POSITIONS = 196
+# Window up to which m² shifted products cost less than blocks, most of whose logits are outside it.
+_SHIFT_WINDOW = 3
 
 
 def route_for(q_BCHW: Tensor, window: int) -> str:
@@ -44,12 +48,15 @@ def route_for(q_BCHW: Tensor, window: int) -> str:
         return "native"
     if triton.is_available(q_BCHW):
         return "triton"
-    return torch_route(q_BCHW)
+    return torch_route(q_BCHW, window)
 
 
-def torch_route(q_BCHW: Tensor) -> str:
+def torch_route(q_BCHW: Tensor, window: int) -> str:
     """The best route without compiled code."""
-    return "dense" if q_BCHW.shape[2] * q_BCHW.shape[3] <= _DENSE_POSITIONS else "halo"
+    if q_BCHW.shape[2] * q_BCHW.shape[3] <= _DENSE_POSITIONS:
+        return "dense"
+    # Only measured on CPUs: on a GPU m² small kernels for each pass would have to be timed first.
+    return "shift" if window <= _SHIFT_WINDOW and q_BCHW.device.type == "cpu" else "halo"
 
 
 def compiled_routes(device: str) -> list[str]:
