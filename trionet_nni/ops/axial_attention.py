@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trionet_nni.ops.projection import projection
+from trionet_nni.ops.projection import project, projection
 
 
 def line_attention(
@@ -93,7 +93,7 @@ class AxialLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend along the axis."""
-        q, k, v = (F.conv2d(x, weight[..., None, None]) for weight in (self.q, self.k, self.v))
+        q, k, v = project(x, self.q, self.k, self.v)
         return line_attention(q, k, v, self.table, self.heads, self.axis)
 
 

@@ -11,11 +11,10 @@ Shapes: B images, d channels of a head, H × W map, m window.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trionet_nni.ops.border import Border
-from trionet_nni.ops.projection import projection
+from trionet_nni.ops.projection import project, projection
 from trionet_nni.ops.routes import Route, attend
 
 
@@ -79,7 +78,7 @@ class LocalAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend within the window around every position."""
-        q, k, v = (F.conv2d(x, weight[..., None, None]) for weight in (self.q, self.k, self.v))
+        q, k, v = project(x, self.q, self.k, self.v)
         return local_attention(
             q,
             k,
