@@ -8,13 +8,15 @@ What is added to NNI's strategy, and why:
 * crossover swaps whole blocks: options of one block belong together;
 * duplicates are judged on the canonical form;
 * parents are the best of all evaluated networks. NNI's strategy lets individuals die of age, which helps
-  against lucky evaluations; here an evaluation with shared weights is deterministic.
+  against lucky evaluations; here an evaluation with shared weights is deterministic. What successive
+  halving stopped comes after all others: its accuracy is one of fewer images.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,13 @@ from trionet_nni.flops import CostModel
 from trionet_nni.table import SpaceTable
 
 _TRIES = 200
+
+
+@dataclass(frozen=True)
+class _Evaluated:
+    accuracy: float
+    architecture: Architecture
+    stopped: bool  # by successive halving
 
 
 class BudgetedEvolution(RegularizedEvolution):  # type: ignore[misc]
@@ -51,7 +60,7 @@ class BudgetedEvolution(RegularizedEvolution):  # type: ignore[misc]
         )
         self.config, self.budget = config, budget
         self._seen: set[str] = set()
-        self._best: list[tuple[float, Architecture]] = []
+        self._evaluated: list[_Evaluated] = []
         self._lock = threading.RLock()
         self._variation = Variation(budget, config.mutation, self._random_state)
 
@@ -66,8 +75,8 @@ class BudgetedEvolution(RegularizedEvolution):  # type: ignore[misc]
     def best_parents(self) -> list[Architecture]:
         """The best evaluated networks, best first; equal accuracies in order of arrival."""
         with self._lock:
-            ranked = sorted(self._best, key=lambda pair: -pair[0])
-            return [architecture for _, architecture in ranked[: self.config.parents]]
+            ranked = sorted(self._evaluated, key=lambda one: (one.stopped, -one.accuracy))
+            return [one.architecture for one in ranked[: self.config.parents]]
 
     def restore_running(self, models: list[Any]) -> None:
         """Take models back that were running when the search was interrupted."""
@@ -82,7 +91,9 @@ class BudgetedEvolution(RegularizedEvolution):  # type: ignore[misc]
             name, keys, position, has_gauss, gauss = self._random_state.get_state()
             return {
                 "seen": sorted(self._seen),
-                "evaluated": [[accuracy, a.to_dict()] for accuracy, a in self._best],
+                "evaluated": [
+                    [one.accuracy, one.architecture.to_dict(), one.stopped] for one in self._evaluated
+                ],
                 "individual_counter": self._individual_counter,
                 "random_state": [name, keys.tolist(), position, has_gauss, gauss],
                 "running": [model.architecture.to_dict() for model in self._running_models],
@@ -91,15 +102,15 @@ class BudgetedEvolution(RegularizedEvolution):  # type: ignore[misc]
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up a saved state. Running networks are not in it: see `restore_running`."""
         with self._lock:
-            self._best = [
-                (float(accuracy), Architecture.from_dict(data))
-                for accuracy, data in state_dict["evaluated"]
+            self._evaluated = [
+                _Evaluated(float(accuracy), Architecture.from_dict(data), stopped)
+                for accuracy, data, stopped in state_dict["evaluated"]
             ]
             running = {Architecture.from_dict(data).hash for data in state_dict["running"]}
             self._seen = set(state_dict["seen"]) - running
             self._population.clear()
-            for accuracy, architecture in self._best[-self.population_size :]:
-                self._population.append(Individual(architecture.to_sample(), accuracy))
+            for one in self._evaluated[-self.population_size :]:
+                self._population.append(Individual(one.architecture.to_sample(), one.accuracy))
             self._individual_counter = state_dict["individual_counter"]
             name, keys, position, has_gauss, gauss = state_dict["random_state"]
             keys = np.array(keys, dtype=np.uint32)
@@ -134,7 +145,8 @@ class BudgetedEvolution(RegularizedEvolution):  # type: ignore[misc]
         """Note a finished network; one without a metric leaves no trace but in the set of the seen."""
         with self._lock:
             if event.model in self._running_models and event.model.metric is not None:
-                self._best.append((float(event.model.metric), event.model.architecture))
+                model = event.model
+                self._evaluated.append(_Evaluated(float(model.metric), model.architecture, model.stopped))
             super()._training_end_callback(event)
 
 

@@ -14,9 +14,7 @@ from trionet_nni.table import SpaceTable
 def random_architectures(table: SpaceTable, count: int, seed: int = 0) -> list[Architecture]:
     """Networks as Hierarchical Sampling draws them."""
     random = np.random.default_rng(seed)
-    return [
-        SAMPLING.configuration(table, SAMPLING.operators(table, random), random) for _ in range(count)
-    ]
+    return [SAMPLING.configuration(table, SAMPLING.operators(table, random), random) for _ in range(count)]
 
 
 @pytest.fixture(autouse=True)

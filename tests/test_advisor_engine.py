@@ -16,6 +16,7 @@ from trionet_nni.nnictl.candidate import CandidateSpace
 from trionet_nni.nnictl.engine import AdvisorEngine, SearchFailed
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.supernet_stage import SupernetStage
+from trionet_nni.results import Evaluation
 
 SPACE = CandidateSpace(TABLE)
 
@@ -26,7 +27,7 @@ class Bench:
     def __init__(self, tmp_path: Path, *, first: int = 0, supernet: str = "done") -> None:
         self.first, self.sent = first, list[dict[str, Any]]()
         self.heard: list[tuple[str, float | None]] = []
-        self.stored: dict[str, float] = {}
+        self.stored: dict[str, Evaluation] = {}
         self.room, self.exhausted = 0, False  # trials that NNI was asked for beyond its limit; reached?
         folder = ExperimentFolder(tmp_path / "runs" / "id")
         self.stage = SupernetStage(folder, "h", self.send)
@@ -45,6 +46,10 @@ class Bench:
     def one_more(self) -> bool:
         self.room += 1
         return self.exhausted
+
+    def store(self, model: CandidateSpace, accuracy: float, *, stopped: bool = False) -> None:
+        network = model.architecture
+        self.stored[network.hash] = Evaluation(network, accuracy, 10, 1, 1, 0.1, (accuracy,), stopped)
 
     def send(self, parameters: dict[str, Any]) -> int:
         self.sent.append(parameters)
@@ -104,9 +109,10 @@ def test_stored_result_counts_though_its_trial_failed_to_report(bench: Bench) ->
     engine, model = bench.engine, bench.model()
     engine.request(1)
     engine.submit_models(model)
-    bench.stored[model.architecture.hash] = 0.75
+    bench.store(model, 0.75, stopped=True)
     engine.trial_ended(0, "t", "FAILED")
     assert bench.heard == [(model.architecture.hash, 0.75)] and bench.room == 0
+    assert model.stopped
 
 
 @pytest.mark.parametrize("exhausted", [False, True])
@@ -161,7 +167,7 @@ def test_resume_adopts_puts_back_and_takes_what_is_stored(tmp_path: Path) -> Non
     (tmp_path / "runs/supernets/h").mkdir(parents=True)
     after.engine.load_state_dict(before.engine.state_dict())
     after.stage.state = "done"
-    after.stored[models[2].architecture.hash] = 0.75
+    after.store(models[2], 0.75)
     engine = after.engine
     after.does(
         lambda: engine.metric(3, 0.5),  # restarted, and over before NNI says so

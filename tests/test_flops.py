@@ -67,6 +67,8 @@ def test_resnet18_is_torchvisions():
 def test_axial_26_and_38_are_members_of_the_space():
     for name in ("axial-26", "axial-38"):
         stages = BASELINES[name].stages
-        shortest = tuple(stage[:1] * max(len(stage), min(depths)) for stage, depths in zip(
-            stages, trionet.TABLE.depths, strict=True))
+        shortest = tuple(
+            stage[:1] * max(len(stage), min(depths))
+            for stage, depths in zip(stages, trionet.TABLE.depths, strict=True)
+        )
         assert trionet.TABLE.contains(Architecture("trionet", shortest))

@@ -112,9 +112,7 @@ def module_of(supernet, *, weight_decay: float = 0.0):
 def gradients_of(module, batch, step) -> dict[str, torch.Tensor | None]:
     module.zero_grad(set_to_none=True)
     module.accumulate(batch, step)
-    return {
-        name: None if p.grad is None else p.grad.clone() for name, p in module.model.named_parameters()
-    }
+    return {name: None if p.grad is None else p.grad.clone() for name, p in module.model.named_parameters()}
 
 
 def test_four_losses_add_their_gradients_and_decay_acts_on_the_largest_alone():

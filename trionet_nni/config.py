@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trionet_nni.errors import InputError
+
+ONE_SHOT = "strategies.one_shot"  # this project's own supernet
 
 
 class _Section(BaseModel):
@@ -78,7 +80,7 @@ class RecipeConfig(_Section):
 class SupernetConfig(_Section):
     """One-shot training of the supernet. Each ablation of Table 3 is one field."""
 
-    strategy: str = "strategies.one_shot"  # module with train_supernet()
+    strategy: str = ONE_SHOT  # module with train_supernet()
     sharing: str = "strategies.multi_head_sharing"  # ablation: strategies.prefix_sharing
     sampling: str = "strategies.hierarchical_sampling"  # ablation: strategies.uniform_sampling
     sandwich: bool = True  # ablation: false
@@ -86,6 +88,16 @@ class SupernetConfig(_Section):
     curve_points: int = Field(10, ge=1)  # how often the curves of Fig. 5 are measured
     checkpoint_minutes: float = Field(5, ge=0)  # how often a resumable checkpoint is written
     recipe: RecipeConfig = RecipeConfig(epochs=540)
+
+
+class HalvingConfig(_Section):
+    """Successive halving over the search images; see `trionet_nni.halving`."""
+
+    # Share of the search images at the end of each rung but the last, which has them all
+    shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field((0.1, 0.3), min_length=1)
+    keep: float = Field(0.5, gt=0, lt=1)  # share of the candidates of a rung that goes on
+    first: int = Field(10, ge=1)  # candidates measured on all images before any is stopped
+    recent: int = Field(50, ge=1)  # with how many of the latest a candidate is compared
 
 
 class SearchConfig(_Section):
@@ -100,6 +112,7 @@ class SearchConfig(_Section):
     crossover: float = Field(0.5, ge=0, le=1)  # share of children made by crossover
     retries: int = Field(2, ge=0)  # of a candidate whose trial failed
     warm: bool = True  # evaluators stay between candidates; false: each trial loads everything itself
+    halving: HalvingConfig | None = None  # {}: candidates that fall behind are measured on fewer images
     seed: int = 0
 
 

@@ -15,11 +15,12 @@ from trionet_nni.data import Splits, load_splits
 from trionet_nni.data.held import held
 from trionet_nni.errors import InputError
 from trionet_nni.flops import CostModel
+from trionet_nni.halving import GoesOn
 from trionet_nni.network import TrioNet
 from trionet_nni.plugins import load_module
 from trionet_nni.results import Evaluation
 from trionet_nni.supernet_folder import WEIGHTS as WEIGHTS
-from trionet_nni.training.evaluate import accuracy
+from trionet_nni.training.evaluate import accuracy, correct
 from trionet_nni.training.recalibrate import recalibrate
 
 State = Mapping[str, Tensor]
@@ -32,6 +33,7 @@ class Evaluator:
         supernet_directory: holds the trained supernet's weights.
         cache: folder of decoded images.
         device: a card where there is one, when None.
+        halving: stops candidates that fall behind; None: all are measured on all images.
 
     Raises:
         InputError: the data, a plug-in or the weights cannot be used.
@@ -43,10 +45,11 @@ class Evaluator:
         supernet_directory: Path,
         cache: Path,
         device: torch.device | None = None,
+        halving: GoesOn | None = None,
     ) -> None:
         splits = load_splits(config.data, cache)
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._config = config
+        self._config, self._halving = config, halving
         self._cost = CostModel(splits.classes, splits.channels, splits.image_size)
         self._search, self._recalibration = held(splits.search), held(splits.recalibration)
         weights = load_weights(supernet_directory)
@@ -58,10 +61,27 @@ class Evaluator:
         started = time.perf_counter()
         network = self.network(architecture)
         recalibrate(network, self._recalibration)
-        score = accuracy(network, self._search)
+        rungs, images = self._measured(network)
         cost = self._cost(architecture)
         seconds = time.perf_counter() - started
-        return Evaluation(architecture, score, len(self._search), cost.flops, cost.params, seconds)
+        return Evaluation(
+            architecture, rungs[-1], images, cost.flops, cost.params, seconds,
+            rungs if self._halving else (), images < len(self._search),
+        )  # fmt: skip
+
+    def _measured(self, network: TrioNet) -> tuple[tuple[float, ...], int]:
+        """Accuracies rung by rung, and on how many images the last of them was measured."""
+        if self._halving is None:
+            return (accuracy(network, self._search),), len(self._search)
+        rungs: list[float] = []
+        found = seen = 0
+        for number, images in enumerate(self._halving.images):
+            found += correct(network, self._search, range(seen, images))
+            seen = images
+            rungs.append(found / seen)
+            if seen < len(self._search) and not self._halving.goes_on(number, rungs[-1]):
+                break
+        return tuple(rungs), seen
 
     def network(self, architecture: Architecture) -> TrioNet:
         """A static network with weights cut out of the supernet's; its BN statistics mean nothing yet."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.config import ProjectConfig
+from trionet_nni.config import ONE_SHOT, ProjectConfig
 from trionet_nni.errors import InputError
 from trionet_nni.flops import CostModel
 from trionet_nni.plugins import load_table
@@ -79,6 +79,11 @@ def prepare(config: ProjectConfig, cache: Path) -> Task:
         ("search.strategy", config.search.strategy),
     ):
         _check_module(field, module)
+    if config.search.halving is not None and config.supernet.strategy != ONE_SHOT:
+        raise InputError(
+            f"search.halving: found with supernet.strategy {config.supernet.strategy!r}, which may measure "
+            f"in its own way, allowed: with {ONE_SHOT!r}"
+        )
 
     from trionet_nni.data import load_splits  # torch: seconds
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,8 @@ class Evaluation:
         flops: 2 × multiply-accumulates of one image.
         params: elements.
         seconds: wall time of the evaluation.
+        rungs: accuracy at the end of each rung of successive halving, where that is on.
+        stopped: halving measured it on a part of the images only; it is never among the best.
     """
 
     architecture: Architecture
@@ -32,6 +33,8 @@ class Evaluation:
     flops: int
     params: int
     seconds: float
+    rungs: tuple[float, ...] = ()
+    stopped: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As it is stored."""
@@ -43,6 +46,7 @@ class Evaluation:
             "flops": self.flops,
             "params": self.params,
             "seconds": self.seconds,
+            **({"rungs": list(self.rungs), "stopped": self.stopped} if self.rungs else {}),
         }
 
     @classmethod
@@ -63,6 +67,8 @@ class Evaluation:
             int(numbers["flops"]),
             int(numbers["params"]),
             numbers["seconds"],
+            _rungs(data),
+            data.get("stopped") is True,
         )
 
 
@@ -96,32 +102,54 @@ class ResultsStore:
 
     def all(self) -> list[Evaluation]:
         """Every result, in order of arrival."""
-        return [_read(path) for path in self._paths()]
+        return [_read(path) for path in self.paths()]
+
+    def whole(self) -> list[Evaluation]:
+        """Results on all search images, in order of arrival: all, unless successive halving is on."""
+        return [result for result in self.all() if not result.stopped]
 
     def top(self, count: int) -> list[Evaluation]:
         """The most accurate, best first; of equals the one with fewer FLOPs."""
-        return sorted(self.all(), key=_rank)[:count]
+        return sorted(self.whole(), key=_rank)[:count]
 
     def pareto(self) -> list[Evaluation]:
         """Results that no other one beats in accuracy and FLOPs together, cheapest first."""
         front: list[Evaluation] = []
-        for result in sorted(self.all(), key=lambda item: (item.flops, -item.accuracy)):
+        for result in sorted(self.whole(), key=lambda item: (item.flops, -item.accuracy)):
             if not front or result.accuracy > front[-1].accuracy:
                 front.append(result)
         return front
 
     def __len__(self) -> int:
-        return sum(1 for _ in self._paths())
+        return len(self.paths())
 
-    def _paths(self) -> Iterator[Path]:
-        if self.folder.is_dir():
-            with os.scandir(self.folder) as entries:
-                found = [
-                    (entry.stat().st_mtime_ns, entry.path)
-                    for entry in entries
-                    if entry.name.endswith(".json") and not entry.name.startswith(".")
-                ]
-            yield from (Path(path) for _, path in sorted(found))
+    def paths(self) -> list[Path]:
+        """The files, in order of arrival."""
+        if not self.folder.is_dir():
+            return []
+        with os.scandir(self.folder) as entries:
+            found = [
+                (entry.stat().st_mtime_ns, entry.path)
+                for entry in entries
+                if entry.name.endswith(".json") and not entry.name.startswith(".")
+            ]
+        return [Path(path) for _, path in sorted(found)]
+
+
+class StoredRungs:
+    """The rungs of every stored result, in order of arrival; each file is read once."""
+
+    def __init__(self, store: ResultsStore) -> None:
+        self._store = store
+        self._read: dict[Path, tuple[float, ...]] = {}
+
+    def __call__(self) -> list[tuple[float, ...]]:
+        """As they are now: evaluators of other devices may have added some."""
+        paths = self._store.paths()
+        for path in paths:
+            if path not in self._read:
+                self._read[path] = _read(path).rungs
+        return [self._read[path] for path in paths]
 
 
 def _rank(evaluation: Evaluation) -> tuple[float, int, str]:
@@ -133,6 +161,13 @@ def _read(path: Path) -> Evaluation:
         return Evaluation.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _rungs(data: dict[str, Any]) -> tuple[float, ...]:
+    values = data.get("rungs", [])
+    if not isinstance(values, list):
+        raise InputError(f"rungs: found {type(values).__name__}, allowed: a list of numbers")
+    return tuple(_number({"rungs": value}, "rungs") for value in values)
 
 
 def _number(data: dict[str, Any], name: str) -> float:

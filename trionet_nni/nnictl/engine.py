@@ -19,6 +19,7 @@ from nni.nas.space import ModelStatus
 from trionet_nni.architecture import Sample
 from trionet_nni.nnictl.candidate import CandidateSpace
 from trionet_nni.nnictl.supernet_stage import SupernetStage
+from trionet_nni.results import Evaluation
 
 _log = logging.getLogger("trionet_nni.engine")
 Message = Callable[[], None]
@@ -52,7 +53,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         supernet: the stage that comes first.
         send: starts a trial with these parameters and returns its parameter id.
         retries: how often a failed candidate is tried again.
-        stored: the accuracy that the results store has for a candidate, or None.
+        stored: what the results store has for a candidate, or None.
         save: writes the state of search and engine.
         one_more: raises NNI's limit of trials by one, for another attempt; True where NNI had already
             reached it, and so asks for no trial by itself.
@@ -65,7 +66,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         send: Callable[[dict[str, Any]], int],
         *,
         retries: int,
-        stored: Callable[[CandidateSpace], float | None],
+        stored: Callable[[CandidateSpace], Evaluation | None],
         save: Callable[[], None],
         one_more: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -164,8 +165,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         for parameter_id in [key for key, running in self._running.items() if not running.confirmed]:
             running = self._running.pop(parameter_id)
             running.confirmed = True
-            running.accuracy = self._stored(running.model)
-            if running.accuracy is None:
+            if self._stored(running.model) is None:
                 self._again.append(running)
             else:
                 self._finish(running, "SUCCEEDED")
@@ -250,9 +250,10 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
     def _finish(self, running: Running, event: str) -> None:
         """A candidate's trial has ended: result, another trial, or failure."""
         model = running.model
-        accuracy = self._stored(model)  # a trial may have died between storing and reporting
-        if accuracy is None and event == "SUCCEEDED":
-            accuracy = running.accuracy
+        accuracy = running.accuracy if event == "SUCCEEDED" else None
+        stored = self._stored(model)  # a trial may have died between storing and reporting
+        if stored is not None:
+            accuracy, model.stopped = stored.accuracy, stored.stopped
         if accuracy is not None:
             self.dispatch_model_event(FinalMetricEvent(model, accuracy))
             self.dispatch_model_event(TrainingEndEvent(model, ModelStatus.Trained))

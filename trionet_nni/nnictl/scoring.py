@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from trionet_nni.architecture import Architecture
-from trionet_nni.config import ProjectConfig, parse_project
+from trionet_nni.config import ONE_SHOT, ProjectConfig, parse_project
 from trionet_nni.errors import InputError
 from trionet_nni.flops import CostModel
+from trionet_nni.halving import Halving
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.locks import locked_key
 from trionet_nni.plugins import load_module, load_table
-from trionet_nni.results import Evaluation, ResultsStore
+from trionet_nni.results import Evaluation, ResultsStore, StoredRungs
 
 Evaluate = Callable[[Architecture], Evaluation]
 
@@ -96,6 +97,7 @@ def metrics(result: Evaluation) -> dict[str, float]:
         "flops": result.flops,
         "params": result.params,
         "seconds": round(result.seconds, 3),
+        **({"images": result.images} if result.rungs else {}),
     }
 
 
@@ -112,7 +114,7 @@ def evaluate_of(folder: ExperimentFolder, config: ProjectConfig) -> Evaluate:
     supernet = read_json(folder.supernet, "a trained supernet")
     directory = Path(supernet["directory"])
     # The module is looked at without NNI being imported wherever that is possible: it costs seconds.
-    if config.supernet.strategy != "strategies.one_shot":
+    if config.supernet.strategy != ONE_SHOT:
         plugin = load_module(config.supernet.strategy, (), "supernet.strategy")
         if hasattr(plugin, "Evaluator"):
             made: Evaluate = plugin.Evaluator(config, directory, folder.cache).evaluate
@@ -121,7 +123,14 @@ def evaluate_of(folder: ExperimentFolder, config: ProjectConfig) -> Evaluate:
             return lambda architecture: plugin.evaluate(config, directory, architecture, folder.cache)
     from trionet_nni.evaluation import Evaluator
 
-    return Evaluator(config, directory, folder.cache).evaluate
+    return Evaluator(config, directory, folder.cache, halving=_halving(folder, config)).evaluate
+
+
+def _halving(folder: ExperimentFolder, config: ProjectConfig) -> Halving | None:
+    if config.search.halving is None:
+        return None
+    history = StoredRungs(ResultsStore(folder.evaluations))
+    return Halving(config.search.halving, config.data.search_images, history)
 
 
 def read_project(folder: ExperimentFolder) -> ProjectConfig:

@@ -26,7 +26,7 @@ from trionet_nni.nnictl.rest import Manager
 from trionet_nni.nnictl.supernet_stage import SupernetStage
 from trionet_nni.plugins import load_module
 from trionet_nni.preflight import prepare, use_code, with_absolute_paths
-from trionet_nni.results import ResultsStore
+from trionet_nni.results import Evaluation, ResultsStore
 
 _log = logging.getLogger("trionet_nni.session")
 _SOURCE = "tuner.classArgs"
@@ -93,7 +93,7 @@ class Session:
             supernet,
             self._send,
             retries=self.config.search.retries,
-            stored=self._stored_accuracy,
+            stored=self._stored,
             save=self._save,
             one_more=self._limit.one_more,
         )
@@ -148,9 +148,8 @@ class Session:
         self._line.submit(number, parameters)
         return number
 
-    def _stored_accuracy(self, model: CandidateSpace) -> float | None:
-        stored = self._results.get(model.architecture.hash)
-        return None if stored is None else stored.accuracy
+    def _stored(self, model: CandidateSpace) -> Evaluation | None:
+        return self._results.get(model.architecture.hash)
 
     def _save(self) -> None:
         state = {"strategy": self._strategy.state_dict(), "engine": self.engine.state_dict()}
