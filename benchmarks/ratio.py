@@ -17,6 +17,8 @@ from typing import Any, Literal
 
 import torch
 
+from trionet_nni.training.process import prepare_process
+
 Bound = Literal["at most", "at least"]
 
 
@@ -121,9 +123,9 @@ def arguments(description: str) -> argparse.ArgumentParser:
 
 
 def prepare(options: argparse.Namespace) -> None:
-    """Settings of this process: threads, and denormals as zero, as in a trial."""
+    """Settings of this process: threads, and all else as in a trial."""
     torch.set_num_threads(options.threads)
-    torch.set_flush_denormal(True)
+    prepare_process()
     torch.manual_seed(0)
 
 

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from numpy.random import RandomState
 
 from benchmarks.in_process import InProcessEngine
@@ -28,6 +27,7 @@ from trionet_nni.evaluation import evaluate
 from trionet_nni.flops import CostModel
 from trionet_nni.nnictl.candidate import CandidateSpace
 from trionet_nni.plugins import load_module, load_table
+from trionet_nni.training.process import prepare_process
 
 Scores = Callable[[Architecture], float]
 
@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     sys.path.insert(0, str(Path.cwd()))
-    torch.set_flush_denormal(True)
+    prepare_process()
     rows = compare(options.experiment, options.seeds, options.candidates, options.population)
     if options.json:
         print(json.dumps({"rows": rows}))

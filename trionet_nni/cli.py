@@ -130,7 +130,9 @@ def _add_retrain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _retrain(options: argparse.Namespace) -> int:
     from trionet_nni.retrain import retrain, retrain_architecture
+    from trionet_nni.training.process import prepare_process
 
+    prepare_process()
     if options.export is not None:
         if options.architecture or options.experiment or options.out:
             raise InputError(
@@ -157,7 +159,9 @@ def _add_finetune(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 def _finetune(options: argparse.Namespace) -> int:
     from trionet_nni.retrain import finetune
+    from trionet_nni.training.process import prepare_process
 
+    prepare_process()
     finetune(options.export, seed=options.seed)
     return 0
 

@@ -24,6 +24,7 @@ from trionet_nni.nnictl.ask import environment_of
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.locks import lock, wait_until_free
 from trionet_nni.nnictl.scoring import Scoring, metrics
+from trionet_nni.training.process import prepare_process
 
 _IDLE_SECONDS = 600.0
 _GRACE_SECONDS = 3.0  # for the present candidate when the experiment has ended
@@ -126,7 +127,7 @@ def serve(root: Path, device: str, idle: float = _IDLE_SECONDS) -> int:
     threading.Thread(target=server.leave_with_advisor, daemon=True).start()
     server.listen()
     sys.path.insert(0, folder.code.read_text(encoding="utf-8").strip())
-    _prepare_process()
+    prepare_process()
     try:
         server.run(Scoring(folder))
     except InputError as error:
@@ -136,12 +137,6 @@ def serve(root: Path, device: str, idle: float = _IDLE_SECONDS) -> int:
         at.socket.unlink(missing_ok=True)
         alive.close()
     return 0
-
-
-def _prepare_process() -> None:
-    import torch
-
-    torch.set_flush_denormal(True)  # tiny attention weights would cost many times the others
 
 
 if __name__ == "__main__":

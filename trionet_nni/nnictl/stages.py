@@ -19,6 +19,7 @@ from trionet_nni.nnictl.locks import lock
 from trionet_nni.nnictl.scoring import Scoring, metrics, read_project
 from trionet_nni.plugins import load_module, load_table
 from trionet_nni.supernet_folder import CURVE, is_complete
+from trionet_nni.training.process import prepare_process
 
 
 def run_supernet(folder: ExperimentFolder, parameters: dict[str, Any], reporter: Reporter) -> None:
@@ -41,9 +42,7 @@ def run_supernet(folder: ExperimentFolder, parameters: dict[str, Any], reporter:
             for point in curve.points():
                 reporter.intermediate(point)
         else:
-            import torch  # of the whole process, so not for a library function to set
-
-            torch.set_flush_denormal(True)  # tiny attention weights would cost many times the others
+            prepare_process()
             plugin = load_module(config.supernet.strategy, ("train_supernet",), "supernet.strategy")
             plugin.train_supernet(config, directory, _recorded(curve, reporter))
     if not is_complete(directory, supernet_hash):
@@ -57,9 +56,7 @@ def run_candidate(folder: ExperimentFolder, parameters: dict[str, Any], reporter
     Raises:
         InputError: the parameters are no candidate, or the result is no finite number.
     """
-    import torch  # of the whole process, so not for a library function to set
-
-    torch.set_flush_denormal(True)
+    prepare_process()
     reporter.final(metrics(Scoring(folder).score(parameters)))
 
 

@@ -43,7 +43,9 @@ def _part(
 
 def _train(options: argparse.Namespace) -> int:
     from trionet_nni.segmentation.train import train
+    from trionet_nni.training.process import prepare_process
 
+    prepare_process()
     result = train(options.settings, options.out, seed=options.seed)
     if options.json:
         print(json.dumps(result))
