@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from nni.nas.oneshot.pytorch.strategy import RandomOneShot
-from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
+from torch import nn
 from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.peers.all_operators import AllOperators
-from benchmarks.peers.native_space import NativeSpace, native_sample
+from benchmarks.native_step import NativeStep, published_attention
+from benchmarks.peers.all_operators import AllCandidatesBlock, AllOperators
 from benchmarks.ratio import Row, arguments, interleaved, prepare, show
 from benchmarks.step_case import CLASSES, TABLE, StepCase
 from benchmarks.waiting import waiting_shares
@@ -26,6 +26,7 @@ from trionet_nni.config import RecipeConfig
 from trionet_nni.flops import architecture_cost
 from trionet_nni.training.recipe import optimizer
 
+_LINE_ROUNDS = 5
 NAMES = ("smallest", "largest", "middle")
 
 
@@ -36,7 +37,7 @@ def rows(case: StepCase, options: argparse.Namespace, found: dict[str, Any]) -> 
     yield from whole_step(case, step, options.rounds)
     yield from optimizer_step(case, step, options.rounds)
     yield from against_native(case, step, options.rounds)
-    yield one_path(case, options.rounds)
+    yield from one_path(case, options.rounds)
     yield from cost_line(case, options.architectures, found)
     yield waiting(case, step, options)
 
@@ -87,41 +88,31 @@ def optimizer_step(case: StepCase, step: Step, rounds: int) -> Iterator[Row]:
 def against_native(case: StepCase, step: Step, rounds: int) -> Iterator[Row]:
     """NNI's RandomOneShot on its own mixed operations ÷ this supernet, same sampled networks.
 
-    Both sides choose the network, run a pass and move the weights with fused SGD, momentum and decay.
+    Both sides choose the network, run a pass and move the weights with fused SGD, momentum and decay. NNI
+    has no local attention: its supernet is timed with this project's and with the published formulation.
     """
-    supernet = RandomOneShot().mutate_model(NativeSpace(TABLE, classes=CLASSES, image_size=case.size))
-    elastic = [m for m in supernet.modules() if isinstance(m, BaseSuperNetModule)]
-    sgd = optimizer(RecipeConfig(epochs=540), supernet.parameters())
-    for parameter in supernet.parameters():  # the fused kernel wants momenta of all or of none
-        sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    own_attention, published = NativeStep(case), NativeStep(case, published_attention)
+    decay = RecipeConfig(epochs=540).weight_decay
     for name, network in zip(NAMES, step.subnetworks, strict=False):
-        sample, forward_backward = native_sample(network), case.subnetwork_pass(network)
-
-        def native(sample: dict[str, Any] = sample) -> None:
-            memo = dict(sample)
-            for module in elastic:
-                memo.update(module.resample(memo=memo))
-            case.static_pass(supernet)()
-            sgd.step()
+        forward_backward = case.subnetwork_pass(network)
 
         def own(network: Architecture = network, run: Callable[[], None] = forward_backward) -> None:
             run()
-            case.module.usage.add_decay(network, sgd.param_groups[0]["weight_decay"])
+            case.module.usage.add_decay(network, decay)
             case.move()
 
-        timings = interleaved({"native": native, "own": own}, max(3, rounds // 3), warmup=1)
-        yield timings.row(
-            f"NNI's native mixed operations ÷ this supernet, {name}",
-            "native",
-            "own",
-            1.5,
-            bound="at least",
-            note="choice, pass and optimizer; the whole space and the same attention on both sides",
-        )
+        sides = {"own": own, "same": own_attention.of(network), "published": published.of(network)}
+        timings = interleaved(sides, max(3, rounds // 2), warmup=1)
+        for side, note in (
+            ("published", "NNI's with local attention as published (unfolded windows)"),
+            ("same", "the same attention on both sides: what is left is slicing, choice and optimizer"),
+        ):
+            case_name = f"NNI's native mixed operations ÷ this supernet, {name}, {side} attention"
+            yield timings.row(case_name, side, "own", 1.5, bound="at least", note=note)
 
 
-def one_path(case: StepCase, rounds: int) -> Row:
-    """A pass of one sampled path ÷ a pass that runs all three operators of every block.
+def one_path(case: StepCase, rounds: int) -> Iterator[Row]:
+    """A pass of one sampled path ÷ a pass that runs everything a block can choose from.
 
     Three paths are timed together so that every block runs every operator once, and a third of their time
     counts.
@@ -132,7 +123,10 @@ def one_path(case: StepCase, rounds: int) -> Row:
         [[network.stages[s][i] for network in drawn.values()] for i in range(depth)]
         for s, depth in enumerate(depths)
     ]
-    everything = AllOperators(TABLE.skeleton, stages, CLASSES, case.size)
+    peers = {
+        "candidates": AllOperators(TABLE.skeleton, stages, CLASSES, case.size, AllCandidatesBlock),
+        "operators": AllOperators(TABLE.skeleton, stages, CLASSES, case.size),
+    }
     paths = [
         Architecture(
             TABLE.space,
@@ -149,15 +143,29 @@ def one_path(case: StepCase, rounds: int) -> Row:
         for run in passes:
             run()
 
-    sides = {"three": three, "all": case.static_pass(everything)}
-    row = interleaved(sides, max(3, rounds // 3), warmup=1).row("", "three", "all")
-    return Row(
-        "one sampled path ÷ all three operators of every block",
-        *(value / 3 for value in (row.ratio, row.low, row.high)),
-        row.rounds,
-        0.45,
-        note="mean of three paths that cover every operator of every block once",
-    )
+    sides = {"three": three, **{name: case.static_pass(peer) for name, peer in peers.items()}}
+    timings = interleaved(sides, max(3, rounds // 2), warmup=1)
+    flops = {name: _forward_flops(case, peer) for name, peer in peers.items()}
+    own = sum(_forward_flops(case, case.frozen(path)) for path in paths)
+    for name, what in (
+        ("candidates", "all three candidates of every block"),
+        ("operators", "all three operators between shared 1×1 convolutions"),
+    ):
+        row = timings.row("", "three", name)
+        share = own / flops[name] / 3
+        yield Row(
+            f"one sampled path ÷ {what}",
+            *(value / 3 for value in (row.ratio, row.low, row.high)),
+            row.rounds,
+            0.45,
+            note=f"mean of three paths that cover every candidate once; {share:.2f} of the FLOPs",
+        )
+
+
+def _forward_flops(case: StepCase, network: nn.Module) -> int:
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(case.images[:1])
+    return counter.get_total_flops()
 
 
 def case_only(case: StepCase, operator: str) -> Architecture:
@@ -176,7 +184,7 @@ def cost_line(case: StepCase, count: int, found: dict[str, Any]) -> Iterator[Row
     """Seconds of a pass against FLOPs over drawn networks: how far they lie from a line."""
     networks = [case.drawn() for _ in range(count)]
     sides = {str(number): case.subnetwork_pass(network) for number, network in enumerate(networks)}
-    timings = interleaved(sides, rounds=3, warmup=1)
+    timings = interleaved(sides, rounds=_LINE_ROUNDS, warmup=1)
     seconds = np.array([timings.median(name) for name in sides])
     costs = [architecture_cost(n, image_size=case.size, classes=CLASSES) for n in networks]
     flops = np.array([cost.flops for cost in costs], dtype=float)
@@ -200,7 +208,9 @@ def cost_line(case: StepCase, count: int, found: dict[str, Any]) -> Iterator[Row
     off = ", ".join(f"{name} {value:+.0%}" for name, value in by_operator.items())
     note = f"{count} networks; R² {r2:.2f}; off the line if all blocks were: {off}"
     case_name = "median relative error of a line through seconds against FLOPs"
-    yield Row(case_name, float(np.median(np.abs(errors))), *map(float, spread), 3, 0.08, note=note)
+    yield Row(
+        case_name, float(np.median(np.abs(errors))), *map(float, spread), _LINE_ROUNDS, 0.08, note=note
+    )
 
 
 def _off(networks: list[Architecture], errors: np.ndarray, operator: str) -> float:
@@ -255,7 +265,7 @@ def where_time_goes(case: StepCase) -> None:
 def main() -> int:
     """Run the rows, or the profile."""
     parser = arguments(__doc__ or "")
-    parser.set_defaults(rounds=9)
+    parser.set_defaults(rounds=13)
     parser.add_argument("--size", type=int, default=128, help="side of the images in pixels")
     parser.add_argument("--batch", type=int, default=8, help="images in a batch")
     parser.add_argument("--architectures", type=int, default=24, help="networks behind the cost line")

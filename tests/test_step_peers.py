@@ -9,10 +9,12 @@ from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.peers.all_operators import AllOperators
+from benchmarks.native_step import published_attention
+from benchmarks.peers.all_operators import AllCandidatesBlock, AllOperators
 from benchmarks.peers.native_space import NativeSpace, native_sample
 from spaces import small
 from trionet_nni.network import TrioNet
+from trionet_nni.ops.local_attention import local_attention
 
 TABLE = small.TABLE
 
@@ -33,6 +35,32 @@ def test_nnis_supernet_runs_the_sampled_network():
             memo.update(module.resample(memo=memo))
         expected = convolution_flops(TrioNet(architecture, classes=10, image_size=32))
         assert convolution_flops(supernet) == expected
+
+
+def test_published_attention_is_the_same_function():
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(2, 8, 6, 5) for _ in range(3))
+    rows, columns = torch.randn(4, 3), torch.randn(4, 3)
+    expected = local_attention(q, k, v, rows, columns, 2)
+    torch.testing.assert_close(published_attention(q, k, v, rows, columns, 2), expected)
+
+
+def test_candidates_side_by_side_add_up():
+    candidates = [choices.largest for choices in TABLE.operators]
+    network = AllOperators(
+        TABLE.skeleton, [[candidates], [candidates], [candidates]], 10, 32, AllCandidatesBlock
+    )
+    block = network.blocks[1].eval()
+    for candidate in block.candidates:
+        nn.init.normal_(candidate.bn_out.weight)
+    x = torch.randn(2, block.candidates[0].project_in.in_channels, 16, 16)
+    whole = block(x)
+    parts: list[torch.Tensor] = []
+    for candidate in block.candidates:
+        candidate.shortcut = block.shortcut
+        candidate.bn_out.register_forward_hook(lambda module, inputs, out: parts.append(out))
+        candidate(x)
+    torch.testing.assert_close(whole, torch.relu(sum(parts) + block.shortcut(x)))
 
 
 def test_all_operators_of_a_block_get_a_gradient():

@@ -1,4 +1,4 @@
-"""A supernet's block that runs all its operators and adds them up, as differentiable search does."""
+"""Supernets whose blocks run all that they can choose from and add it up, as differentiable search does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trionet_nni.architecture import Block, block_widths
-from trionet_nni.flops import place
+from trionet_nni.flops import Place, place
 from trionet_nni.network import ResidualBlock, build_shortcut, build_stem, pointwise
 from trionet_nni.skeleton import Skeleton
 
@@ -16,7 +16,7 @@ from trionet_nni.skeleton import Skeleton
 class AllOperatorsBlock(nn.Module):
     """One 1×1 in at the largest width, every candidate's operator, one 1×1 out for their sum."""
 
-    def __init__(self, candidates: Sequence[Block], at: object) -> None:
+    def __init__(self, candidates: Sequence[Block], at: Place) -> None:
         super().__init__()
         blocks = [ResidualBlock(block, at) for block in candidates]
         widths = [block_widths(block, at.output_width) for block in candidates]
@@ -46,17 +46,44 @@ class AllOperatorsBlock(nn.Module):
         return F.relu(self.bn_out(self.project_out(total)) + self.shortcut(x))
 
 
+class AllCandidatesBlock(nn.Module):
+    """Candidates side by side, each with its own 1×1 in and out; one shortcut."""
+
+    def __init__(self, candidates: Sequence[Block], at: Place) -> None:
+        super().__init__()
+        self.candidates = nn.ModuleList(ResidualBlock(block, at) for block in candidates)
+        self.shortcut = build_shortcut(at)
+        for candidate in self.candidates:
+            candidate.shortcut = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Forward pass."""
+        return F.relu(sum(self._body(candidate, x) for candidate in self.candidates) + self.shortcut(x))
+
+    @staticmethod
+    def _body(block: ResidualBlock, x: Tensor) -> Tensor:
+        """The block without its shortcut."""
+        out = block.operator(F.relu(block.bn_in(block.project_in(x))))
+        out = F.avg_pool2d(out, 2, ceil_mode=True) if block.pools else out
+        return block.bn_out(block.project_out(F.relu(block.bn_operator(out))))
+
+
 class AllOperators(nn.Module):
     """The whole network; `stages` holds the candidates of every block."""
 
     def __init__(
-        self, frame: Skeleton, stages: Sequence[Sequence[Sequence[Block]]], classes: int, size: int
+        self,
+        frame: Skeleton,
+        stages: Sequence[Sequence[Sequence[Block]]],
+        classes: int,
+        size: int,
+        block: type[AllOperatorsBlock | AllCandidatesBlock] = AllOperatorsBlock,
     ) -> None:
         super().__init__()
         self.stem = build_stem(frame, 3)
         self.blocks = nn.Sequential(
             *(
-                AllOperatorsBlock(candidates, place(frame, stage, index, size))
+                block(candidates, place(frame, stage, index, size))
                 for stage, blocks in enumerate(stages)
                 for index, candidates in enumerate(blocks)
             )

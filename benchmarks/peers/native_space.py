@@ -4,11 +4,13 @@ Every projection is a MutableConv2d whose widths are expressions of choices, eve
 the operator a LayerChoice, the depth a Repeat; NNI's RandomOneShot makes the supernet and slices prefixes.
 What NNI cannot slice is written around, with no choice lost: a module's forward pass is not told what was
 sampled, so window and heads are a LayerChoice of attention cores; and a position table is the weight of a
-MutableLinear, read by feeding it the identity. Attention itself is this project's, on both sides.
+MutableLinear, read by feeding it the identity. NNI has no such attention: the axial one is this project's,
+the local one this project's or the published formulation.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import nni
@@ -32,22 +34,23 @@ from trionet_nni.ops.axial_attention import line_attention
 from trionet_nni.ops.local_attention import local_attention
 from trionet_nni.table import SpaceTable
 
+Attend = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, int], Tensor]
 Width = Any  # int or NNI's expression of one
 
 
 class LocalCore(nn.Module):
     """Attention with one window and one number of heads."""
 
-    def __init__(self, window: int, heads: int, qk: Width) -> None:
+    def __init__(self, window: int, heads: int, qk: Width, attend: Attend) -> None:
         super().__init__()
-        self.window, self.heads = window, heads
+        self.window, self.heads, self.attend = window, heads, attend
         self.rows = MutableLinear(window, qk // heads, bias=False)
         self.columns = MutableLinear(window, qk // heads, bias=False)
 
     def forward(self, qkv: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Forward pass."""
         eye = torch.eye(self.window, device=qkv[0].device)
-        return local_attention(*qkv, self.rows(eye).t(), self.columns(eye).t(), self.heads)
+        return self.attend(*qkv, self.rows(eye).t(), self.columns(eye).t(), self.heads)
 
 
 class LineCore(nn.Module):
@@ -81,8 +84,9 @@ class Attention(nn.Module):
 class NativeBlock(nn.Module):
     """One searchable block."""
 
-    def __init__(self, at: Place, label: str) -> None:
+    def __init__(self, at: Place, label: str, attend: Attend) -> None:
         super().__init__()
+        self.attend = attend
         full = at.output_width
         inner = {
             "conv": nni.choice(f"{label}.conv.width", [full // 8, full // 4]),
@@ -115,7 +119,7 @@ class NativeBlock(nn.Module):
         return nn.Sequential(conv, MutableBatchNorm2d(width), nn.ReLU())
 
     def _local(self, inputs: Width, qk: Width, v: Width, at: Place, label: str) -> nn.Module:
-        cores = {f"{m}x{h}": LocalCore(m, h, qk) for m in (3, 5, 7) for h in (4, 8)}
+        cores = {f"{m}x{h}": LocalCore(m, h, qk, self.attend) for m in (3, 5, 7) for h in (4, 8)}
         return self._pooled(at, v, Attention(inputs, qk, v, cores, f"{label}.local.core"))
 
     def _axial(self, inputs: Width, qk: Width, v: Width, at: Place, label: str) -> nn.Module:
@@ -138,16 +142,20 @@ class NativeBlock(nn.Module):
 
 
 class NativeSpace(ModelSpace):
-    """The whole network."""
+    """The whole network; `attend` is local attention."""
 
-    def __init__(self, table: SpaceTable, *, classes: int, image_size: int) -> None:
+    def __init__(
+        self, table: SpaceTable, *, classes: int, image_size: int, attend: Attend = local_attention
+    ) -> None:
         super().__init__()
         frame = table.skeleton
         self.stem = build_stem(frame, 3)
 
         def stage(number: int) -> Repeat:
             def block(index: int) -> NativeBlock:
-                return NativeBlock(place(frame, number, index, image_size), block_label(number, index))
+                return NativeBlock(
+                    place(frame, number, index, image_size), block_label(number, index), attend
+                )
 
             return Repeat(block, nni.choice(depth_label(number), list(table.depths[number])))
 
