@@ -136,7 +136,7 @@ def _write_supernet(config: ProjectConfig, folder: Path) -> None:
     train_supernet(config, folder, lambda point: None, cache=folder / "cache")
 
 
-def through_nnictl(folder: Path, alone: int = 6, together: int = 8) -> Iterator[Row]:
+def through_nnictl(folder: Path, alone: int = 6, together: int = 16) -> Iterator[Row]:
     """Whole candidates, NNI's manager included."""
     single = run_search(folder, candidates=alone, concurrency=1, warm=True)
     shares = [seconds / _CANDIDATE_SECONDS for seconds in single.intervals[1:]]
@@ -159,7 +159,7 @@ def main() -> int:
     """Print the rows."""
     parser = arguments(str(__doc__).splitlines()[0])
     parser.add_argument("--no-search", action="store_true", help="leave out what needs nnictl")
-    parser.set_defaults(rounds=5)  # a side takes a second
+    parser.set_defaults(rounds=9)  # a side takes a second
     options = parser.parse_args()
     prepare(options)
     return show(rows(options.rounds, not options.no_search), options)

@@ -41,7 +41,7 @@ _SECONDS = 500.0  # after which no further comparison starts
 
 @dataclass(frozen=True)
 class Scale:
-    """Sizes of a run: the issue's on a card, small ones for the check on a CPU."""
+    """Sizes of a run: full ones on a card, small ones for the check on a CPU."""
 
     device: torch.device
     dtype: torch.dtype

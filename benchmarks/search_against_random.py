@@ -23,7 +23,7 @@ from trionet_nni.architecture import Architecture
 from trionet_nni.budget import Budget
 from trionet_nni.config import ProjectConfig, SearchConfig
 from trionet_nni.data import load_splits
-from trionet_nni.evaluation import evaluate
+from trionet_nni.evaluation import Evaluator
 from trionet_nni.flops import CostModel
 from trionet_nni.nnictl.candidate import CandidateSpace
 from trionet_nni.plugins import load_module, load_table
@@ -64,8 +64,10 @@ def compare(
     cost = CostModel(splits.classes, splits.channels, splits.image_size)
     budget = Budget.of(table, cost, config.search.min_flops, config.search.max_flops)
 
+    evaluator = Evaluator(config, supernet, cache)
+
     def score(architecture: Architecture) -> float:
-        return evaluate(config, supernet, architecture, cache).accuracy
+        return evaluator.evaluate(architecture).accuracy
 
     rows = []
     for seed in seeds:

@@ -19,7 +19,7 @@ from trionet_nni.nnictl.folder import ExperimentFolder
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICKSTART = ROOT / "experiments" / "quickstart.yml"
-_PATIENCE_SECONDS = 240
+_PATIENCE_SECONDS = 600
 _EVALUATED = re.compile(r"^([0-9a-f]{16}): [\d.]+ in [\d.]+ s$", re.MULTILINE)
 
 
