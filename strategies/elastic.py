@@ -74,6 +74,7 @@ class ElasticBlock(BaseSuperNetModule):  # type: ignore[misc]
         self.bn_out = nn.BatchNorm2d(at.output_width)
         nn.init.zeros_(self.bn_out.weight)
         self.shortcut = build_shortcut(at)
+        self.attention_dropout = 0.0  # see `ops.attention_dropout.set_attention_dropout`
         self.track_statistics = False  # set while BN is recalibrated
         self.block: Block | None = None
         self._frames: dict[Block, Frame] = {}
@@ -126,7 +127,7 @@ class ElasticBlock(BaseSuperNetModule):  # type: ignore[misc]
         """Forward pass of the chosen candidate."""
         if self.block is None:
             raise RuntimeError(f"{self.label}: no candidate is chosen; call resample first")
-        return self._frame(self.block)(x, self.track_statistics)
+        return self._frame(self.block)(x, self.track_statistics, self.attention_dropout)
 
     def parts(self, block: Block) -> Iterator[tuple[Shared, Cut]]:
         """Every stored parameter that a candidate uses, with its cut."""

@@ -16,6 +16,7 @@ from strategies.slicing import Cut, block_cuts, cut_out, cut_view, stored_name
 from trionet_nni.architecture import Block
 from trionet_nni.flops import Place
 from trionet_nni.network import ResidualBlock
+from trionet_nni.ops.attention_dropout import DropsAttention
 
 
 class Frame:
@@ -36,6 +37,7 @@ class Frame:
             self.static = ResidualBlock(block, at)
         self.norms = [m for m in self.static.modules() if isinstance(m, nn.BatchNorm2d)]
         cuts = block_cuts(block, at, sharing)
+        self._attention = [m for m in self.static.modules() if isinstance(m, DropsAttention)]
         self._leaves: list[tuple[dict[str, Tensor | None], str, Leaf]] = []
         self._buffers: list[tuple[dict[str, Tensor | None], str, str, Cut]] = []
         self.cuts = [(n, stored_name(n, block.operator), cuts.get(n, ())) for n in self.static.state_dict()]
@@ -54,17 +56,20 @@ class Frame:
         """Whether all stored parameters are where they were when the frame was made."""
         return all(leaf.fits for _, _, leaf in self._leaves)
 
-    def __call__(self, x: Tensor, keep_statistics: bool) -> Tensor:
+    def __call__(self, x: Tensor, keep_statistics: bool, attention_dropout: float = 0.0) -> Tensor:
         """The candidate's forward pass, in the modes of the stored BN layers.
 
         Args:
             keep_statistics: move the running statistics, of the candidate's channels only.
+            attention_dropout: rate in training mode.
         """
         reference = self._stored.bn_in
         assert isinstance(reference, nn.BatchNorm2d)
         for norm in self.norms:
             norm.training, norm.momentum = reference.training, reference.momentum
             norm.track_running_stats = keep_statistics or not reference.training
+        for layer in self._attention:
+            layer.training, layer.attention_dropout = reference.training, attention_dropout
         for tensors, key, leaf in self._leaves:
             tensors[key] = leaf.tensor()
         running = keep_statistics or not reference.training

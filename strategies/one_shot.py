@@ -29,6 +29,7 @@ from trionet_nni.atomic import write_json, write_tensors
 from trionet_nni.config import ProjectConfig, RecipeConfig, SupernetConfig
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.errors import InputError
+from trionet_nni.ops.attention_dropout import set_attention_dropout
 from trionet_nni.plugins import load_module
 from trionet_nni.table import SpaceTable
 from trionet_nni.training.batches import StepBatches, step_loader
@@ -91,6 +92,12 @@ class TrioNetOneShot(OneShotStrategy):  # type: ignore[misc]
             weight_decay=self.config.recipe.weight_decay,
             seed=self.config.recipe.seed,
         )
+
+    def mutate_model(self, model: ModelSpace) -> Any:
+        """The supernet of a space."""
+        supernet = super().mutate_model(model)
+        set_attention_dropout(supernet, self.config.recipe.attention_dropout)
+        return supernet
 
 
 def build_supernet(config: ProjectConfig, splits: Splits) -> ModelSpace:

@@ -65,7 +65,8 @@ class RecipeConfig(_Section):
     weight_decay: float = Field(8e-5, ge=0)
     warmup_epochs: float = Field(10, ge=0)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(0.0, ge=0, lt=1)  # before the classifier
+    attention_dropout: float = Field(0.0, ge=0, lt=1)  # of attention weights
     augment: Literal["none", "shift", "shift-flip", "resized-crop-flip", "resized-crop-flip-jitter"] = (
         "resized-crop-flip"
     )

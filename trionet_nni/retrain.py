@@ -24,6 +24,7 @@ from trionet_nni.export_files import write_folder
 from trionet_nni.invocation import shown
 from trionet_nni.loading import FILES, build, load_weights
 from trionet_nni.network import TrioNet
+from trionet_nni.ops.attention_dropout import set_attention_dropout
 from trionet_nni.preflight import code_directory, with_absolute_paths
 
 
@@ -161,7 +162,9 @@ def _network(folder: Path, config: RetrainConfig, splits: Splits, recipe: Recipe
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(recipe.seed, "weights"))
-        return build(card, architecture, recipe.dropout)
+        network = build(card, architecture, recipe.dropout)
+    set_attention_dropout(network, recipe.attention_dropout)
+    return network
 
 
 def _print_result(folder: Path, result: dict[str, Any]) -> None:

@@ -20,12 +20,19 @@ from trionet_nni.ops.projection import project, projection
 
 
 def line_attention(
-    q_BCHW: Tensor, k_BCHW: Tensor, v_BVHW: Tensor, table_dO: Tensor | None, heads: int, axis: int
+    q_BCHW: Tensor,
+    k_BCHW: Tensor,
+    v_BVHW: Tensor,
+    table_dO: Tensor | None,
+    heads: int,
+    axis: int,
+    dropout: float = 0.0,
 ) -> Tensor:
     """Self-attention among the positions of every line along `axis` (2 = height, 3 = width).
 
     Args:
         table_dO: position table with O = 2·reach − 1 offsets, fitted to the lines. None: no position term.
+        dropout: share of the attention weights that is set to 0.
     """
     batch = q_BCHW.shape[0]
 
@@ -37,7 +44,8 @@ def line_attention(
     logits_BnSLL = q_BnSLd @ k_BnSLd.transpose(-1, -2)
     if table_dO is not None:
         logits_BnSLL = logits_BnSLL + _position_term(q_BnSLd, table_dO)
-    out_BnSLd = logits_BnSLL.softmax(-1) @ v_BnSLd
+    weights_BnSLL = F.dropout(logits_BnSLL.softmax(-1), dropout, dropout > 0)
+    out_BnSLd = weights_BnSLL @ v_BnSLd
     order = (0, 1, 4, 3, 2) if axis == 2 else (0, 1, 4, 2, 3)
     return out_BnSLd.permute(order).reshape(batch, -1, *q_BCHW.shape[2:])
 
@@ -86,6 +94,7 @@ class AxialLayer(nn.Module):
     def __init__(self, inputs: int, qk: int, v: int, heads: int, length: int, axis: int) -> None:
         super().__init__()
         self.heads, self.axis = heads, axis
+        self.attention_dropout = 0.0  # see `attention_dropout.set_attention_dropout`
         self.q = nn.Parameter(projection(qk, inputs))
         self.k = nn.Parameter(projection(qk, inputs))
         self.v = nn.Parameter(projection(v, inputs))
@@ -94,7 +103,8 @@ class AxialLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Attend along the axis."""
         q, k, v = project(x, self.q, self.k, self.v)
-        return line_attention(q, k, v, self.table, self.heads, self.axis)
+        dropout = self.attention_dropout if self.training else 0.0
+        return line_attention(q, k, v, self.table, self.heads, self.axis, dropout)
 
 
 class AxialAttention(nn.Module):

@@ -18,12 +18,19 @@ from trionet_nni.ops.recomputed_attention import Geometry, RecomputedAttention
 
 
 def halo_attention(
-    q_BCHW: Tensor, k_BCHW: Tensor, v_BVHW: Tensor, r_dmm: Tensor, heads: int, border: Border
+    q_BCHW: Tensor,
+    k_BCHW: Tensor,
+    v_BVHW: Tensor,
+    r_dmm: Tensor,
+    heads: int,
+    border: Border,
+    dropout: float = 0.0,
 ) -> Tensor:
     """Eq. 1; see `local_attention`. Returns [B, V, H, W]."""
     height, width = q_BCHW.shape[2:]
     blocks = _halo_blocks(height, width, r_dmm.shape[-1], border, q_BCHW.device)
-    out: Tensor = RecomputedAttention.apply(q_BCHW, k_BCHW, v_BVHW, r_dmm.flatten(1), heads, blocks)
+    r_dP = r_dmm.flatten(1)
+    out: Tensor = RecomputedAttention.apply(q_BCHW, k_BCHW, v_BVHW, r_dP, heads, blocks, dropout)
     return out
 
 

@@ -28,6 +28,7 @@ def local_attention(
     *,
     border: Border = "zero",
     route: Route = "auto",
+    dropout: float = 0.0,
 ) -> Tensor:
     """Eq. 1 over the window that the table's width gives.
 
@@ -38,15 +39,16 @@ def local_attention(
         border: neighbours outside the map are zero vectors ("zero"), or are left out ("mask").
         route: how it is computed (see `ops.routes`); all routes give the same numbers. Only "window" has
             second derivatives.
+        dropout: share of the attention weights that is set to 0.
 
     Returns:
         [B, V, H, W].
 
     Raises:
-        ValueError: there is no such route.
+        ValueError: there is no such route, or it cannot drop attention weights.
     """
     r_dmm = rows_dm[:, :, None] + columns_dm[:, None, :]
-    return attend(route, q_BCHW, k_BCHW, v_BVHW, r_dmm, heads, border)
+    return attend(route, q_BCHW, k_BCHW, v_BVHW, r_dmm, heads, border, dropout)
 
 
 class LocalAttention(nn.Module):
@@ -69,6 +71,7 @@ class LocalAttention(nn.Module):
         super().__init__()
         self.heads, self.border = heads, border
         self.route: Route = "auto"
+        self.attention_dropout = 0.0  # see `attention_dropout.set_attention_dropout`
         self.q = nn.Parameter(projection(qk, inputs))
         self.k = nn.Parameter(projection(qk, inputs))
         self.v = nn.Parameter(projection(v, inputs))
@@ -88,4 +91,5 @@ class LocalAttention(nn.Module):
             self.heads,
             border=self.border,
             route=self.route,
+            dropout=self.attention_dropout if self.training else 0.0,
         )

@@ -1,7 +1,8 @@
 """Local attention a few heads at a time, computed again in the backward pass.
 
 The exact formula of Eq. 1; nothing of the size of the logits is kept (as in FlashAttention, Dao et al.
-2022), and even the blocks are made anew: what is saved are q, k, v, r and the output.
+2022), and even the blocks are made anew: what is saved are q, k, v, r and the output. Dropout's mask is not
+kept either: the backward pass draws it again from the generator's state of the forward pass.
 
 Shapes: B images, n heads, N = B·n, d channels of a head, H × W map, G groups of queries, Q queries of a
 group, K keys of it, E columns without a key, P offsets of the window.
@@ -14,6 +15,8 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+
+from trionet_nni.ops.attention_dropout import Drop
 
 # Elements of the logits held at a time on a CPU: 2 MB, so that they stay in a core's cache.
 _PIECE_ELEMENTS = 1 << 19
@@ -64,7 +67,7 @@ class Blocks(Protocol):
 
 
 class RecomputedAttention(torch.autograd.Function):
-    """softmax(q·k + spread(q·r)) · v; gradients of first order only."""
+    """dropout(softmax(q·k + spread(q·r))) · v; gradients of first order only."""
 
     @staticmethod
     def forward(
@@ -75,14 +78,16 @@ class RecomputedAttention(torch.autograd.Function):
         r_dP: Tensor,
         heads: int,
         blocks: Blocks,
+        dropout: float,
     ) -> Tensor:
         """Return [B, V, H, W]."""
+        ctx.drop = Drop(dropout, q_BCHW.device)
         q, k, v = (_by_head(x, heads) for x in (q_BCHW, k_BCHW, v_BVHW))
         out = torch.empty_like(v)
         for piece in _pieces(q, blocks.geometry):
             weights = _weights(blocks.queries(q[piece]), blocks.keys(k[piece]), r_dP, blocks.geometry)
-            values = blocks.keys(v[piece]).transpose(1, 2)
-            out[piece] = blocks.from_queries(torch.bmm(weights[..., : blocks.geometry.keys], values))
+            at_keys = ctx.drop(weights[..., : blocks.geometry.keys])
+            out[piece] = blocks.from_queries(torch.bmm(at_keys, blocks.keys(v[piece]).transpose(1, 2)))
         ctx.save_for_backward(q_BCHW, k_BCHW, v_BVHW, r_dP, out)
         ctx.heads, ctx.blocks = heads, blocks
         return out.view(v_BVHW.shape)
@@ -101,37 +106,43 @@ class RecomputedAttention(torch.autograd.Function):
         grad, blocks = _by_head(grad_BVHW, ctx.heads), ctx.blocks
         grads = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
         grad_r = torch.zeros_like(r)
-        for piece in _pieces(q, blocks.geometry):
-            inner = (grad[piece] * out[piece]).sum(1, keepdim=True)
-            found = _piece_gradients(
-                blocks.queries(q[piece]),
-                blocks.keys(k[piece]),
-                blocks.keys(v[piece]),
-                r,
-                blocks.queries(grad[piece]),
-                blocks.queries(inner),
-                blocks.geometry,
-            )
-            grads[0][piece] = blocks.from_queries(found[0])
-            grads[1][piece] = blocks.from_keys(found[1])
-            grads[2][piece] = blocks.from_keys(found[2])
-            grad_r += found[3]
+        with ctx.drop.again():
+            for piece in _pieces(q, blocks.geometry):
+                inner = (grad[piece] * out[piece]).sum(1, keepdim=True)
+                found = _piece_gradients(
+                    blocks.queries(q[piece]),
+                    blocks.keys(k[piece]),
+                    blocks.keys(v[piece]),
+                    r,
+                    blocks.queries(grad[piece]),
+                    blocks.queries(inner),
+                    blocks.geometry,
+                    ctx.drop,
+                )
+                grads[0][piece] = blocks.from_queries(found[0])
+                grads[1][piece] = blocks.from_keys(found[1])
+                grads[2][piece] = blocks.from_keys(found[2])
+                grad_r += found[3]
         shaped = (x.view(like.shape) for x, like in zip(grads, maps, strict=True))
-        return (*shaped, grad_r, None, None)
+        return (*shaped, grad_r, None, None, None)
 
 
 def _piece_gradients(
-    q: Tensor, k: Tensor, v: Tensor, r: Tensor, grad: Tensor, inner: Tensor, geometry: Geometry
+    q: Tensor, k: Tensor, v: Tensor, r: Tensor, grad: Tensor, inner: Tensor, geometry: Geometry, drop: Drop
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of q, k, v and r of some groups; `inner` is grad · out of every query."""
     weights = _weights(q, k, r, geometry)
     at_keys = weights[..., : geometry.keys]
-    grad_v = torch.bmm(grad.transpose(1, 2), at_keys)
+    mask = drop.mask(at_keys)
+    grad_v = torch.bmm(grad.transpose(1, 2), at_keys if mask is None else at_keys * mask)
+    grad_weights = torch.bmm(grad, v)
+    if mask is not None:
+        grad_weights *= mask
     if geometry.keys == weights.shape[-1]:
-        grad_logits = torch.bmm(grad, v).sub_(inner).mul_(weights)
+        grad_logits = grad_weights.sub_(inner).mul_(weights)
     else:  # what has no key has the value 0
         grad_logits = torch.mul(weights, inner).neg_()
-        grad_logits[..., : geometry.keys].addcmul_(torch.bmm(grad, v), at_keys)
+        grad_logits[..., : geometry.keys].addcmul_(grad_weights, at_keys)
     grad_keys = grad_logits[..., : geometry.keys]
     grad_k = torch.bmm(q.transpose(1, 2), grad_keys)
     grad_qr = grad_logits.flatten(1).index_select(1, geometry.column_of_offset).view(-1, r.shape[1])

@@ -20,7 +20,7 @@ from trionet_nni.ops.shift_attention import shift_attention
 from trionet_nni.ops.window_attention import window_attention
 
 Route = Literal["auto", "window", "dense", "halo", "shift", "native", "triton"]
-Attend = Callable[[Tensor, Tensor, Tensor, Tensor, int, Border], Tensor]
+Attend = Callable[..., Tensor]  # of q, k, v, r, heads, border
 
 ROUTES: dict[str, Attend] = {
     "window": window_attention,
@@ -30,6 +30,8 @@ ROUTES: dict[str, Attend] = {
     "native": native.native_attention,
     "triton": triton.triton_attention,
 }
+# Routes that can drop attention weights; the others never hold them.
+DROPOUT_ROUTES = ("window", "dense", "halo")
 # Positions of a map up to which all pairs cost less than blocks with their halo.
 _DENSE_POSITIONS = 196
 # Window up to which m² shifted products cost less than blocks, most of whose logits are outside it.
@@ -66,12 +68,31 @@ def compiled_routes(device: str) -> list[str]:
     return ["triton"] if triton.is_available(torch.empty(0, device=device)) else []
 
 
-def attend(route: str, q: Tensor, k: Tensor, v: Tensor, r: Tensor, heads: int, border: Border) -> Tensor:
+def dropout_route(q_BCHW: Tensor) -> str:
+    """The route that "auto" takes where attention weights are dropped."""
+    return "dense" if q_BCHW.shape[2] * q_BCHW.shape[3] <= _DENSE_POSITIONS else "halo"
+
+
+def attend(
+    route: str,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    r: Tensor,
+    heads: int,
+    border: Border,
+    dropout: float = 0.0,
+) -> Tensor:
     """Eq. 1 by a route; see `local_attention`.
 
     Raises:
-        ValueError: no route has this name.
+        ValueError: no route has this name, or this one cannot drop attention weights.
     """
+    if dropout:
+        name = dropout_route(q) if route == "auto" else route
+        if name not in DROPOUT_ROUTES:
+            raise ValueError(f"route: found {route!r} with dropout, allowed: {', '.join(DROPOUT_ROUTES)}")
+        return ROUTES[name](q, k, v, r, heads, border, dropout)
     name = route_for(q, r.shape[-1]) if route == "auto" else route
     if name not in ROUTES:
         raise ValueError(f"route: found {route!r}, allowed: auto, {', '.join(ROUTES)}")

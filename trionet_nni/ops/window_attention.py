@@ -15,7 +15,13 @@ from trionet_nni.ops.border import Border
 
 
 def window_attention(
-    q_BCHW: Tensor, k_BCHW: Tensor, v_BVHW: Tensor, r_dmm: Tensor, heads: int, border: Border
+    q_BCHW: Tensor,
+    k_BCHW: Tensor,
+    v_BVHW: Tensor,
+    r_dmm: Tensor,
+    heads: int,
+    border: Border,
+    dropout: float = 0.0,
 ) -> Tensor:
     """Eq. 1; see `local_attention`. Returns [B, V, H, W]."""
     batch, _, height, width = q_BCHW.shape
@@ -33,5 +39,6 @@ def window_attention(
     if border == "mask":
         inside = F.unfold(q_BCHW.new_ones(1, 1, height, width), window, padding=window // 2)
         logits_BnLP = logits_BnLP.masked_fill(inside.transpose(1, 2)[:, None] == 0, float("-inf"))
-    out_BnLd = logits_BnLP.softmax(-1)[..., None, :] @ v_BndPL.permute(0, 1, 4, 3, 2)
+    weights_BnLP = F.dropout(logits_BnLP.softmax(-1), dropout, dropout > 0)
+    out_BnLd = weights_BnLP[..., None, :] @ v_BndPL.permute(0, 1, 4, 3, 2)
     return out_BnLd[..., 0, :].transpose(2, 3).reshape(batch, -1, height, width)
