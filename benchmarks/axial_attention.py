@@ -25,7 +25,7 @@ POSITION_TARGET = 1.5
 def main() -> int:
     """Print the rows."""
     options = arguments(__doc__ or "").parse_args()
-    prepare(options)
+    prepare(options, keep_memory=False)
     return show(_rows(options), options)
 
 

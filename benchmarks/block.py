@@ -31,7 +31,7 @@ SPACE_WIDTHS = {56: 128, 28: 256, 14: 512, 7: 1024}
 def main() -> int:
     """Print the rows."""
     options = arguments(__doc__ or "").parse_args()
-    prepare(options)
+    prepare(options, keep_memory=False)
     return show(_rows(options), options)
 
 

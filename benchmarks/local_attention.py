@@ -17,6 +17,7 @@ from benchmarks.attention_cases import Shape, attention, convolution, single_thr
 from benchmarks.peak_memory import peak_bytes
 from benchmarks.ratio import Row, arguments, interleaved, prepare, show
 from trionet_nni.ops.routes import ROUTES, compiled_routes
+from trionet_nni.training.process import keep_freed_memory
 
 LARGE, MIDDLE, SMALL, LEAST = Shape(56, 64, 7), Shape(28, 128, 7), Shape(14, 256, 7), Shape(7, 512, 7)
 TORCH_TARGETS = {LARGE: 1.9, MIDDLE: 0.8, SMALL: 0.35, LEAST: 0.1}
@@ -32,7 +33,7 @@ def main() -> int:
     parser.add_argument("--routes", action="store_true", help="every route at every shape, without targets")
     parser.add_argument("--growth", type=Path, metavar="FILE.png", help="plot time and memory against size")
     options = parser.parse_args()
-    prepare(options)
+    prepare(options, keep_memory=False)
     if options.growth is not None:
         from benchmarks.growth import plot
 
@@ -59,6 +60,18 @@ def _rows(options: argparse.Namespace, extra: dict[str, Any]) -> Iterator[Row]:
     if not compiled:
         print(_NOT_BUILT, file=sys.stderr)
     yield from _memory(extra)
+    if keep_freed_memory():
+        yield from _with_kept_memory(options.rounds)
+
+
+def _with_kept_memory(rounds: int) -> Iterator[Row]:
+    """The peers where malloc keeps what is freed, as in this project's trials: half of their time is that."""
+    for shape in PEER_TARGETS:
+        sides = {name: attention(shape, name) for name in ("peer", "torch")}
+        times = interleaved(sides, rounds, warmup=2)
+        case = f"the same at {shape}, freed memory kept"
+        note = "from here on, malloc keeps what is freed, as in the project's trials"
+        yield times.row(case, "peer", "torch", note=note)
 
 
 def _memory(extra: dict[str, Any]) -> Iterator[Row]:

@@ -122,10 +122,18 @@ def arguments(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def prepare(options: argparse.Namespace) -> None:
-    """Settings of this process: threads, and all else as in a trial."""
+def prepare(options: argparse.Namespace, keep_memory: bool = True) -> None:
+    """Settings of this process: threads, and all else as in a trial.
+
+    Args:
+        keep_memory: False leaves malloc as it comes, which hands large tensors back to the system: so run
+            those who use an operator alone.
+    """
     torch.set_num_threads(options.threads)
-    prepare_process()
+    if keep_memory:
+        prepare_process()
+    else:
+        torch.set_flush_denormal(True)
     torch.manual_seed(0)
 
 

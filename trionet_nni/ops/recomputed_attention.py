@@ -143,6 +143,7 @@ def _piece_gradients(
     else:  # what has no key has the value 0
         grad_logits = torch.mul(weights, inner).neg_()
         grad_logits[..., : geometry.keys].addcmul_(grad_weights, at_keys)
+    del grad_weights  # as large as the logits
     grad_keys = grad_logits[..., : geometry.keys]
     grad_k = torch.bmm(q.transpose(1, 2), grad_keys)
     grad_qr = grad_logits.flatten(1).index_select(1, geometry.column_of_offset).view(-1, r.shape[1])
