@@ -65,7 +65,7 @@ def _rows(options: argparse.Namespace, extra: dict[str, Any]) -> Iterator[Row]:
 
 
 def _with_kept_memory(rounds: int) -> Iterator[Row]:
-    """The peers where malloc keeps what is freed, as in this project's trials: half of their time is that."""
+    """The peers where malloc keeps what is freed, as in trials: it saves half of their time."""
     for shape in PEER_TARGETS:
         sides = {name: attention(shape, name) for name in ("peer", "torch")}
         times = interleaved(sides, rounds, warmup=2)

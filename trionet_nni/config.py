@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from trionet_nni.errors import InputError
 
@@ -67,11 +67,17 @@ class RecipeConfig(_Section):
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     dropout: float = Field(0.0, ge=0, lt=1)  # before the classifier
     attention_dropout: float = Field(0.0, ge=0, lt=1)  # of attention weights
+    survival: float = Field(1.0, gt=0, le=1)  # of a block in a step: stochastic depth (Table 5)
     augment: Literal["none", "shift", "shift-flip", "resized-crop-flip", "resized-crop-flip-jitter"] = (
         "resized-crop-flip"
     )
     seed: int = 0
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"  # auto: bf16-mixed on CUDA
+
+    @property
+    def random(self) -> bool:
+        """Whether a network trained by it draws random numbers in its forward pass."""
+        return bool(self.dropout or self.attention_dropout or self.survival < 1)
 
     def identity(self) -> dict[str, Any]:
         """What a run is known by: all fields, but the precision only where one was named."""
@@ -89,6 +95,13 @@ class SupernetConfig(_Section):
     curve_points: int = Field(10, ge=1)  # how often the curves of Fig. 5 are measured
     checkpoint_minutes: float = Field(5, ge=0)  # how often a resumable checkpoint is written
     recipe: RecipeConfig = RecipeConfig(epochs=540)
+
+    @field_validator("recipe")
+    @classmethod
+    def _no_stochastic_depth(cls, recipe: RecipeConfig) -> RecipeConfig:
+        if recipe.survival != 1:
+            raise ValueError("a supernet's recipe has survival 1: sampling drops blocks already (Table 5)")
+        return recipe
 
 
 class HalvingConfig(_Section):

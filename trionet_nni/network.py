@@ -30,6 +30,10 @@ class ResidualBlock(nn.Module):
     Attention works at the input's resolution and is followed by a 2×2 average pool where the block
     strides; a convolution strides itself. γ of the last BN starts at 0 (appendix A).
 
+    Attributes:
+        survival: stochastic depth (Huang et al. 2016; Table 5): chance of an image in training mode to pass
+            through more than the shortcut; what passes is divided by it. See `set_survival`.
+
     Shape: [B, input_width, H, W] → [B, output_width, ⌈H ÷ stride⌉, ⌈W ÷ stride⌉].
     """
 
@@ -45,6 +49,7 @@ class ResidualBlock(nn.Module):
         self.bn_out = nn.BatchNorm2d(at.output_width)
         nn.init.zeros_(self.bn_out.weight)
         self.shortcut = build_shortcut(at)
+        self.survival = 1.0
 
     def forward(self, x: Tensor) -> Tensor:
         """Residual forward pass."""
@@ -54,7 +59,18 @@ class ResidualBlock(nn.Module):
             out = F.avg_pool2d(out, 2, ceil_mode=True)
         out = F.relu(self.bn_operator(out))
         out = self.bn_out(self.project_out(out))
+        if self.survival < 1:
+            from torchvision.ops import stochastic_depth  # a second, for those who use it
+
+            out = stochastic_depth(out, 1 - self.survival, "row", self.training)
         return F.relu(out + self.shortcut(x))
+
+
+def set_survival(network: nn.Module, survival: float) -> None:
+    """Set the survival probability of every residual block of a network."""
+    for module in network.modules():
+        if isinstance(module, ResidualBlock):
+            module.survival = survival
 
 
 def build_operator(block: Block, at: Place, border: Border = "zero") -> nn.Module:

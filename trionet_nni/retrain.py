@@ -23,7 +23,7 @@ from trionet_nni.export_config import NAME, RetrainConfig, read_config, retrain_
 from trionet_nni.export_files import write_folder
 from trionet_nni.invocation import shown
 from trionet_nni.loading import FILES, build, load_weights
-from trionet_nni.network import TrioNet
+from trionet_nni.network import TrioNet, set_survival
 from trionet_nni.ops.attention_dropout import set_attention_dropout
 from trionet_nni.preflight import code_directory, with_absolute_paths
 
@@ -164,6 +164,7 @@ def _network(folder: Path, config: RetrainConfig, splits: Splits, recipe: Recipe
         torch.manual_seed(seed_of(recipe.seed, "weights"))
         network = build(card, architecture, recipe.dropout)
     set_attention_dropout(network, recipe.attention_dropout)
+    set_survival(network, recipe.survival)
     return network
 
 

@@ -44,8 +44,8 @@ class Classification(pl.LightningModule):
         return logits
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        """Make dropout, the only other source of chance, a function of the step too."""
-        if self.recipe.dropout or self.recipe.attention_dropout:
+        """Make what the network drops, the only other source of chance, a function of the step too."""
+        if self.recipe.random:
             torch.manual_seed(seed_of(self.recipe.seed, "dropout", self.global_step))
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
