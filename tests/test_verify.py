@@ -24,6 +24,7 @@ def test_what_does_not_agree_is_known_and_has_a_reason(rows):
     assert set(off) == {
         ("Table 2", "axial-50 params"),
         ("Table 2", "axial-50 flops"),
+        ("Table 6", "ResNet-50, panoptic"),
         ("section 4.3", "TrioNet against ResNet-18, Table 4's averages, saved"),
     }
     assert all(row.note for row in rows if row.verdict in ("differs", "close", "not computed"))
