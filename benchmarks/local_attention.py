@@ -69,7 +69,7 @@ def _with_kept_memory(rounds: int) -> Iterator[Row]:
     for shape in PEER_TARGETS:
         sides = {name: attention(shape, name) for name in ("peer", "torch")}
         times = interleaved(sides, rounds, warmup=2)
-        case = f"the same at {shape}, freed memory kept"
+        case = f"unfolded windows ÷ plain torch at {shape}, freed memory kept"
         note = "from here on, malloc keeps what is freed, as in the project's trials"
         yield times.row(case, "peer", "torch", note=note)
 

@@ -222,7 +222,7 @@ def test_automatic_precision_does_not_rename_a_supernet():
 def test_processes_share_the_mean_of_what_was_used(tmp_path: Path):
     arguments = (f"file://{tmp_path}/rendezvous", f"{tmp_path}/rank")
     multiprocessing.spawn(average, arguments, nprocs=2)
-    results = [torch.load(tmp_path / f"rank{rank}") for rank in range(2)]
+    results = [torch.load(tmp_path / f"rank{rank}", weights_only=True) for rank in range(2)]
     for name, cuts in CUTS.items():
         used = torch.zeros(8, 8, dtype=torch.bool)
         for cut in cuts:
