@@ -104,7 +104,8 @@ def _table(tables: list[dict[str, Any]]) -> list[str]:
     for case, row in columns[-1].items():
         cells = [_cell(column.get(case)) for column in columns]
         mark = notes.setdefault(row["note"], len(notes) + 1) if row["note"] else None
-        label = f"{case} <sup>{mark}</sup>" if mark else case
+        name = case.replace("|", r"\|")  # else it would end the cell
+        label = f"{name} <sup>{mark}</sup>" if mark else name
         lines.append(f"| {label} | {' | '.join(cells)} | {_target(row)} | {_ok(columns, case)} |")
     return lines + [text for note, mark in notes.items() for text in ("", f"<sup>{mark}</sup> {note}")]
 
