@@ -20,3 +20,4 @@ def random_architectures(table: SpaceTable, count: int, seed: int = 0) -> list[A
 @pytest.fixture(autouse=True)
 def _fixed_seed() -> None:
     torch.manual_seed(0)
+    torch.set_flush_denormal(False)  # commands that ran in this process before have set it

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 from trionet_nni.nnictl.address import Place, connect, take_place
@@ -20,6 +21,7 @@ from trionet_nni.nnictl.locks import lock
 
 _MODULE = "trionet_nni.nnictl.evaluator"
 _ATTEMPTS = 3
+_END_SECONDS = 2.0  # until one that broke off is gone; another trial may have started the next by then
 _START_SECONDS = 60.0  # until it listens; it loads afterwards
 
 
@@ -55,6 +57,9 @@ def ask(folder: ExperimentFolder, question: dict[str, Any]) -> dict[str, Any]:
             answer = _exchange(_connected(folder, place), question)
             if answer is not None:
                 return answer
+            # Its socket may outlive the connection by a moment: asking a dying one is no attempt.
+            with suppress(TimeoutError):
+                lock(place.alive, seconds=_END_SECONDS).close()
             print(f"evaluator {place.device} died ({attempt + 1}): {place.last_log_line()}", flush=True)
         raise EvaluatorFailed(f"the evaluator died {_ATTEMPTS} times: {place.last_log_line()}")
     finally:
