@@ -189,3 +189,21 @@ def test_devices(tmp_path: Path) -> None:
     a.close()
     assert take_place(folder, {"CUDA_VISIBLE_DEVICES": ""})[0].device == "cpu-0"
     assert connect(first.socket) is None
+
+
+def test_a_trial_does_not_fail_while_its_experiment_is_being_stopped(
+    warm: WarmExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NNI ends the advisor some seconds before it cancels the trials: they must not count as failed."""
+    monkeypatch.setenv("TOY_SECONDS", "100")
+    (network,) = networks(1)
+    asking = warm.asking(network)
+    until(lambda: warm.noted("start"))
+    warm.end_advisor()
+    until(lambda: not warm.evaluators(), seconds=10)
+    with pytest.raises(subprocess.TimeoutExpired):  # it waits for what NNI does next
+        asking.wait(timeout=8)
+    assert warm.evaluators() == []
+    asking.send_signal(signal.SIGINT)  # as NNI cancels it
+    assert asking.wait(timeout=30) != 0
+    asking.communicate()

@@ -17,10 +17,11 @@ from typing import Any
 
 from trionet_nni.nnictl.address import Place, connect, take_place
 from trionet_nni.nnictl.folder import ExperimentFolder
-from trionet_nni.nnictl.locks import lock
+from trionet_nni.nnictl.locks import lock, try_lock
 
 _MODULE = "trionet_nni.nnictl.evaluator"
 _ATTEMPTS = 3
+_STOP_SECONDS = 60.0  # NNI gives its advisor 30 to end, and cancels the trials after that
 _END_SECONDS = 2.0  # until one that broke off is gone; another trial may have started the next by then
 _START_SECONDS = 60.0  # until it listens; it loads afterwards
 
@@ -57,6 +58,7 @@ def ask(folder: ExperimentFolder, question: dict[str, Any]) -> dict[str, Any]:
             answer = _exchange(_connected(folder, place), question)
             if answer is not None:
                 return answer
+            wait_if_stopping(folder)
             # Its socket may outlive the connection by a moment: asking a dying one is no attempt.
             with suppress(TimeoutError):
                 lock(place.alive, seconds=_END_SECONDS).close()
@@ -94,6 +96,7 @@ def _started(folder: ExperimentFolder, place: Place) -> socket.socket:
         if process.poll() is not None:
             break
         time.sleep(0.02)
+    wait_if_stopping(folder)
     raise EvaluatorFailed(f"the evaluator {place.device} did not start: {place.last_log_line()}")
 
 
@@ -108,6 +111,20 @@ def _exchange(connection: socket.socket, question: dict[str, Any]) -> dict[str, 
     except (OSError, ValueError):
         return None
     return answer if isinstance(answer, dict) else None
+
+
+def wait_if_stopping(folder: ExperimentFolder) -> None:
+    """Wait to be cancelled, where the experiment is being stopped.
+
+    NNI ends the advisor some seconds before it cancels the trials, and evaluators end with the advisor. A
+    trial that failed in between could be recorded as failed, and would not be started again by a resume.
+    """
+    free = try_lock(folder.advisor)
+    if free is None:
+        return
+    free.close()
+    print("the experiment is being stopped: waiting to be cancelled", flush=True)
+    time.sleep(_STOP_SECONDS)
 
 
 def environment_of(question: dict[str, Any]) -> dict[str, str]:

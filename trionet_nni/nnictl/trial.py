@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from trionet_nni.nnictl.ask import EvaluatorFailed, ask, is_warm, question_of
+from trionet_nni.nnictl.ask import EvaluatorFailed, ask, is_warm, question_of, wait_if_stopping
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import Job, Reporter, fetch_job
 
@@ -44,7 +44,11 @@ def _asked(folder: ExperimentFolder, job: Job) -> int:
     if "metrics" not in answer:
         print(f"error: {answer.get('error')}", file=sys.stderr)
         return 1 if answer.get("fatal") else 2
-    Reporter(job).final(answer["metrics"])
+    try:
+        Reporter(job).final(answer["metrics"])
+    except OSError:
+        wait_if_stopping(folder)  # the manager takes nothing any more; the result is stored
+        raise
     return 0
 
 
