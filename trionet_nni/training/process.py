@@ -14,7 +14,7 @@ def prepare_process() -> None:
 
     Attention weights next to zero are denormal numbers, each of which costs many times another. And glibc
     hands the memory of every large tensor back to the system, which has to clear it page by page for the
-    next one: a fifth of a training step.
+    next one; how much that is: docs/performance-notes.md.
     """
     import torch  # a second, which who only reads this module need not spend
 
