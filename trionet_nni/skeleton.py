@@ -77,6 +77,8 @@ SKELETONS: dict[str, Skeleton] = {
         Skeleton("axial", _IMAGENET_STEM, (128, 256, 512, 1024), (1, 2, 2, 2), (3, 4, 6, 3), 224),
         # Images of 28 to 32 pixels: stride-1 stem, smaller widths and depths, the same blocks.
         Skeleton("trionet-small", Stem(3, 1, 32, True), (64, 128, 256), (1, 2, 2), (2, 2, 2), 32),
+        # Replicas of the paper's experiments on two cores: attention sees maps of 16 × 16 and 8 × 8.
+        Skeleton("trionet-tiny", Stem(3, 2, 32, False), (64, 128), (2, 2), (2, 2), 32),
     )
 }
 
