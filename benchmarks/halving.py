@@ -20,7 +20,6 @@ import torch
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from benchmarks.in_process import InProcessEngine
 from benchmarks.ratio import Row, arguments, prepare, show
 from trionet_nni.architecture import Architecture
 from trionet_nni.config import HalvingConfig, ProjectConfig
@@ -28,8 +27,8 @@ from trionet_nni.data import Splits, load_splits
 from trionet_nni.evaluation import subnetwork
 from trionet_nni.flops import CostModel
 from trionet_nni.halving import Halving, Rungs
-from trionet_nni.nnictl.candidate import CandidateSpace
-from trionet_nni.plugins import load_module, load_table
+from trionet_nni.nnictl.in_process import search_in_process
+from trionet_nni.plugins import load_table
 from trionet_nni.training.evaluate import network_input
 from trionet_nni.training.recalibrate import recalibrate
 
@@ -54,9 +53,7 @@ def measured(experiment: Path, candidates: int, population: int) -> Matrix:
         return float(rows[-1][: len(splits.search)].mean())
 
     settings = config.search.model_copy(update={"population": population})
-    strategy = load_module(config.search.strategy, ("build",), "search.strategy")
-    engine = InProcessEngine(score, candidates)
-    strategy.build(settings, table, cost)(CandidateSpace(table), engine)
+    search_in_process(settings, table, cost, score, candidates)
     return np.stack(rows)
 
 

@@ -18,28 +18,25 @@ from typing import Any
 
 from numpy.random import RandomState
 
-from benchmarks.in_process import InProcessEngine
 from trionet_nni.architecture import Architecture
 from trionet_nni.budget import Budget
 from trionet_nni.config import ProjectConfig, SearchConfig
 from trionet_nni.data import load_splits
 from trionet_nni.evaluation import Evaluator
 from trionet_nni.flops import CostModel
-from trionet_nni.nnictl.candidate import CandidateSpace
-from trionet_nni.plugins import load_module, load_table
+from trionet_nni.nnictl.in_process import search_in_process
+from trionet_nni.plugins import load_table
+from trionet_nni.table import SpaceTable
 from trionet_nni.training.process import prepare_process
 
 Scores = Callable[[Architecture], float]
 
 
 def searched(
-    config: SearchConfig, space: CandidateSpace, cost: CostModel, score: Scores, n: int
+    config: SearchConfig, table: SpaceTable, cost: CostModel, score: Scores, n: int
 ) -> list[float]:
     """Accuracies of the candidates of one search."""
-    plugin = load_module(config.strategy, ("build",), "search.strategy")
-    engine = InProcessEngine(score, n)
-    plugin.build(config, space.table, cost)(space, engine)
-    return [float(model.metric) for model in engine.models]
+    return [float(model.metric) for model in search_in_process(config, table, cost, score, n)]
 
 
 def drawn(budget: Budget, score: Scores, n: int, seed: int) -> list[float]:
@@ -73,7 +70,7 @@ def compare(
     for seed in seeds:
         size = config.search.population if population is None else population
         settings = config.search.model_copy(update={"seed": seed, "population": size})
-        found = searched(settings, CandidateSpace(table), cost, score, candidates)
+        found = searched(settings, table, cost, score, candidates)
         chance = drawn(budget, score, candidates, seed)
         rows.append(
             {

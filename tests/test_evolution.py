@@ -9,7 +9,6 @@ from nni.nas.execution.event import FinalMetricEvent, TrainingEndEvent
 from nni.nas.space import ModelStatus
 from numpy.random import RandomState
 
-from benchmarks.in_process import InProcessEngine
 from spaces import small, small_conv, trionet
 from strategies.evolution import BudgetedEvolution, build
 from strategies.variation import Variation
@@ -19,6 +18,7 @@ from trionet_nni.config import SearchConfig
 from trionet_nni.errors import InputError
 from trionet_nni.flops import CostModel
 from trionet_nni.nnictl.candidate import CandidateSpace
+from trionet_nni.nnictl.in_process import InProcessEngine
 
 COST = CostModel(classes=10, channels=1, image_size=28)
 LIMIT = 2e7

@@ -10,7 +10,6 @@ from nni.nas.execution.event import FinalMetricEvent, TrainingEndEvent
 from nni.nas.space import ModelStatus
 from tiny_experiment import CANDIDATES, finished, project
 
-from benchmarks.in_process import InProcessEngine
 from spaces.small import TABLE
 from strategies.evolution import build
 from tests.conftest import random_architectures
@@ -21,6 +20,7 @@ from trionet_nni.evaluation import Evaluator
 from trionet_nni.flops import CostModel
 from trionet_nni.halving import Halving, Rungs
 from trionet_nni.nnictl.candidate import CandidateSpace
+from trionet_nni.nnictl.in_process import InProcessEngine
 from trionet_nni.preflight import prepare
 from trionet_nni.results import Evaluation, ResultsStore, StoredRungs
 from trionet_nni.training.evaluate import correct

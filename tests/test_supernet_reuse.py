@@ -5,7 +5,7 @@ from pathlib import Path
 
 from trionet_nni.config import ProjectConfig
 from trionet_nni.nnictl.folder import ExperimentFolder
-from trionet_nni.nnictl.stages import _set_aside_if_inputs_changed
+from trionet_nni.supernet_run import _set_aside_if_inputs_changed
 
 
 def test_a_supernet_of_other_images_is_set_aside(tmp_path: Path):
@@ -15,15 +15,15 @@ def test_a_supernet_of_other_images_is_set_aside(tmp_path: Path):
     folder = ExperimentFolder(tmp_path / "experiment")
     directory = tmp_path / "supernets" / "hash"
     directory.mkdir(parents=True)
-    _set_aside_if_inputs_changed(directory, config, folder)
+    _set_aside_if_inputs_changed(directory, config, folder.cache)
     (directory / "last.ckpt").write_bytes(b"weights of these images")
-    _set_aside_if_inputs_changed(directory, config, folder)
+    _set_aside_if_inputs_changed(directory, config, folder.cache)
     assert (directory / "last.ckpt").exists()
 
     inputs = json.loads((directory / "inputs.json").read_text())
     inputs["data"]["splits"]["train"]["sha256"] = "0" * 64
     (directory / "inputs.json").write_text(json.dumps(inputs))
-    _set_aside_if_inputs_changed(directory, config, folder)
+    _set_aside_if_inputs_changed(directory, config, folder.cache)
     assert not (directory / "last.ckpt").exists()
     (aside,) = (tmp_path / "supernets").glob("hash-until-*")
     assert (aside / "last.ckpt").read_bytes() == b"weights of these images"

@@ -22,8 +22,8 @@ from trionet_nni.architecture import Architecture
 from trionet_nni.atomic import write_json, write_text
 from trionet_nni.config import ProjectConfig
 from trionet_nni.flops import CostModel
+from trionet_nni.locks import lock
 from trionet_nni.nnictl.folder import ExperimentFolder
-from trionet_nni.nnictl.locks import lock
 from trionet_nni.results import ResultsStore
 
 ROOT = Path(__file__).resolve().parent.parent

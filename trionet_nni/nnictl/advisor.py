@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
 from nni.runtime.tuner_command_channel import CommandType
 
+from trionet_nni.locks import lock
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import metric_number
-from trionet_nni.nnictl.locks import lock
 from trionet_nni.nnictl.portal import listens_everywhere
 from trionet_nni.nnictl.rest import Manager
 

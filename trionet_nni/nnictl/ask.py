@@ -15,9 +15,9 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from trionet_nni.locks import lock, try_lock
 from trionet_nni.nnictl.address import Place, connect, take_place
 from trionet_nni.nnictl.folder import ExperimentFolder
-from trionet_nni.nnictl.locks import lock, try_lock
 
 _MODULE = "trionet_nni.nnictl.evaluator"
 _ATTEMPTS = 3

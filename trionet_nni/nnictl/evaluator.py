@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from trionet_nni.errors import InputError
+from trionet_nni.locks import lock, wait_until_free
 from trionet_nni.nnictl.address import Place, address, place
 from trionet_nni.nnictl.ask import environment_of
 from trionet_nni.nnictl.folder import ExperimentFolder
-from trionet_nni.nnictl.locks import lock, wait_until_free
 from trionet_nni.nnictl.scoring import Scoring, metrics
 from trionet_nni.training.process import prepare_process
 

@@ -13,8 +13,8 @@ from trionet_nni.config import ONE_SHOT, ProjectConfig, parse_project
 from trionet_nni.errors import InputError
 from trionet_nni.flops import CostModel
 from trionet_nni.halving import Halving
+from trionet_nni.locks import locked_key
 from trionet_nni.nnictl.folder import ExperimentFolder
-from trionet_nni.nnictl.locks import locked_key
 from trionet_nni.plugins import load_module, load_table
 from trionet_nni.results import Evaluation, ResultsStore, StoredRungs
 

@@ -1,0 +1,79 @@
+"""A search without nnictl: NNI's strategy on an engine that evaluates one candidate after the other here.
+
+The strategy is the experiment's own, so the candidates are those of an nnictl experiment at concurrency 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from nni.nas.execution import ExecutionEngine
+from nni.nas.execution.event import FinalMetricEvent, TrainingEndEvent
+from nni.nas.space import ModelStatus
+
+from trionet_nni.architecture import Architecture
+from trionet_nni.config import SearchConfig
+from trionet_nni.flops import CostModel
+from trionet_nni.nnictl.candidate import CandidateSpace
+from trionet_nni.plugins import load_module
+from trionet_nni.table import SpaceTable
+
+
+def search_in_process(
+    config: SearchConfig,
+    table: SpaceTable,
+    cost: CostModel,
+    evaluate: Callable[[Architecture], float],
+    candidates: int,
+) -> list[CandidateSpace]:
+    """Run the strategy of an experiment to its end.
+
+    Args:
+        cost: of a network at the experiment's image size and number of classes.
+        evaluate: accuracy of a network.
+        candidates: how many are evaluated.
+
+    Returns:
+        Every candidate with its metric, in order.
+
+    Raises:
+        InputError: the budget is outside the reachable range.
+    """
+    plugin = load_module(config.strategy, ("build",), "search.strategy")
+    engine = InProcessEngine(evaluate, candidates)
+    plugin.build(config, table, cost)(CandidateSpace(table), engine)
+    return engine.models
+
+
+class InProcessEngine(ExecutionEngine):  # type: ignore[misc]
+    """Runs a strategy without nnictl, for measurements that need many searches.
+
+    Args:
+        evaluate: accuracy of a network.
+        budget: how many candidates may be evaluated.
+    """
+
+    def __init__(self, evaluate: Callable[[Architecture], float], budget: int) -> None:
+        super().__init__()
+        self.evaluate, self.budget = evaluate, budget
+        self.models: list[CandidateSpace] = []
+
+    def submit_models(self, *models: CandidateSpace) -> None:
+        """Evaluate at once."""
+        for model in models:
+            self.models.append(model)
+            accuracy = self.evaluate(model.architecture)
+            self.dispatch_model_event(FinalMetricEvent(model, accuracy))
+            self.dispatch_model_event(TrainingEndEvent(model, ModelStatus.Trained))
+
+    def list_models(self, status: ModelStatus | None = None) -> Iterable[CandidateSpace]:
+        """What was submitted."""
+        return [m for m in self.models if status is None or m.status == status]
+
+    def idle_worker_available(self) -> bool:
+        """Always: nothing runs beside."""
+        return True
+
+    def budget_available(self) -> bool:
+        """Whether candidates are left."""
+        return len(self.models) < self.budget

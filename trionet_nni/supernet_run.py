@@ -1,0 +1,89 @@
+"""Training the supernet of a configuration, once for everybody who needs it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from trionet_nni.architecture import block_to_dict
+from trionet_nni.atomic import write_json
+from trionet_nni.config import ProjectConfig
+from trionet_nni.curve import Curve, Point
+from trionet_nni.errors import InputError
+from trionet_nni.locks import lock
+from trionet_nni.plugins import load_module, load_table
+from trionet_nni.supernet_folder import CURVE, is_complete
+from trionet_nni.training.process import prepare_process
+
+Report = Callable[[Point], None]
+
+
+def supernet_directory(working_directory: Path, config: ProjectConfig) -> Path:
+    """Where the supernet of a configuration is trained, for all experiments of a working directory."""
+    return working_directory / "supernets" / config.supernet_hash()
+
+
+def ensure_supernet(config: ProjectConfig, directory: Path, cache: Path, report: Report) -> None:
+    """Train the supernet of this configuration, go on with it, or find it complete.
+
+    Args:
+        directory: its folder, see `supernet_directory`; a plug-in finds the cache beside `supernets/`.
+        cache: folder of decoded images.
+        report: receives the points of its training curve, also those of an earlier run.
+
+    Raises:
+        InputError: the configuration cannot be trained.
+    """
+    supernet_hash = config.supernet_hash()
+    directory.mkdir(parents=True, exist_ok=True)
+    with lock(directory.with_suffix(".lock"), waiting=_say_that_it_waits):
+        _set_aside_if_inputs_changed(directory, config, cache)
+        curve = Curve(directory / CURVE)
+        if is_complete(directory, supernet_hash):
+            print(f"supernet {supernet_hash} was trained before: its weights are used again", flush=True)
+            for point in curve.points():
+                report(point)
+        else:
+            prepare_process()
+            plugin = load_module(config.supernet.strategy, ("train_supernet",), "supernet.strategy")
+            plugin.train_supernet(config, directory, _recorded(curve, report))
+    if not is_complete(directory, supernet_hash):
+        raise InputError(f"{directory}: found no trained supernet of {supernet_hash}, allowed: one")
+
+
+def _set_aside_if_inputs_changed(directory: Path, config: ProjectConfig, cache: Path) -> None:
+    """A supernet of other images or another table is not used again, though its settings read the same.
+
+    Its search or test images of today may have been its training images of then.
+    """
+    from trionet_nni.data import load_splits
+
+    table = load_table(config.space)
+    inputs = {
+        "data": load_splits(config.data, cache).record,
+        "blocks": [block_to_dict(block) for block in table.blocks],
+        "depths": table.depths,
+    }
+    file = directory / "inputs.json"
+    current = json.loads(json.dumps(inputs))
+    if file.exists() and json.loads(file.read_text(encoding="utf-8")) != current:
+        aside = directory.with_name(f"{directory.name}-until-{time.strftime('%Y%m%d-%H%M%S')}")
+        directory.rename(aside)
+        print(f"images or space have changed: the supernet of before is now {aside}", flush=True)
+    directory.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        write_json(file, current)
+
+
+def _recorded(curve: Curve, report: Report) -> Report:
+    def both(point: Point) -> None:
+        curve.add(point)
+        report(point)
+
+    return both
+
+
+def _say_that_it_waits() -> None:
+    print("another process is training this supernet: waiting for it", flush=True)
