@@ -85,9 +85,30 @@ def retrain_architecture(
     network = BASELINES.get(architecture) or Architecture.load(architecture)
     code = code_directory(experiment, read_yaml(experiment))
     config = retrain_config(with_absolute_paths(load_experiment(experiment), code))
+    name = architecture if architecture in BASELINES else f"{network.space} {network.hash[:8]}"
+    return retrain_network(network, config, out, name=name, seed=seed, progress=progress)
+
+
+def retrain_network(
+    network: Architecture,
+    config: RetrainConfig,
+    out: Path,
+    *,
+    name: str,
+    seed: int | None = None,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Train a network from scratch in a folder like an exported one; see `retrain`.
+
+    Args:
+        config: data and recipe.
+        name: what its card calls it.
+
+    Raises:
+        InputError: one line about unusable data or an unusable folder.
+    """
     splits = load_splits(config.data, out / config.cache)
     write_folder(out, network, config)
-    name = architecture if architecture in BASELINES else f"{network.space} {network.hash[:8]}"
     write_card(out, make_card(name, network, splits, seeds={"data": config.data.seed}), network)
     return retrain(out, seed=seed, progress=progress)
 

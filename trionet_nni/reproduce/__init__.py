@@ -1,0 +1,1 @@
+"""`trionet reproduce` and `trionet fidelity`: the paper's tables and figures, run again."""

@@ -1,0 +1,74 @@
+"""`trionet reproduce` and `trionet fidelity` on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from rich.console import Console
+
+from trionet_nni.errors import InputError
+from trionet_nni.reproduce.jobs import Job
+
+
+def add_reproduce(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `reproduce`."""
+    text = "Run a table or figure of the paper again: what is missing is run, what is there is used."
+    parser = commands.add_parser("reproduce", help=text, description=text)
+    names = "table2 table3 table4 table5 fig4 fig5a fig5b fig6a fig6b fig7a fig7b"
+    parser.add_argument("items", nargs="+", metavar="ITEM", help=names)
+    parser.add_argument(
+        "--scale", default="replica", help="paper: its own size; replica: hours on 2 cores (default)"
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="runs of everything (default: 3)")
+    parser.add_argument("--experiment", type=Path, help="instead of the scale's experiment file")
+    _add_common(parser, "docs/reproduction")
+    parser.add_argument("--list", action="store_true", help="only say what is there and what would be run")
+    parser.set_defaults(run=_reproduce)
+
+
+def _add_common(parser: argparse.ArgumentParser, out: str) -> None:
+    text = "processes at a time (default: %(default)s)"
+    parser.add_argument("--jobs", type=int, default=_jobs(), help=text)
+    parser.add_argument("-o", "--out", type=Path, default=Path(out), help="folder (default: %(default)s)")
+
+
+def _jobs() -> int:
+    """A small network keeps one core busy; on a machine with cards, one job a card."""
+    cards = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    return cards or os.cpu_count() or 1
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    from trionet_nni.reproduce.items import item_of
+    from trionet_nni.reproduce.pool import JobFailed, run_jobs
+    from trionet_nni.reproduce.scale import open_scale
+
+    if options.seeds < 1 or options.jobs < 1:
+        raise InputError(f"reproduce: --seeds {options.seeds}, --jobs {options.jobs}, allowed: 1 or more")
+    scale = open_scale(options.scale, options.experiment)
+    items = [item_of(name, scale, tuple(range(options.seeds))) for name in options.items]
+    console = Console()
+    jobs = [job for item in items for job in item.jobs()]
+    if options.list:
+        _list(jobs, scale.working, console)
+        return 0
+    try:
+        run_jobs(jobs, scale.working, options.jobs, console)
+    except JobFailed as error:
+        console.print(f"[red]{error}[/]", soft_wrap=True, highlight=False)
+        return 1
+    for item in items:
+        paths = item.report().write(options.out)
+        console.print(paths[0].read_text(encoding="utf-8"), markup=False, highlight=False, soft_wrap=True)
+        console.print(f"Written: {', '.join(map(str, paths))}", soft_wrap=True, highlight=False)
+    return 0
+
+
+def _list(jobs: list[Job], working: Path, console: Console) -> None:
+    from trionet_nni.reproduce.pool import with_needs
+
+    for job in with_needs(jobs):
+        state = "missing" if job.result(working) is None else "done"
+        console.print(f"{state:>8}  {job.title}", soft_wrap=True, highlight=False)

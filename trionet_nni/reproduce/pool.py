@@ -1,0 +1,161 @@
+"""Running jobs: each once, in processes of their own, as many at a time as asked for."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from rich.console import Console
+
+from trionet_nni.reproduce.jobs import Job, key_of
+
+
+class JobFailed(RuntimeError):
+    """A job ended without a result; the message names its log."""
+
+
+@dataclass
+class _Running:
+    job: Job
+    process: BaseProcess
+    end: Connection
+    slot: int
+    started: float
+
+
+def with_needs(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs and all that they need, each once, needs first."""
+    ordered: dict[Job, None] = {}
+
+    def add(job: Job) -> None:
+        for need in job.needs:
+            add(need)
+        ordered.setdefault(job)
+
+    for job in jobs:
+        add(job)
+    return list(ordered)
+
+
+def run_jobs(jobs: Sequence[Job], working: Path, parallel: int, console: Console) -> None:
+    """Run what is missing of the jobs and their needs; what is done stays done.
+
+    Every job is a process with its share of the cores, or with one of the cards where there are some. What
+    it prints goes to `<working>/reproduce/log/`.
+
+    Raises:
+        JobFailed: one had no result; the others that were running have been ended and will go on next time.
+    """
+    waiting = [job for job in with_needs(jobs) if job.result(working) is None]
+    Pool(waiting, working, parallel, console).run()
+
+
+class Pool:
+    """The jobs that are left, and those that run.
+
+    Args:
+        waiting: jobs without a result, needs first.
+        parallel: how many run at a time.
+    """
+
+    def __init__(self, waiting: list[Job], working: Path, parallel: int, console: Console) -> None:
+        self.waiting, self.working, self.console = waiting, working, console
+        self.total, self.parallel = len(waiting), parallel
+        self.done: set[Job] = set()
+        self.slots = list(range(parallel))
+        self.running: list[_Running] = []
+        self._open = set(waiting)
+
+    def run(self) -> None:
+        """Until nothing is left."""
+        try:
+            while self.waiting or self.running:
+                self._start_ready()
+                ended = wait([one.end for one in self.running])
+                for one in [one for one in self.running if one.end in ended]:
+                    self._finish(one)
+        finally:
+            for one in self.running:
+                one.process.terminate()
+                one.process.join()
+
+    def _start_ready(self) -> None:
+        for job in list(self.waiting):
+            if not self.slots:
+                return
+            if all(need not in self._open for need in job.needs):
+                self.waiting.remove(job)
+                self._start(job, self.slots.pop(0))
+
+    def _start(self, job: Job, slot: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        end, theirs = context.Pipe(duplex=False)
+        log = self._log(job)
+        process = context.Process(target=_work, args=(job, self.working, log, slot, self.parallel, theirs))
+        process.start()
+        theirs.close()  # its end closes with the process, however that ends
+        self.running.append(_Running(job, process, end, slot, time.monotonic()))
+        self.console.print(f"  start  {job.title}", soft_wrap=True, highlight=False)
+
+    def _finish(self, one: _Running) -> None:
+        one.process.join()
+        self.running.remove(one)
+        self.slots.append(one.slot)
+        if one.job.result(self.working) is None:
+            raise JobFailed(f"{one.job.title}: {_last_line(self._log(one.job))}; see {self._log(one.job)}")
+        self._open.discard(one.job)
+        self.done.add(one.job)
+        count = f"{len(self.done)}/{self.total}"
+        seconds = time.monotonic() - one.started
+        self.console.print(f"{count:>7}  {one.job.title}: {seconds:.0f} s", soft_wrap=True, highlight=False)
+
+    def _log(self, job: Job) -> Path:
+        name = "".join(letter if letter.isalnum() else "-" for letter in job.title)[:120]
+        return self.working / "reproduce" / "log" / f"{name}-{key_of(repr(job))[:6]}.txt"
+
+
+def _work(job: Job, working: Path, log: Path, slot: int, slots: int, end: Connection) -> None:
+    """In the job's process; torch is not loaded yet."""
+    threads = str(max(1, (os.cpu_count() or 1) // slots))
+    os.environ.setdefault("OMP_NUM_THREADS", threads)
+    _choose_card(slot)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
+        try:
+            from trionet_nni.preflight import use_code
+            from trionet_nni.training.process import prepare_process
+
+            use_code(Path.cwd())
+            prepare_process()
+            job.run(working)
+        except BaseException:
+            traceback.print_exc()
+            sys.exit(1)
+        finally:
+            end.close()
+
+
+def _choose_card(slot: int) -> None:
+    """One card a job, by turns; nothing where there is none or the user chose."""
+    cards = [card for card in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if card]
+    if not cards:
+        cards = [str(number) for number, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
+    if cards:
+        os.environ["CUDA_VISIBLE_DEVICES"] = cards[slot % len(cards)]
+
+
+def _last_line(log: Path) -> str:
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
+    return lines[-1] if lines else "it was killed"

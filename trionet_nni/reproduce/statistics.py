@@ -1,0 +1,82 @@
+"""Means over seeds, and whether a difference between two settings is more than noise."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+_CONFIDENCE = 0.90  # of the two-sided interval: 5 % on each side
+
+Verdict = Literal["held", "not shown", "reversed"]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Values over seeds.
+
+    Attributes:
+        sd: standard deviation of a single run (n − 1), 0 for one.
+    """
+
+    mean: float
+    sd: float
+    count: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Their mean and standard deviation."""
+        sd = statistics.stdev(values) if len(values) > 1 else 0.0
+        return cls(statistics.fmean(values), sd, len(values))
+
+    def percent(self) -> str:
+        """As `76.9 ± 0.3`, the values being shares of 1."""
+        mean = f"{100 * self.mean:.1f}"
+        return f"{mean} ± {100 * self.sd:.1f}" if self.count > 1 else mean
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of the paper of the form "a is more accurate than b", put to the test seed by seed.
+
+    Attributes:
+        text: the sentence.
+        differences: a − b of each seed, shares of 1.
+        paper: what the paper prints for a − b, where it prints numbers.
+    """
+
+    text: str
+    differences: tuple[float, ...]
+    paper: float | None = None
+
+    @classmethod
+    def of(cls, text: str, a: Sequence[float], b: Sequence[float], paper: float | None = None) -> Claim:
+        """Paired by seed."""
+        return cls(text, tuple(x - y for x, y in zip(a, b, strict=True)), paper)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """90 % interval of the mean difference by Student's t; None for a single seed."""
+        count = len(self.differences)
+        if count < 2:
+            return None
+        from scipy.stats import t
+
+        spread = Spread.of(self.differences)
+        half = float(t.ppf((1 + _CONFIDENCE) / 2, count - 1)) * spread.sd / math.sqrt(count)
+        return spread.mean - half, spread.mean + half
+
+    @property
+    def verdict(self) -> Verdict:
+        """Held or reversed only where the whole interval lies on one side of zero."""
+        if self.interval is None:
+            return "not shown"
+        low, high = self.interval
+        return "held" if low > 0 else "reversed" if high < 0 else "not shown"
+
+    @property
+    def for_it(self) -> str:
+        """In how many seeds it was so."""
+        return f"{sum(value > 0 for value in self.differences)} of {len(self.differences)}"
