@@ -1,4 +1,4 @@
-"""`trionet reproduce`: every table and figure runs from its jobs to its files, on real digits, very short."""
+"""`trionet reproduce`: every table and figure from its jobs to its files, on real digits, very short."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_jobs_run_side_by_side_and_after_what_they_need(tmp_path: Path) -> None:
 
 
 def test_a_job_that_dies_is_named_and_the_rest_is_kept(tmp_path: Path) -> None:
-    with pytest.raises(JobFailed, match="job bad: .*log"):
+    with pytest.raises(JobFailed, match=r"job bad: .*log"):
         run_jobs([Noted("good"), Noted("bad", fails=True)], tmp_path, 1, Console(quiet=True))
     assert Noted("good").result(tmp_path) is not None
     assert Noted("bad").result(tmp_path) is None

@@ -51,8 +51,12 @@ class _Measuring(Job):
     def folder(self, working: Path) -> Path:
         """By supernet, search settings and count."""
         kind = type(self).__name__
-        key = key_of(kind, self.config.supernet_hash(), self.config.search.model_dump(), self.count)
+        key = key_of(kind, self.config.supernet_hash(), self._settings(), self.count)
         return working / "reproduce" / kind.lower() / key
+
+    def _settings(self) -> dict[str, Any]:
+        """Without defaults: a field that is added later leaves the key as it was."""
+        return self.config.search.model_dump(exclude_defaults=True)
 
     def result(self, working: Path) -> dict[str, Any] | None:
         """As stored."""

@@ -136,8 +136,9 @@ class Training(Job):
 
     def folder(self, working: Path, network: Architecture) -> Path:
         """By network, data and recipe; the seed has a folder of its own inside."""
-        recipe = self.config.retrain.model_copy(update={"seed": 0}).identity()
-        data = self.config.data.model_dump(exclude={"workers"})
+        # Without defaults: a field that is added later leaves the key as it was.
+        recipe = self.config.retrain.model_dump(exclude={"seed"}, exclude_defaults=True)
+        data = self.config.data.model_dump(exclude={"workers"}, exclude_defaults=True)
         return working / "reproduce" / "networks" / f"{network.hash}-{key_of(data, recipe)[:8]}"
 
     def result(self, working: Path) -> dict[str, Any] | None:
