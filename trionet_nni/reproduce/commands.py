@@ -10,6 +10,7 @@ from rich.console import Console
 
 from trionet_nni.errors import InputError
 from trionet_nni.reproduce.jobs import Job
+from trionet_nni.reproduce.report import Report
 
 
 def add_reproduce(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -26,6 +27,17 @@ def add_reproduce(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     _add_common(parser, "docs/reproduction")
     parser.add_argument("--list", action="store_true", help="only say what is there and what would be run")
     parser.set_defaults(run=_reproduce)
+
+
+def add_fidelity(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `fidelity`."""
+    text = "Train networks of a search from scratch; say how well the supernet ranked them (Kendall's τ)."
+    parser = commands.add_parser("fidelity", help=text, description=text)
+    parser.add_argument("experiment", help="NNI experiment id, or the experiment's folder")
+    parser.add_argument("--networks", type=int, default=12, help="how many (default: 12)")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each (default: 1)")
+    _add_common(parser, "docs/reproduction")
+    parser.set_defaults(run=_fidelity)
 
 
 def _add_common(parser: argparse.ArgumentParser, out: str) -> None:
@@ -57,13 +69,36 @@ def _reproduce(options: argparse.Namespace) -> int:
     try:
         run_jobs(jobs, scale.working, options.jobs, console)
     except JobFailed as error:
-        console.print(f"[red]{error}[/]", soft_wrap=True, highlight=False)
-        return 1
+        return _failed(error, console)
     for item in items:
-        paths = item.report().write(options.out)
-        console.print(paths[0].read_text(encoding="utf-8"), markup=False, highlight=False, soft_wrap=True)
-        console.print(f"Written: {', '.join(map(str, paths))}", soft_wrap=True, highlight=False)
+        _show(item.report(), options.out, console)
     return 0
+
+
+def _fidelity(options: argparse.Namespace) -> int:
+    from trionet_nni.reproduce.fidelity import open_fidelity
+    from trionet_nni.reproduce.pool import JobFailed
+
+    console = Console()
+    fidelity = open_fidelity(options.experiment, options.networks, options.seeds)
+    try:
+        fidelity.run(options.jobs, console)
+    except JobFailed as error:
+        return _failed(error, console)
+    _show(fidelity.report(), options.out, console)
+    return 0
+
+
+def _failed(error: Exception, console: Console) -> int:
+    console.print(f"[red]{error}[/]", soft_wrap=True, highlight=False)
+    console.print("What is finished is kept: the same command goes on.", highlight=False)
+    return 1
+
+
+def _show(report: Report, out: Path, console: Console) -> None:
+    paths = report.write(out)
+    console.print(paths[0].read_text(encoding="utf-8"), markup=False, highlight=False, soft_wrap=True)
+    console.print(f"Written: {', '.join(map(str, paths))}", soft_wrap=True, highlight=False)
 
 
 def _list(jobs: list[Job], working: Path, console: Console) -> None:

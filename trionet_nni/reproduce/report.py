@@ -26,6 +26,7 @@ class Report:
         header, rows: the table; paper's and measured columns are apart.
         claims: of the paper, tested.
         draw: puts the figure on a matplotlib figure.
+        summary: sentences above the table.
     """
 
     name: str
@@ -35,10 +36,12 @@ class Report:
     rows: tuple[tuple[str, ...], ...]
     claims: tuple[Claim, ...]
     draw: Draw
+    summary: tuple[str, ...] = ()
 
     def markdown(self) -> str:
         """Table, claims, conditions, figure."""
-        parts = [f"# {self.title}", "", *_table(self.header, self.rows)]
+        above = [line for sentence in self.summary for line in (sentence, "")]
+        parts = [f"# {self.title}", "", *above, *_table(self.header, self.rows)]
         if self.claims:
             parts += ["", *_table(_CLAIMS, [_claim(claim) for claim in self.claims])]
             parts += ["", _EXPLANATION]
