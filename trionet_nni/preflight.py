@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from trionet_nni.errors import InputError
 from trionet_nni.flops import CostModel
 from trionet_nni.plugins import load_table
 from trionet_nni.table import SpaceTable
+
+DATA_VARIABLE = "TRIONET_DATA"
 
 
 @dataclass(frozen=True)
@@ -44,15 +47,31 @@ def beside(path: Path, given: object, default: Path) -> Path:
 
 
 def with_absolute_paths(config: ProjectConfig, code: Path) -> ProjectConfig:
-    """The same experiment from any working directory: a relative data root starts at the code directory.
+    """The same experiment from any working directory.
 
-    NNI tells neither the advisor nor a trial where the experiment file lies, but where its code does.
+    A relative data root starts at the folder that the environment's TRIONET_DATA names, else at the code
+    directory: NNI tells neither the advisor nor a trial where the experiment file lies, but where its
+    code does.
+
+    Raises:
+        InputError: TRIONET_DATA names no folder.
     """
     settings = config.model_dump(mode="json")
     if config.data.root is not None:
-        settings["data"]["root"] = str((code / Path(config.data.root).expanduser()).resolve())
+        root = Path(config.data.root).expanduser()
+        beginning = Path() if root.is_absolute() else _data_folder(code)
+        settings["data"]["root"] = str((beginning / root).resolve())
     # Read again, as every trial reads it: 10 and 10.0 are equal, but not to the supernet's hash.
     return ProjectConfig.model_validate(settings)
+
+
+def _data_folder(code: Path) -> Path:
+    given = os.environ.get(DATA_VARIABLE)
+    if not given:
+        return code
+    if not Path(given).is_dir():
+        raise InputError(f"{DATA_VARIABLE}: found {given!r}, allowed: a folder (in the environment)")
+    return Path(given)
 
 
 def use_code(code: Path) -> None:
