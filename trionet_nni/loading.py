@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from trionet_nni.architecture import Architecture
 from trionet_nni.card import Card, read_card
 from trionet_nni.errors import InputError
 from trionet_nni.network import TrioNet
+from trionet_nni.weights_file import check_weights, kinds, read_weights
 
 Weights = Literal["best available", "retrained", "finetuned", "supernet"]
 FILES: dict[str, str] = {
@@ -67,15 +66,9 @@ def load_weights(network: TrioNet, path: Path) -> None:
     Raises:
         InputError: the file is missing or damaged, or another network's.
     """
-    try:
-        network.load_state_dict(load_file(path), assign=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except SafetensorError as error:
-        raise InputError(f"{path}: found no readable weights ({error}), allowed: safetensors") from None
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:160]
-        raise InputError(f"{path}: found another network's weights ({reason})") from None
+    state = read_weights(path)
+    check_weights(path, state, kinds(network))
+    network.load_state_dict(state, assign=True)
 
 
 def _weights_file(folder: Path, weights: str) -> Path:

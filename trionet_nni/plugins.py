@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-from trionet_nni.errors import InputError
+from trionet_nni.errors import InputError, shown
 from trionet_nni.table import SpaceTable
 
 
@@ -20,10 +20,12 @@ def load_module(name: str, attributes: tuple[str, ...], field: str) -> ModuleTyp
     Raises:
         InputError: there is no such module, or it lacks an attribute.
     """
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise InputError(f"{field}: found {shown(name)}, allowed: a module's dotted path")
     try:
         module = import_module(name)
-    except ModuleNotFoundError as error:
-        raise InputError(f"{field}: found {name!r} ({error}), allowed: a module's dotted path") from None
+    except ImportError as error:
+        raise InputError(f"{field}: found {shown(name)} ({error}), allowed: a module's dotted path") from None
     for attribute in attributes:
         if not hasattr(module, attribute):
             raise InputError(f"{field}: {name!r} defines no {attribute}, allowed: a module that does")

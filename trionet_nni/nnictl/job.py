@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trionet_nni.errors import InputError, shown
 from trionet_nni.nnictl.rest import Manager, put_patiently
+from trionet_nni.text_file import parse_json
 
 SUPERNET = {"stage": "supernet"}  # parameters of the experiment's first trial
 
@@ -41,6 +43,7 @@ def fetch_job(environment: Mapping[str, str], patience: float = 120) -> Job:
 
     Raises:
         TimeoutError: the manager has no such job, or does not answer.
+        InputError: the job was added by hand, and its parameters are no JSON object.
     """
     trial, channel = environment["NNI_TRIAL_JOB_ID"], environment["NNI_TRIAL_COMMAND_CHANNEL"]
     manager = Manager.of_trial(channel)
@@ -59,11 +62,22 @@ def fetch_job(environment: Mapping[str, str], patience: float = 120) -> Job:
 
 
 def _read(trial: str, channel: str, text: str) -> Job:
-    record = json.loads(text)
-    parameters, number = record["parameters"], record.get("parameter_id")
+    record = _parsed(text)
+    parameters = record.get("parameters") if isinstance(record, dict) else None
     if isinstance(parameters, str):  # a trial that was added in the portal
-        parameters = json.loads(parameters)
-    return Job(trial, number if isinstance(number, int) else None, dict(parameters), channel)
+        parameters = _parsed(parameters)
+    if not isinstance(parameters, dict):
+        found = "nothing" if parameters is None else shown(parameters)
+        raise InputError(f"parameters: found {found}, allowed: an object of labels and choices")
+    number = record.get("parameter_id")
+    return Job(trial, number if type(number) is int else None, parameters, channel)
+
+
+def _parsed(text: object) -> Any:
+    try:
+        return parse_json(text if isinstance(text, str) else "")
+    except ValueError as error:
+        raise InputError(f"parameters: found no readable JSON ({error}), allowed: an object") from None
 
 
 class Reporter:

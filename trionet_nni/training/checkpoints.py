@@ -47,9 +47,19 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path}: found no readable checkpoint ({reason}), allowed: one of this run; "
             "delete it to start over"
         ) from None
-    if not isinstance(checkpoint, dict) or "global_step" not in checkpoint:
-        raise InputError(f"{path}: found another file, allowed: a checkpoint of this run")
+    _check(path, checkpoint)
     return checkpoint
+
+
+def _check(path: Path, checkpoint: object) -> None:
+    """What every run reads of its checkpoint before Lightning does."""
+    found = checkpoint if isinstance(checkpoint, dict) else {}
+    step = found.get("global_step")
+    right = type(step) is int and step >= 0
+    if not (right and isinstance(found.get("state_dict"), dict) and isinstance(found.get("callbacks"), dict)):
+        raise InputError(
+            f"{path}: found another file, allowed: a checkpoint of this run; delete it to start over"
+        )
 
 
 class StepCheckpoint(Checkpoint):
