@@ -18,12 +18,14 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Pydantic reads true as 1 and false as 0."""
+    def _plain(cls, value: Any, info: ValidationInfo) -> Any:
+        """Pydantic reads true as 1 and false as 0; no file's name holds a NUL."""
         annotation = cls.model_fields[info.field_name or ""].annotation
         given = value if isinstance(value, (list, tuple)) else [value]
         if any(isinstance(item, bool) for item in given) and bool not in (annotation, *get_args(annotation)):
             raise PydanticCustomError("no_bool", "Input should not be true or false")
+        if any(isinstance(item, str) and "\0" in item for item in given):
+            raise PydanticCustomError("nul", "Input should be a text without NUL")
         return value
 
 

@@ -10,6 +10,7 @@ from trionet_nni.data.decode import SUFFIXES
 from trionet_nni.data.listed import Labelled, listed_source
 from trionet_nni.data.source import Source
 from trionet_nni.errors import InputError
+from trionet_nni.text_file import reason
 
 Listing = dict[str, list[Path]]  # class → its images, sorted
 
@@ -65,8 +66,9 @@ def _folders(root: Path) -> list[str]:
     try:
         with os.scandir(root) as entries:
             names = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
-    except OSError as error:
-        raise InputError(f"{root}: data.root: cannot be read ({error.strerror})") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        allowed = "the folder that holds the class folders"
+        raise InputError(f"{root}: data.root: cannot be read ({reason(error)}), allowed: {allowed}") from None
     if len(names) < 2:
         raise InputError(f"{root}: class folders: found {len(names)}, allowed: 2 or more")
     return names

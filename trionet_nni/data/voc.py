@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from trionet_nni.data.picture import open_mask, size_of
-from trionet_nni.errors import InputError
+from trionet_nni.errors import InputError, shown
 
 VOID = 255
 _SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -69,6 +69,8 @@ def check(pictures: Sequence[VocPicture], classes: int) -> None:
 
 
 def _find(name: str, path: Path, images: Path, masks: tuple[Path, ...]) -> VocPicture:
+    if Path(name).name != name:  # predictions are written under it
+        raise InputError(f"{path}: name: found {shown(name)}, allowed: names without folders")
     image = next((images / f"{name}{end}" for end in _SUFFIXES if (images / f"{name}{end}").exists()), None)
     if image is None:
         missing = f"{images / name}.jpg: found no such file"
