@@ -51,7 +51,7 @@ class Budget:
         Raises:
             InputError: it cannot; the message has the reachable range.
         """
-        blocks = {
+        blocks: dict[Position, dict[Block, int]] = {
             at: {block: cost.block(table.space, *at, block).flops for block in table.blocks}
             for at in table.positions()
         }

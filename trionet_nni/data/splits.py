@@ -13,6 +13,7 @@ from torch import Tensor
 from trionet_nni.config import DataConfig
 from trionet_nni.data.cache import decoded, sampled_statistics
 from trionet_nni.data.images import ImageSet, statistics
+from trionet_nni.data.leaks import check_test_images
 from trionet_nni.data.registry import DATASETS
 from trionet_nni.data.seeding import seeded
 from trionet_nni.data.source import Source
@@ -54,11 +55,13 @@ def load_splits(config: DataConfig, cache: Path) -> Splits:
         cache: folder for decoded images; it is made where it is missing.
 
     Raises:
-        InputError: one line: the data are missing or damaged, or too few for the configuration.
+        InputError: one line: the data are missing or damaged, too few for the configuration, or test images
+            are among those to train on.
     """
     source = DATASETS[config.name](config)
     store, labels = _open(source, config, Path(cache))
     parts = divide(config, labels, source.train_count)
+    check_test_images(source, store, parts["test"], Path(cache))
     if isinstance(store, MemoryStore):
         mean, std = statistics(store, parts["train"])
     else:
