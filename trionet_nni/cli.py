@@ -10,6 +10,7 @@ from pathlib import Path
 
 from trionet_nni import __version__
 from trionet_nni.errors import InputError
+from trionet_nni.plan.commands import add_plan
 from trionet_nni.reproduce.commands import add_fidelity, add_reproduce
 from trionet_nni.segmentation.commands import add_segment
 
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_space,
         _add_count,
         _add_verify,
+        add_plan,
         add_reproduce,
         add_fidelity,
         add_segment,
