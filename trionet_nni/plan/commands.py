@@ -43,7 +43,8 @@ def _print(plan: Plan, experiment: Path) -> None:
     console.print(table)
     console.print(
         f"Times from a few steps of {plan.measured.batch} images each, scaled to the recipe's batches: "
-        "expect them within a factor of two, on a machine as busy as it is now. Candidates that share one machine's cores take turns."
+        "expect them within a factor of two, on a machine as busy as it is now. Candidates that share one "
+        "machine's cores take turns."
     )
     console.print(f"Next: trionet search {experiment}", soft_wrap=True, highlight=False)
 
