@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from trionet_nni.budget import Budget
+from trionet_nni.budget import budgets_of
 from trionet_nni.config import ProjectConfig, load_experiment, read_yaml
 from trionet_nni.errors import InputError
 from trionet_nni.nnictl import launch
@@ -93,7 +93,7 @@ def check(path: Path, settings: dict[str, Any]) -> int:
         given = settings.get("experimentWorkingDirectory")
         cache = beside(path, given, nni_default) / "cache"
         task = prepare(config, cache)
-        Budget.of(task.table, task.cost, config.search.min_flops, config.search.max_flops)
+        budgets_of(task.table, task.cost, config.search)
     except InputError as error:
         message = str(error)
         raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None
