@@ -1,10 +1,12 @@
-"""One search under several budgets: turns, shared results, winners, exported folders, refusals."""
+"""One search under several budgets: turns, shared results, winners, refusals (folders: test_export.py)."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,16 +15,22 @@ from nni.nas.space import ModelStatus
 from numpy.random import RandomState
 
 from benchmarks.in_process import InProcessEngine
-from spaces import small, small_conv
+from spaces import small, small_conv, trionet
 from strategies.evolution import BudgetedEvolution, build
 from strategies.variation import Variation
+from trionet_nni import search as searching
 from trionet_nni.architecture import Architecture
 from trionet_nni.budget import Budget, budget_name, budgets_of
-from trionet_nni.config import SearchConfig, parse_project
+from trionet_nni.cli import main
+from trionet_nni.config import ProjectConfig, SearchConfig, load_experiment, parse_project, read_yaml
 from trionet_nni.errors import InputError
 from trionet_nni.flops import CostModel
 from trionet_nni.nnictl.candidate import CandidateSpace
+from trionet_nni.preflight import Task
+from trionet_nni.report.pareto import front_rows
+from trionet_nni.results import Evaluation, ResultsStore
 
+ROOT = Path(__file__).parents[1]
 COST = CostModel(classes=10, channels=1, image_size=28)
 BUDGETS = (7e6, 1.2e7, 2e7)
 ONE = {"population": 12, "parents": 4, "seed": 3}
@@ -220,3 +228,95 @@ def test_the_hard_limit_is_the_largest_budget(search: dict[str, Any], limits: tu
 def test_names_of_budgets() -> None:
     names = [budget_name(limit) for limit in (2e9, 4.7e9, 2e7, 1.2345678e7, 1e12, 5e5)]
     assert names == ["2B", "4.7B", "20M", "12.345678M", "1000B", "500k"]
+
+
+def evaluated(store: ResultsStore, candidates: list[Architecture]) -> list[Evaluation]:
+    """Their results, stored; accuracies are coarse, so that some are equal."""
+    for candidate in candidates:
+        cost = COST(candidate)
+        store.add(Evaluation(candidate, round(score(candidate), 2), 500, cost.flops, cost.params, 0.1))
+    return store.all()
+
+
+def test_each_winner_is_the_best_of_all_within_its_budget_and_on_the_common_front(tmp_path: Path) -> None:
+    store = ResultsStore(tmp_path)
+    results = evaluated(store, searched())
+    front = front_rows(store.pareto(), BUDGETS)
+    for limit in BUDGETS:
+        best = max(result.accuracy for result in results if result.flops <= limit)
+        (winner,) = [row.evaluation for row in front if limit in row.best_of]
+        assert winner.accuracy == best and winner.flops <= limit
+        assert [winner] == store.top(1, limit)
+    for row in front:
+        assert row.budget == min(limit for limit in BUDGETS if row.evaluation.flops <= limit)
+    assert {row.budget for row in front_rows(store.pareto(), BUDGETS[-1:])} == {None}
+
+
+def test_of_equal_results_the_same_one_wins_and_stands_on_the_front(tmp_path: Path) -> None:
+    store = ResultsStore(tmp_path)
+    for candidate in searched()[:6]:
+        store.add(Evaluation(candidate, 0.5, 500, 1000, 10, 0.1))
+    ((winner,), (standing,)) = store.top(1, 1000), store.pareto()
+    assert winner == standing
+
+
+def experiment(folder: Path, budgets: tuple[float, ...]) -> ResultsStore:
+    """What a search under these budgets leaves of results and settings."""
+    store = ResultsStore(folder / "trionet" / "evaluations")
+    evaluated(store, searched()[:30])
+    settings = ProjectConfig.model_validate({"space": "spaces.small", "search": {"budgets": budgets}})
+    (folder / "trionet" / "project.json").write_text(settings.model_dump_json())
+    return store
+
+
+def test_pareto_marks_each_budgets_winner(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    budgets = (*BUDGETS, 3e7)  # nothing lies between the last two: they have one winner
+    store = experiment(tmp_path, budgets)
+    assert main(["pareto", str(tmp_path), "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["hash"] for row in rows] == [result.architecture.hash for result in store.pareto()]
+    assert [limit for row in rows for limit in row["best_of"]] == list(budgets)
+    assert rows[0]["budget"] == BUDGETS[0] and rows[-1]["best_of"][-2:] == [2e7, 3e7]
+    assert main(["pareto", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "best of" in said and "20M, 30M" in said
+
+
+def test_pareto_with_one_budget_is_as_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = experiment(tmp_path, BUDGETS[-1:])
+    assert main(["pareto", str(tmp_path), "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert rows == [result.to_dict() for result in store.pareto()]
+    assert main(["pareto", str(tmp_path)]) == 0
+    assert "best of" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "budgets, message",
+    [("[1000, 2.0e+7]", "found 1000, allowed: 5.424e+06 to"), ("[2, 1]", "found [2, 1], allowed:")],
+)
+def test_a_search_with_an_impossible_budget_is_one_line_and_status_2(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    budgets: str,
+    message: str,
+) -> None:
+    monkeypatch.setattr(searching, "prepare", lambda config, cache: Task(small.TABLE, COST, 4000))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    text = (ROOT / "experiments" / "quickstart.yml").read_text()
+    file = tmp_path / "mine.yml"
+    file.write_text(text.replace("max_flops: 2.0e+7", f"budgets: {budgets}").replace(": ..", f": {ROOT}"))
+    assert main(["search", str(file)]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and len(said.err.splitlines()) == 1
+    assert f"search.budgets: {message}" in said.err
+
+
+def test_the_papers_budgets_are_searched_in_one_experiment() -> None:
+    file = ROOT / "experiments" / "imagenet.yml"
+    search = load_experiment(file).search
+    assert search.limits == (2e9, 3e9, 4e9, 4.7e9)
+    assert search.population == 50 * len(search.limits)
+    assert read_yaml(file)["maxTrialNumber"] == 1 + 1000 * len(search.limits)
+    assert len(budgets_of(trionet.TABLE, CostModel(), search)) == 4
