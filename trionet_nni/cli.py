@@ -97,8 +97,11 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def _export(options: argparse.Namespace) -> int:
     from trionet_nni.export import export, print_exported
+    from trionet_nni.report.pareto import print_common_front
 
-    print_exported(export(options.experiment, options.top, options.out), options.out)
+    rows = export(options.experiment, options.top, options.out)
+    print_common_front(options.experiment, rows)
+    print_exported(rows, options.out)
     return 0
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.budget import Budget
+from trionet_nni.budget import Budget, budgets_of
 from trionet_nni.config import ONE_SHOT, ProjectConfig, load_experiment
 from trionet_nni.errors import InputError
 from trionet_nni.flops import CostModel
@@ -46,7 +46,7 @@ class Checked:
     config: ProjectConfig
     working: Path
     task: Task
-    budget: Budget
+    budgets: tuple[Budget, ...]
     cards: int
 
 
@@ -66,11 +66,11 @@ def check_experiment(path: Path, settings: dict[str, Any]) -> Checked:
         config = with_absolute_paths(load_experiment(path), code)
         cards = check_cards(settings)
         task = prepare(config, working / "cache")
-        budget = Budget.of(task.table, task.cost, config.search.min_flops, config.search.max_flops)
+        budgets = budgets_of(task.table, task.cost, config.search)
     except InputError as error:
         message = str(error)
         raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None
-    return Checked(config, working, task, budget, cards)
+    return Checked(config, working, task, budgets, cards)
 
 
 def code_directory(path: Path, settings: dict[str, Any]) -> Path:

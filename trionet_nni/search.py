@@ -125,9 +125,12 @@ def _watch(
 
 def _export(console: Console, folder: ExperimentFolder, out: Path, top: int) -> int:
     from trionet_nni.export import export, print_exported
+    from trionet_nni.report.pareto import print_common_front
 
     try:
-        print_exported(export(folder.root, top, out), out)
+        rows = export(folder.root, top, out)
+        print_common_front(folder.root, rows)
+        print_exported(rows, out)
     except InputError as error:
         console.print(f"[red]{error}[/]", highlight=False)
         return 1

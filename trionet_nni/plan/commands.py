@@ -59,8 +59,10 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
         ("writes", "\n".join(written)),
         ("disk", f"{plan.free / 1e9:,.1f} GB free"),
         ("FLOPs in reach", f"{low:,} to {high:,}"),
-        ("budget", f"{plan.budget[0]:,.0f} to {plan.budget[1]:,.0f}: "
-                   f"{100 * plan.accepted:.0f} % of sampled networks meet it"),
+        ("budget", "\n".join(
+            f"{plan.min_flops:,.0f} to {int(limit):,}: {100 * share:.0f} % of sampled networks meet it"
+            for limit, share in plan.accepted.items()
+        )),
         ("supernet", f"{plan.supernet_steps:,} steps of {_seconds(measured.step)}: "
                      f"{_hours(plan.hours['supernet'])}"),
         ("search", f"{plan.candidates:,} candidates of {_seconds(measured.candidate)}: "

@@ -36,7 +36,7 @@ class Plan:
         candidates: that the search will score.
         workers: candidates that are scored at the same time, each on a card of its own.
         reachable: FLOPs of the cheapest and the dearest network.
-        accepted: share of networks drawn as the supernet draws them that lie within the budget.
+        accepted: share of networks drawn as the supernet draws them that lie within a budget, by its FLOPs.
         files: what is written: folder or file, and bytes.
         free: bytes that the disk has left.
     """
@@ -50,8 +50,8 @@ class Plan:
     candidates: int
     workers: int
     reachable: tuple[int, int]
-    budget: tuple[float, float]
-    accepted: float
+    min_flops: float
+    accepted: dict[str, float]
     measured: Measured
     files: dict[str, int]
     free: int
@@ -88,10 +88,10 @@ def make_plan(path: Path, steps: int) -> Plan:
         raise InputError(f"--steps: found {steps}, allowed: 1 or more")
     settings = read_yaml(path)
     checked = check_experiment(path, settings)
-    config, working, budget = checked.config, checked.working, checked.budget
+    config, working, budgets = checked.config, checked.working, checked.budgets
     splits = load_splits(config.data, working / "cache")
     supernet_steps, retrain_steps = _steps(config, splits)
-    network = budget.random(RandomState(0))
+    network = budgets[-1].random(RandomState(0))
     measured = measure(config, network, working / "cache", steps)
     trials = settings.get("maxTrialNumber")
     candidates = trials - 1 if isinstance(trials, int) else 0
@@ -106,9 +106,9 @@ def make_plan(path: Path, steps: int) -> Plan:
         retrain_steps,
         candidates,
         max(1, min(concurrency, checked.cards)) if checked.cards else 1,
-        budget.reachable,
-        (config.search.min_flops, config.search.max_flops),
-        acceptance(config, budget),
+        budgets[-1].reachable,
+        config.search.min_flops,
+        {f"{budget.max_flops:.0f}": acceptance(config, budget) for budget in budgets},
         measured,
         files,
         shutil.disk_usage(_existing(working)).free,
