@@ -17,7 +17,6 @@ from numpy.random import RandomState
 from spaces import small, small_conv, trionet
 from strategies.evolution import BudgetedEvolution, build
 from strategies.variation import Variation
-from trionet_nni import search as searching
 from trionet_nni.architecture import Architecture
 from trionet_nni.budget import Budget, budget_name, budgets_of
 from trionet_nni.cli import main
@@ -302,7 +301,8 @@ def test_a_search_with_an_impossible_budget_is_one_line_and_status_2(
     budgets: str,
     message: str,
 ) -> None:
-    monkeypatch.setattr(searching, "prepare", lambda config, cache: Task(small.TABLE, COST, 4000))
+    task = Task(small.TABLE, COST, 4000)
+    monkeypatch.setattr("trionet_nni.preflight.prepare", lambda config, cache: task)
     monkeypatch.setattr(sys, "path", list(sys.path))
     text = (ROOT / "experiments" / "quickstart.yml").read_text()
     file = tmp_path / "mine.yml"
