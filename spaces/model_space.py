@@ -13,16 +13,10 @@ import torch.nn.functional as F
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableModule, Repeat
 from torch import Tensor, nn
 
-from trionet_nni.architecture import BLOCKS, Conv, block_label, block_widths, depth_label
+from trionet_nni.architecture import BOTTLENECKS, Conv, block_label, block_widths, depth_label
 from trionet_nni.flops import Place, place
-from trionet_nni.network import (
-    ResidualBlock,
-    build_operator,
-    build_shortcut,
-    build_stem,
-    initialize,
-    pointwise,
-)
+from trionet_nni.network import ResidualBlock, build_operator, build_stem, initialize
+from trionet_nni.residual import build_shortcut, pointwise
 from trionet_nni.table import OperatorChoices, SpaceTable
 
 
@@ -74,7 +68,7 @@ class SearchableBlock(MutableModule):  # type: ignore[misc]
     def freeze(self, sample: dict[str, Any]) -> ResidualBlock:
         """The static block of a sample, with new weights."""
         self.validate(sample)
-        kind = BLOCKS[sample[f"{self.label}.operator"]]
+        kind = BOTTLENECKS[sample[f"{self.label}.operator"]]
         prefix = f"{self.label}.{kind.operator}"
         return ResidualBlock(
             kind(**{option.name: sample[f"{prefix}.{option.name}"] for option in fields(kind)}), self.place

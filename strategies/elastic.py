@@ -19,9 +19,10 @@ from strategies.regions import Region
 from strategies.shared import Shared
 from strategies.sharing import Sharing
 from strategies.slicing import Cut, cut_out, stored_block
-from trionet_nni.architecture import BLOCKS, Architecture, Block
+from trionet_nni.architecture import BOTTLENECKS, Architecture, Basic, Bottleneck
 from trionet_nni.flops import Place
-from trionet_nni.network import ResidualBlock, build_operator, build_shortcut, pointwise
+from trionet_nni.network import ResidualBlock, build_operator
+from trionet_nni.residual import build_shortcut, pointwise
 from trionet_nni.table import OperatorChoices
 
 
@@ -76,8 +77,8 @@ class ElasticBlock(BaseSuperNetModule):  # type: ignore[misc]
         self.shortcut = build_shortcut(at)
         self.attention_dropout = 0.0  # see `ops.attention_dropout.set_attention_dropout`
         self.track_statistics = False  # set while BN is recalibrated
-        self.block: Block | None = None
-        self._frames: dict[Block, Frame] = {}
+        self.block: Bottleneck | None = None
+        self._frames: dict[Bottleneck, Frame] = {}
         self._shared: dict[str, Shared] = {}
 
     @classmethod
@@ -129,7 +130,7 @@ class ElasticBlock(BaseSuperNetModule):  # type: ignore[misc]
             raise RuntimeError(f"{self.label}: no candidate is chosen; call resample first")
         return self._frame(self.block)(x, self.track_statistics, self.attention_dropout)
 
-    def parts(self, block: Block) -> Iterator[tuple[Shared, Cut]]:
+    def parts(self, block: Bottleneck) -> Iterator[tuple[Shared, Cut]]:
         """Every stored parameter that a candidate uses, with its cut."""
         parameters = {name for name, _ in self.named_parameters()}
         for _, stored, cut in self._frame(block).cuts:
@@ -153,12 +154,12 @@ class ElasticBlock(BaseSuperNetModule):  # type: ignore[misc]
         """Copies and pickles make views of their own tensors."""
         return {**self.__dict__, "_frames": {}, "_shared": {}}
 
-    def _read(self, sample: dict[str, Any]) -> Block:
+    def _read(self, sample: dict[str, Any]) -> Bottleneck:
         operator = sample[f"{self.label}.operator"]
-        kind = BLOCKS[operator]
+        kind = BOTTLENECKS[operator]
         return kind(**{o.name: sample[f"{self.label}.{operator}.{o.name}"] for o in fields(kind)})
 
-    def _frame(self, block: Block) -> Frame:
+    def _frame(self, block: Bottleneck) -> Frame:
         """The candidate's static block on the stored tensors, made once."""
         frame = self._frames.get(block)
         if frame is None or not frame.fits:
@@ -189,6 +190,7 @@ class Chooser:
     def __call__(self, architecture: Architecture) -> None:
         """Choose a sub-network of the supernet's space."""
         for label, block in architecture.blocks():
+            assert not isinstance(block, Basic)  # no space offers it
             self._blocks[label].block = block
         sample = architecture.to_sample()
         for module in self._others:

@@ -3,6 +3,8 @@
 What is added to NNI's strategy, and why:
 
 * the first population is built inside the budget, not found by rejection;
+* several budgets take turns: the number of a candidate decides for which of them it is made. Results are
+  shared: parents for a budget are the best networks within it, whatever budget they were made for;
 * a mutation changes active genes only, and redraws an operator together with its options; of the 172
   stored genes of the paper's space about 53 are active, and changing another changes nothing;
 * crossover swaps whole blocks: options of one block belong together;
@@ -14,8 +16,9 @@ What is added to NNI's strategy, and why:
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +29,7 @@ from nni.nas.strategy.evolution import Individual
 
 from strategies.variation import Variation
 from trionet_nni.architecture import Architecture
-from trionet_nni.budget import Budget
+from trionet_nni.budget import Budget, budgets_of
 from trionet_nni.config import SearchConfig
 from trionet_nni.errors import InputError
 from trionet_nni.flops import CostModel
@@ -40,17 +43,18 @@ class _Evaluated:
     accuracy: float
     architecture: Architecture
     stopped: bool  # by successive halving
+    flops: int
 
 
 class BudgetedEvolution(RegularizedEvolution):  # type: ignore[misc]
-    """RegularizedEvolution over a `CandidateSpace`, within a hard FLOPs budget.
+    """RegularizedEvolution over a `CandidateSpace`, within one or several hard FLOPs budgets.
 
     Args:
         config: population, parents, rates, seed.
-        budget: what a network may cost.
+        budgets: what a network may cost; candidates are made for one after the other.
     """
 
-    def __init__(self, config: SearchConfig, budget: Budget) -> None:
+    def __init__(self, config: SearchConfig, budgets: Iterable[Budget]) -> None:
         super().__init__(
             population_size=config.population,
             sample_size=min(config.parents, config.population),
@@ -58,24 +62,25 @@ class BudgetedEvolution(RegularizedEvolution):  # type: ignore[misc]
             crossover=config.crossover > 0,
             seed=config.seed,
         )
-        self.config, self.budget = config, budget
+        self.config = config
         self._seen: set[str] = set()
         self._evaluated: list[_Evaluated] = []
         self._lock = threading.RLock()
-        self._variation = Variation(budget, config.mutation, self._random_state)
+        self._variations = tuple(Variation(one, config.mutation, self._random_state) for one in budgets)
 
     def random(self) -> Any:
         """A network drawn operator first, inside the budget by construction."""
-        return self._submit_new(self._variation.random)
+        return self._submit_new(lambda: self._variation.random())
 
     def new_individual(self) -> Any:
         """A child of the best: by crossover of two of them, or by mutation of one."""
         return self._submit_new(self._child)
 
-    def best_parents(self) -> list[Architecture]:
-        """The best evaluated networks, best first; equal accuracies in order of arrival."""
+    def best_parents(self, max_flops: float = math.inf) -> list[Architecture]:
+        """The best evaluated networks within a budget, best first; equal accuracies in order of arrival."""
         with self._lock:
-            ranked = sorted(self._evaluated, key=lambda one: (one.stopped, -one.accuracy))
+            within = (one for one in self._evaluated if one.flops <= max_flops)
+            ranked = sorted(within, key=lambda one: (one.stopped, -one.accuracy))
             return [one.architecture for one in ranked[: self.config.parents]]
 
     def restore_running(self, models: list[Any]) -> None:
@@ -103,7 +108,7 @@ class BudgetedEvolution(RegularizedEvolution):  # type: ignore[misc]
         """Take up a saved state. Running networks are not in it: see `restore_running`."""
         with self._lock:
             self._evaluated = [
-                _Evaluated(float(accuracy), Architecture.from_dict(data), stopped)
+                self._noted(float(accuracy), Architecture.from_dict(data), stopped)
                 for accuracy, data, stopped in state_dict["evaluated"]
             ]
             running = {Architecture.from_dict(data).hash for data in state_dict["running"]}
@@ -116,8 +121,18 @@ class BudgetedEvolution(RegularizedEvolution):  # type: ignore[misc]
             keys = np.array(keys, dtype=np.uint32)
             self._random_state.set_state((name, keys, position, has_gauss, gauss))
 
+    @property
+    def _variation(self) -> Variation:
+        """How the next candidate is made; its number decides, so that a resumed search keeps the turns."""
+        number: int = self._individual_counter
+        return self._variations[number % len(self._variations)]
+
+    def _noted(self, accuracy: float, architecture: Architecture, stopped: bool) -> _Evaluated:
+        flops = self._variations[0].budget.flops(architecture)  # every budget counts alike
+        return _Evaluated(accuracy, architecture, stopped, flops)
+
     def _child(self) -> Architecture:
-        parents = self.best_parents()
+        parents = self.best_parents(self._variation.budget.max_flops)
         if not parents:
             return self._variation.random()
         pick = self._random_state.randint
@@ -127,45 +142,40 @@ class BudgetedEvolution(RegularizedEvolution):  # type: ignore[misc]
         return self._variation.mutate(first)
 
     def _submit_new(self, make: Callable[[], Architecture]) -> Any:
-        """The first network of `make` that was never proposed before."""
+        """The first network of `make` that was never proposed; a budget without one is passed over."""
         with self._lock:
-            for attempt in range(_TRIES):
-                # A small neighbourhood can be used up; fresh blood is then better than stopping.
-                architecture = make() if attempt < _TRIES // 2 else self._variation.random()
-                if architecture.hash not in self._seen:
+            for _ in self._variations:
+                architecture = self._unseen(make)
+                self._individual_counter += 1
+                if architecture is not None:
                     self._seen.add(architecture.hash)
-                    self._individual_counter += 1
                     return self.model_space.freeze(architecture.to_sample())
             raise InputError(
                 f"search: found {len(self._seen)} networks within the budget and no further one, "
                 "allowed: a wider budget or fewer candidates"
             )
 
+    def _unseen(self, make: Callable[[], Architecture]) -> Architecture | None:
+        for attempt in range(_TRIES):
+            # A small neighbourhood can be used up; fresh blood is then better than stopping.
+            architecture = make() if attempt < _TRIES // 2 else self._variation.random()
+            if architecture.hash not in self._seen:
+                return architecture
+        return None
+
     def _training_end_callback(self, event: ModelEvent) -> None:
         """Note a finished network; one without a metric leaves no trace but in the set of the seen."""
         with self._lock:
             if event.model in self._running_models and event.model.metric is not None:
                 model = event.model
-                self._evaluated.append(_Evaluated(float(model.metric), model.architecture, model.stopped))
+                self._evaluated.append(self._noted(float(model.metric), model.architecture, model.stopped))
             super()._training_end_callback(event)
-
-
-def check_budget(config: SearchConfig, table: SpaceTable, cost: CostModel) -> Budget:
-    """The budget of a search, refused before anything starts if no network can meet it.
-
-    Args:
-        cost: cost of a network at the experiment's image size and number of classes.
-
-    Raises:
-        InputError: with the reachable range.
-    """
-    return Budget.of(table, cost, config.min_flops, config.max_flops)
 
 
 def build(config: SearchConfig, table: SpaceTable, cost: CostModel) -> BudgetedEvolution:
     """The strategy of an experiment.
 
     Raises:
-        InputError: the budget is outside the reachable range.
+        InputError: a budget is outside the reachable range.
     """
-    return BudgetedEvolution(config, check_budget(config, table, cost))
+    return BudgetedEvolution(config, budgets_of(table, cost, config))

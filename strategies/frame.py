@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from strategies.shared import Leaf, Shared
 from strategies.sharing import Sharing
 from strategies.slicing import Cut, block_cuts, cut_out, cut_view, stored_name
-from trionet_nni.architecture import Block
+from trionet_nni.architecture import Bottleneck
 from trionet_nni.flops import Place
 from trionet_nni.network import ResidualBlock
 from trionet_nni.ops.attention_dropout import DropsAttention
@@ -31,7 +31,12 @@ class Frame:
     """
 
     def __init__(
-        self, block: Block, at: Place, sharing: Sharing, stored: nn.Module, shared: Callable[[str], Shared]
+        self,
+        block: Bottleneck,
+        at: Place,
+        sharing: Sharing,
+        stored: nn.Module,
+        shared: Callable[[str], Shared],
     ) -> None:
         with torch.device("meta"):
             self.static = ResidualBlock(block, at)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from strategies.sharing import Sharing
-from trionet_nni.architecture import Architecture, Axial, Block, Conv, block_widths
+from trionet_nni.architecture import Architecture, Axial, Basic, Bottleneck, Conv, block_widths
 from trionet_nni.flops import Place, place
 from trionet_nni.table import OperatorChoices
 
@@ -85,7 +85,7 @@ Cut = tuple[Axis, ...]  # one axis a dimension; dimensions without one are taken
 BN_TENSORS = ("weight", "bias", "running_mean", "running_var")
 
 
-def stored_block(choices: OperatorChoices) -> Block:
+def stored_block(choices: OperatorChoices) -> Bottleneck:
     """The candidate whose tensors hold those of all others: largest everywhere, but with the fewest heads.
 
     Few heads mean wide heads, and a position table as long as a head is wide.
@@ -96,7 +96,7 @@ def stored_block(choices: OperatorChoices) -> Block:
     return replace(largest, heads=choices.smallest.heads)  # type: ignore[union-attr]
 
 
-def block_cuts(block: Block, at: Place, sharing: Sharing) -> dict[str, Cut]:
+def block_cuts(block: Bottleneck, at: Place, sharing: Sharing) -> dict[str, Cut]:
     """For every tensor that a static block shares in part: its cut of the stored tensor.
 
     Keys are names in `ResidualBlock.state_dict()`; what is not named is shared whole.
@@ -111,7 +111,9 @@ def block_cuts(block: Block, at: Place, sharing: Sharing) -> dict[str, Cut]:
     return cuts
 
 
-def _operator_cuts(block: Block, at: Place, sharing: Sharing, inner: Prefix) -> tuple[dict[str, Cut], Axis]:
+def _operator_cuts(
+    block: Bottleneck, at: Place, sharing: Sharing, inner: Prefix
+) -> tuple[dict[str, Cut], Axis]:
     """Cuts inside the operator, and the axis of the channels that leave it."""
     if isinstance(block, Conv):
         kernel = Centre(block.kernel)
@@ -190,6 +192,7 @@ def subnetwork_state(
     }
     for stage, blocks in enumerate(architecture.stages):
         for number, block in enumerate(blocks):
+            assert not isinstance(block, Basic)  # no space offers it
             at = place(architecture.skeleton, stage, number, image_size)
             cuts = block_cuts(block, at, sharing)
             source = f"stages.{stage}.blocks.{number}."

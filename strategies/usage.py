@@ -15,7 +15,7 @@ from strategies.elastic import elastic_blocks
 from strategies.reduce import averaged
 from strategies.regions import WHOLE, Region
 from strategies.slicing import cut_view
-from trionet_nni.architecture import Architecture
+from trionet_nni.architecture import Architecture, Basic
 
 
 class Usage:
@@ -49,6 +49,7 @@ class Usage:
     def _parts(self, architecture: Architecture) -> Iterator[tuple[Tensor, Tensor]]:
         """(gradient, weight) of everything that a sub-network uses, as views."""
         for label, block in architecture.blocks():
+            assert not isinstance(block, Basic)  # no space offers it
             for shared, cut in self._blocks[label].parts(block):
                 if (gradient := shared.parameter.grad) is not None:
                     yield cut_view(gradient, cut), cut_view(shared.parameter, cut)

@@ -12,6 +12,7 @@ from trionet_nni.architecture import Architecture, Block
 from trionet_nni.budget import Budget, Position
 
 T = TypeVar("T")
+_TRIES = 200
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,13 @@ class Variation:
         Active genes are the depths, and in every block that exists its operator and that operator's
         options. A changed operator comes with new options; a deeper stage with new blocks.
         """
-        while True:
+        for _ in range(_TRIES):
             depths = self._mutated_depths(parent)
             fixed = {at: self._mutated_block(block) for at, block in _blocks(parent)}
             child = self._complete(depths, fixed)
             if child != parent:
                 return child
+        return self.random()  # the budget may hold this one network
 
     def crossover(self, first: Architecture, second: Architecture) -> Architecture:
         """Depths stage by stage and blocks one by one from either parent."""

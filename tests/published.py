@@ -1,7 +1,8 @@
-"""Tiny trees in the true formats of the published data sets, with real image files."""
+"""Tiny trees in the true formats of the published data sets, with real image files, all different."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 from scipy.io import savemat
 
 SIZE = 40  # pixels
+Draw = Callable[[Path, int], None]  # writes picture number so-and-so of a data set
 
 
 def picture(path: Path, number: int) -> None:
@@ -23,23 +25,23 @@ def lines(path: Path, *texts: str) -> None:
     path.write_text("".join(f"{text}\n" for text in texts))
 
 
-def stanford_cars(root: Path, classes: int, images: int) -> None:
+def stanford_cars(root: Path, classes: int, images: int, draw: Draw = picture) -> None:
     base = root / "stanford_cars"
     (base / "devkit").mkdir(parents=True)
     names = np.array([f"Car {number}" for number in range(classes)], dtype=object)
     savemat(base / "devkit" / "cars_meta.mat", {"class_names": names})
-    for part, file in (
-        ("cars_train", base / "devkit" / "cars_train_annos.mat"),
-        ("cars_test", base / "cars_test_annos_withlabels.mat"),
+    for part, file, start in (
+        ("cars_train", base / "devkit" / "cars_train_annos.mat", 0),
+        ("cars_test", base / "cars_test_annos_withlabels.mat", classes * images),
     ):
         rows = np.zeros(classes * images, dtype=[("fname", object), ("class", np.uint8)])
         for number in range(len(rows)):
             rows[number] = (f"{number:05}.jpg", number % classes + 1)
-            picture(base / part / f"{number:05}.jpg", number)
+            draw(base / part / f"{number:05}.jpg", start + number)
         savemat(file, {"annotations": rows})
 
 
-def fgvc_aircraft(root: Path, classes: int, images: int) -> None:
+def fgvc_aircraft(root: Path, classes: int, images: int, draw: Draw = picture) -> None:
     data = root / "fgvc-aircraft-2013b" / "data"
     lines(data / "variants.txt", *(f"737-{number}00" for number in range(classes)))
     for part, start in (("trainval", 0), ("test", classes * images)):
@@ -49,14 +51,14 @@ def fgvc_aircraft(root: Path, classes: int, images: int) -> None:
             *(f"{number:07} 737-{number % classes}00" for number in numbers),
         )
         for number in numbers:
-            picture(data / "images" / f"{number:07}.jpg", number)
+            draw(data / "images" / f"{number:07}.jpg", number)
 
 
-def flowers_102(root: Path, classes: int, images: int) -> None:
+def flowers_102(root: Path, classes: int, images: int, draw: Draw = picture) -> None:
     base = root / "flowers-102"
     count = 3 * classes * images
     for number in range(1, count + 1):
-        picture(base / "jpg" / f"image_{number:05}.jpg", number)
+        draw(base / "jpg" / f"image_{number:05}.jpg", number)
     third = count // 3
     ids = np.arange(1, count + 1)
     savemat(base / "imagelabels.mat", {"labels": (ids - 1) % classes + 1})
@@ -66,24 +68,24 @@ def flowers_102(root: Path, classes: int, images: int) -> None:
     )
 
 
-def caltech_101(root: Path, classes: int, images: int) -> None:
+def caltech_101(root: Path, classes: int, images: int, draw: Draw = picture) -> None:
     base = root / "caltech101" / "101_ObjectCategories"
-    for name in ("BACKGROUND_Google", *(f"animal_{number}" for number in range(classes))):
+    for place, name in enumerate(("BACKGROUND_Google", *(f"animal_{number}" for number in range(classes)))):
         for number in range(2 * images):
-            picture(base / name / f"image_{number + 1:04}.jpg", number)
+            draw(base / name / f"image_{number + 1:04}.jpg", 2 * images * place + number)
 
 
-def cub_2010(root: Path, classes: int, images: int) -> None:
+def cub_2010(root: Path, classes: int, images: int, draw: Draw = picture) -> None:
     names = [f"{number + 1:03}.Bird_{number}" for number in range(classes)]
     lines(root / "lists" / "classes.txt", *names)
     for part, start in (("train", 0), ("test", images)):
         files = [f"{name}/bird_{start + n:04}.jpg" for name in names for n in range(images)]
         lines(root / "lists" / f"{part}.txt", *files)
         for number, file in enumerate(files):
-            picture(root / "images" / file, number)
+            draw(root / "images" / file, classes * start + number)
 
 
-def cub_2011(root: Path, classes: int, images: int) -> None:
+def cub_2011(root: Path, classes: int, images: int, draw: Draw = picture) -> None:
     base = root / "CUB_200_2011"
     names = [f"{number + 1:03}.Bird_{number}" for number in range(classes)]
     files = [f"{name}/bird_{number:04}.jpg" for name in names for number in range(2 * images)]
@@ -93,7 +95,7 @@ def cub_2011(root: Path, classes: int, images: int) -> None:
     lines(base / "image_class_labels.txt", *labels)
     lines(base / "train_test_split.txt", *(f"{n} {n % 2}" for n in range(1, len(files) + 1)))
     for number, file in enumerate(files):
-        picture(base / "images" / file, number)
+        draw(base / "images" / file, number)
 
 
 WRITERS = {

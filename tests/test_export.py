@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from functools import cache
 from pathlib import Path
@@ -17,13 +18,17 @@ from tiny_experiment import CANDIDATES, finished, project
 
 from strategies.one_shot import TrioNetOneShot, build_supernet
 from trionet_nni.architecture import Architecture
+from trionet_nni.budget import budget_name
 from trionet_nni.card import read_card
-from trionet_nni.config import load_experiment, read_yaml
+from trionet_nni.cli import main
+from trionet_nni.config import SearchConfig, load_experiment, read_yaml
 from trionet_nni.errors import InputError
 from trionet_nni.export import ExportedRow, experiment_folder, export, leftover, print_exported
+from trionet_nni.export_config import read_config
 from trionet_nni.flops import architecture_cost
 from trionet_nni.loading import load
 from trionet_nni.plugins import load_table
+from trionet_nni.report.pareto import pareto
 from trionet_nni.results import ResultsStore
 from trionet_nni.training.evaluate import accuracy
 from trionet_nni.training.recalibrate import recalibrate
@@ -157,6 +162,61 @@ def test_an_experiment_without_results_is_refused(tmp_path: Path) -> None:
     (copy / "trionet" / "project.json").write_text("{")
     with pytest.raises(InputError, match=r"project\.json: found no readable JSON"):
         export(copy, 1, tmp_path)
+
+
+def under(budgets: tuple[float, ...], folder: Path) -> Path:
+    """The finished experiment, as if it had been run under these budgets."""
+    copy = folder / "tiny0002"
+    shutil.copytree(finished().root, copy)
+    file = copy / "trionet" / "project.json"
+    search = SearchConfig.model_validate({"budgets": budgets}).model_dump(mode="json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "search": search}))
+    return copy
+
+
+def test_each_budget_has_a_folder_with_its_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+    store, out = ResultsStore(finished().evaluations), tmp_path / "out"
+    low = float(min(result.flops for result in store.all()))
+    experiment, name = under((1e3, low, 1e9), tmp_path), budget_name(low)
+    for stale in ("7", "5M/1", "1B/3", "notes/1"):
+        (out / stale).mkdir(parents=True)
+    assert main(["export", str(experiment), "--top", "2", "-o", str(out)]) == 0
+    said = capsys.readouterr().out
+    expected = {
+        f"{budget}/{rank}": result.architecture
+        for budget, limit in ((name, low), ("1B", 1e9))
+        for rank, result in enumerate(store.top(2, limit), 1)
+    }
+    assert len(expected) == 3  # one network within the smaller, two of three within the larger
+    for place, architecture in expected.items():
+        assert Architecture.load(out / place / "architecture.json") == architecture
+        assert load(out / place).architecture == architecture
+        assert read_card(out / place).origin["budget"] == f"{place.split('/')[0]} FLOPs"
+        cache = out / place / read_config(out / place / "retrain.yml").cache
+        assert cache.resolve() == (out / ".cache").resolve()  # one for all
+    winners = [out / name / "1", out / "1B" / "1"]
+    assert re.findall(r"bash (\S+)", said) == [str(folder / "retrain.sh") for folder in winners]
+    stale_ones = " ".join(str(out / stale) for stale in ("7", "1B/3", "5M/1"))
+    assert f"left as they were: {stale_ones}\n" in said
+    assert f"No result within {budget_name(1e3)} yet" in said
+    front = said.split("Exported networks")[0]
+    for row in pareto(experiment):
+        (line,) = [line for line in front.splitlines() if f"{row.evaluation.flops / 1e9:.4f}" in line]
+        assert budget_name(row.budget or 0) in line
+        if row.best_of:
+            assert str(out / budget_name(row.best_of[0]) / "1") in line
+
+
+def test_one_budget_has_the_folders_of_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert main(["export", str(under((1e9,), tmp_path)), "--top", "1", "-o", str(out)]) == 0
+    assert [path.name for path in out.iterdir()] == ["1"]
+    assert "Accuracy against cost" not in capsys.readouterr().out
+    assert "budget" not in read_card(out / "1").origin
+    assert read_config(out / "1" / "retrain.yml").cache == "../.cache"
 
 
 def test_shipped_experiments_are_read() -> None:

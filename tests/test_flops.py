@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from spaces import small, trionet
 from trionet_nni.architecture import Architecture
-from trionet_nni.baselines import BASELINES, baseline, resnet18_cost
+from trionet_nni.baselines import BASELINES, baseline
 from trionet_nni.flops import CostModel
 from trionet_nni.network import TrioNet
 
@@ -35,6 +35,7 @@ def test_the_formula_is_what_torch_counts(table, size, count):
 @pytest.mark.parametrize(
     ("name", "params", "flops"),
     [
+        ("resnet-18", 11_689_512, 3.628e9),
         ("resnet-26", 13.697e6, 4.685e9),
         ("resnet-38", 19.627e6, 6.431e9),
         ("resnet-50", 25.557e6, 8.178e9),
@@ -52,16 +53,10 @@ def test_baselines_come_out_as_derived_from_the_paper(name, params, flops):
     assert (cost.params, cost.flops) == counted(BASELINES[name], 224, 1000)
 
 
-def test_resnet18_is_torchvisions():
-    from torchvision.models import resnet18
-
-    with torch.device("meta"):
-        network, images = resnet18().eval(), torch.empty(1, 3, 224, 224)
-    with FlopCounterMode(display=False) as counter:
-        network(images)
-    cost = resnet18_cost(224, 1000, 3)
-    assert cost.params == sum(p.numel() for p in network.parameters())
-    assert cost.flops == counter.get_total_flops()
+@pytest.mark.parametrize(("size", "classes"), [(224, 196), (75, 10), (32, 2)])
+def test_resnet_18_costs_what_torch_counts_at_any_size(size, classes):
+    cost = CostModel(classes, 3, size)(BASELINES["resnet-18"])
+    assert (cost.params, cost.flops) == counted(BASELINES["resnet-18"], size, classes)
 
 
 def test_axial_26_and_38_are_members_of_the_space():

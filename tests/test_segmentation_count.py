@@ -30,7 +30,7 @@ def head_macs(inputs: int, width: int, classes: int, positions: int) -> int:
     return branches + positions * (9 * 5 * width * width + width * classes)
 
 
-@pytest.mark.parametrize("name", ["resnet-26", "local-26", "axial-38"])
+@pytest.mark.parametrize("name", ["resnet-18", "resnet-26", "local-26", "axial-38"])
 def test_the_closed_form_of_the_backbone_and_a_head_by_hand_give_the_same(name):
     size, classes = 320, 7
     model = CostModel(classes, 3, size)
@@ -50,7 +50,7 @@ def test_a_deep_stem_costs_what_its_three_convolutions_cost(capsys):
 def test_mistakes_are_one_line(capsys):
     for arguments, message in (
         (["axial-26", "--stem", "deep"], "--stem: found deep without --task"),
-        (["resnet-18", "--task", "semantic"], "resnet-18: found no such file"),
+        (["resnet-19", "--task", "semantic"], "resnet-19: found no such file"),
         (["axial-26", "--task", "semantic", "--size", "0"], "--size: found 0"),
     ):
         assert main(["count", *arguments]) == 2

@@ -57,10 +57,20 @@ class Axial:
     heads: int
 
 
-Block = Conv | Local | Axial
-BLOCKS: dict[str, type[Conv] | type[Local] | type[Axial]] = {
-    kind.operator: kind for kind in (Conv, Local, Axial)
-}
+@dataclass(frozen=True)
+class Basic:
+    """ResNet-18's block (He et al. 2016): two 3 × 3 convolutions at the output width, nothing to choose.
+
+    No search space has it: only the skeleton of ResNet-18 takes it, and that one takes nothing else.
+    """
+
+    operator: ClassVar[str] = "basic"
+
+
+Bottleneck = Conv | Local | Axial  # what search spaces are made of
+Block = Bottleneck | Basic
+BOTTLENECKS: dict[str, type[Bottleneck]] = {kind.operator: kind for kind in (Conv, Local, Axial)}
+BLOCKS: dict[str, type[Block]] = {**BOTTLENECKS, Basic.operator: Basic}
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,8 @@ class Widths:
 
 def block_widths(block: Block, output_width: int) -> Widths:
     """Channels of a block's operator for a given output width of the block."""
+    if isinstance(block, Basic):
+        return Widths(output_width, 0, output_width)
     inner = round(block.expansion * output_width)
     if isinstance(block, Conv):
         return Widths(inner, 0, inner)
@@ -263,7 +275,7 @@ def _read_block(where: str, data: object) -> Block:
     return kind(**options)  # type: ignore[arg-type]
 
 
-def _block_kind(where: str, operator: object) -> type[Conv] | type[Local] | type[Axial]:
+def _block_kind(where: str, operator: object) -> type[Block]:
     if not isinstance(operator, str) or operator not in BLOCKS:
         raise InputError(f"{where}.operator: found {shown(operator)}, allowed: {', '.join(BLOCKS)}")
     return BLOCKS[operator]
@@ -301,10 +313,16 @@ def _check_stage(index: int, stage: tuple[Block, ...], frame: Skeleton) -> None:
             f"stages[{index}]: found {len(stage)} blocks, allowed: 1 to {frame.max_depths[index]}"
         )
     for number, block in enumerate(stage):
-        _check_block(f"stages[{index}][{number}]", block, frame.widths[index])
+        where = f"stages[{index}][{number}]"
+        if block.operator not in frame.operators:
+            allowed = f"{', '.join(frame.operators)} in the space {frame.name!r}"
+            raise InputError(f"{where}.operator: found {block.operator!r}, allowed: {allowed}")
+        _check_block(where, block, frame.widths[index])
 
 
 def _check_block(where: str, block: Block, output_width: int) -> None:
+    if isinstance(block, Basic):
+        return
     exact = block.expansion * output_width
     if exact < 1 or exact != int(exact):
         raise InputError(

@@ -15,6 +15,7 @@ from itertools import product
 from numpy.random import RandomState
 
 from trionet_nni.architecture import Architecture, Block
+from trionet_nni.config import SearchConfig
 from trionet_nni.errors import InputError
 from trionet_nni.flops import CostModel
 from trionet_nni.table import SpaceTable
@@ -45,13 +46,17 @@ class Budget:
         cost: CostModel,
         min_flops: float,
         max_flops: float,
+        field: str = "max_flops",
     ) -> Budget:
         """Tabulate a space, and check that the range can be met.
+
+        Args:
+            field: what the limit is called in an experiment file's `search`.
 
         Raises:
             InputError: it cannot; the message has the reachable range.
         """
-        blocks = {
+        blocks: dict[Position, dict[Block, int]] = {
             at: {block: cost.block(table.space, *at, block).flops for block in table.blocks}
             for at in table.positions()
         }
@@ -59,15 +64,15 @@ class Budget:
         low, high = budget.reachable
         if min_flops > max_flops:
             raise InputError(
-                f"search.min_flops: found {min_flops:.4g}, allowed: up to max_flops {max_flops:.4g}"
+                f"search.min_flops: found {min_flops:.4g}, allowed: up to {field} {max_flops:.4g}"
             )
-        for field, value, inside in (
-            ("max_flops", max_flops, max_flops >= low),
+        for name, value, inside in (
+            (field, max_flops, max_flops >= low),
             ("min_flops", min_flops, min_flops <= high),
         ):
             if not inside:
                 raise InputError(
-                    f"search.{field}: found {value:.4g}, allowed: {low:.4g} to {high:.4g} FLOPs, "
+                    f"search.{name}: found {value:.4g}, allowed: {low:.4g} to {high:.4g} FLOPs, "
                     f"the reachable range of {table.space!r}"
                 )
         return budget
@@ -153,6 +158,27 @@ class Budget:
     def _range(self, depths: tuple[int, ...]) -> tuple[int, int]:
         costs = [self.blocks[at].values() for at in _positions(depths)]
         return self.base + sum(map(min, costs)), self.base + sum(map(max, costs))
+
+
+def budgets_of(table: SpaceTable, cost: CostModel, search: SearchConfig) -> tuple[Budget, ...]:
+    """The budgets of a search, ascending, refused before anything starts if no network can meet one.
+
+    Args:
+        cost: cost of a network at the experiment's image size and number of classes.
+
+    Raises:
+        InputError: with the reachable range.
+    """
+    low, field = search.min_flops, search.limits_field
+    return tuple(Budget.of(table, cost, low, limit, field) for limit in search.limits)
+
+
+def budget_name(limit: float) -> str:
+    """A budget as tables and folders call it, e.g. "4.7B" or "20M"; the paper writes FLOPs so."""
+    for unit, size in (("B", 1e9), ("M", 1e6)):
+        if limit >= size:
+            return f"{limit / size:.12g}{unit}"
+    return f"{limit / 1e3:.12g}k"
 
 
 def _positions(depths: tuple[int, ...]) -> Iterator[Position]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from trionet_nni import __version__
 from trionet_nni.errors import InputError
+from trionet_nni.plan.commands import add_plan
 from trionet_nni.reproduce.commands import add_fidelity, add_reproduce
 from trionet_nni.segmentation.commands import add_segment
 
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_space,
         _add_count,
         _add_verify,
+        add_plan,
         add_reproduce,
         add_fidelity,
         add_segment,
@@ -95,8 +97,11 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def _export(options: argparse.Namespace) -> int:
     from trionet_nni.export import export, print_exported
+    from trionet_nni.report.pareto import print_common_front
 
-    print_exported(export(options.experiment, options.top, options.out), options.out)
+    rows = export(options.experiment, options.top, options.out)
+    print_common_front(options.experiment, rows)
+    print_exported(rows, options.out)
     return 0
 
 

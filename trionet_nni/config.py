@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from trionet_nni.errors import InputError
 from trionet_nni.section import Section as _Section
@@ -119,20 +119,72 @@ class HalvingConfig(_Section):
     recent: int = Field(50, ge=1)  # with how many of the latest a candidate is compared
 
 
+_Flops = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
 class SearchConfig(_Section):
-    """Evolution under a hard FLOPs budget (NUMBERS.md, "evolution")."""
+    """Evolution under one or several hard FLOPs budgets (NUMBERS.md, "evolution").
+
+    One budget is `max_flops`; several are `budgets`, and `max_flops` is then the largest of them.
+    FLOPs are those of one image, 2 × multiply-accumulates.
+    """
 
     strategy: str = "strategies.evolution"  # module with build()
-    max_flops: float = Field(gt=0)  # hard limit, FLOPs of one image (2 × multiply-accumulates)
+    # Several budgets served by one search, ascending: each is a hard limit with a winner of its own
+    budgets: tuple[_Flops, ...] | None = Field(None, min_length=1)
+    max_flops: float = Field(gt=0)  # hard limit of every candidate; left out where there are budgets
     min_flops: float = Field(0, ge=0)
-    population: int = Field(50, ge=2)  # random candidates at the start
-    parents: int = Field(10, ge=1)  # best candidates that may have children
+    population: int = Field(50, ge=2)  # random candidates at the start, in all: spread over the budgets
+    parents: int = Field(10, ge=1)  # best candidates within a budget, which may have children
     mutation: float = Field(0.1, gt=0, le=1)  # chance of each active gene
     crossover: float = Field(0.5, ge=0, le=1)  # share of children made by crossover
     retries: int = Field(2, ge=0)  # of a candidate whose trial failed
     warm: bool = True  # evaluators stay between candidates; false: each trial loads everything itself
     halving: HalvingConfig | None = None  # {}: candidates that fall behind are measured on fewer images
     seed: Seed = 0
+
+    @property
+    def limits(self) -> tuple[float, ...]:
+        """Every budget in FLOPs, ascending; `max_flops` alone where that is all there is."""
+        return self.budgets or (self.max_flops,)
+
+    @property
+    def limits_field(self) -> str:
+        """What the budgets are called in the experiment file."""
+        return "budgets" if self.budgets else "max_flops"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _largest_is_hard_limit(cls, data: Any) -> Any:
+        """Whoever asks for the hard limit finds it in one place, however the budgets were written."""
+        if isinstance(data, dict) and isinstance(data.get("budgets"), list | tuple) and data["budgets"]:
+            return {"max_flops": data["budgets"][-1], **data}
+        return data
+
+    @field_validator("budgets")
+    @classmethod
+    def _ascending(cls, budgets: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if budgets is not None and list(budgets) != sorted(set(budgets)):
+            raise ValueError("budgets in ascending order, each once")
+        return budgets
+
+    @field_validator("max_flops")
+    @classmethod
+    def _one_way_to_say_it(cls, max_flops: float, info: ValidationInfo) -> float:
+        budgets = info.data.get("budgets")
+        if budgets and max_flops != budgets[-1]:
+            raise ValueError(f"left out, or the largest of the budgets, {budgets[-1]:.4g}")
+        return max_flops
+
+    @field_validator("halving")
+    @classmethod
+    def _one_budget_to_fall_behind(
+        cls, halving: HalvingConfig | None, info: ValidationInfo
+    ) -> HalvingConfig | None:
+        # Cheap networks would be compared with dear ones, and stopped for being cheap.
+        if halving is not None and len(info.data.get("budgets") or ()) > 1:
+            raise ValueError("with one budget only")
+        return halving
 
 
 class ProjectConfig(_Section):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,28 +11,41 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from trionet_nni.atomic import write_tensors
-from trionet_nni.card import Measured, make_card, write_card
+from trionet_nni.budget import budget_name
+from trionet_nni.card import Measured
 from trionet_nni.config import ProjectConfig, parse_project
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.errors import InputError
-from trionet_nni.evaluation import WEIGHTS, subnetwork
+from trionet_nni.evaluation import WEIGHTS
 from trionet_nni.export_config import retrain_config
-from trionet_nni.export_files import write_folder
+from trionet_nni.export_network import write_network
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.preflight import use_code
-from trionet_nni.results import Evaluation, ResultsStore
+from trionet_nni.results import Evaluation, ResultsStore, ranked
 from trionet_nni.text_file import read_json
-from trionet_nni.training.recalibrate import recalibrate
+
+_BUDGET = re.compile(r"\d+(\.\d+)?[BMk]")  # names of `budget_name`
 
 
 @dataclass(frozen=True)
 class ExportedRow:
-    """One exported network: its rank from 1, its folder and its evaluation in the search."""
+    """One exported network.
+
+    Attributes:
+        rank: from 1, the most accurate.
+        evaluation: in the search.
+        limit: the budget it is ranked within, FLOPs; None where the search had only one.
+    """
 
     rank: int
     folder: Path
     evaluation: Evaluation
+    limit: float | None = None
+
+    @property
+    def place(self) -> Path:
+        """The folder as seen from the export's: `1`, or `4.7B/1`."""
+        return _place(self.rank, self.limit)
 
 
 @dataclass(frozen=True)
@@ -44,6 +59,9 @@ class _Experiment:
 def export(experiment: str | Path, top: int, out: Path) -> list[ExportedRow]:
     """Write the `top` most accurate networks of an experiment to `out/1`, `out/2` …
 
+    Of a search under several budgets, the `top` within each: `out/2B/1` … `out/4.7B/1` … A network that
+    is among the best of several budgets is written for each of them.
+
     Each folder holds `architecture.json`, `weights.safetensors` (cut out of the supernet, BN statistics
     of the recalibration split), `retrain.yml`, `retrain.sh`, `card.md` and `card.json`.
 
@@ -56,41 +74,46 @@ def export(experiment: str | Path, top: int, out: Path) -> list[ExportedRow]:
     if top < 1:
         raise InputError(f"export: --top: found {top}, allowed: 1 or more")
     found = _open(experiment_folder(experiment))
-    best = found.results.top(top)
-    if not best:
+    rows = _rows(found, top, out)
+    if not rows:
         raise InputError(f"{found.files.evaluations}: found no evaluation, allowed: a search with results")
     splits = load_splits(found.config.data, found.files.cache)
-    rows = [ExportedRow(rank, out / str(rank), result) for rank, result in enumerate(best, 1)]
     for row in rows:
         _write(row, found, splits)
     return rows
 
 
+def _rows(experiment: _Experiment, top: int, out: Path) -> list[ExportedRow]:
+    results, limits = experiment.results.whole(), experiment.config.search.limits
+    named: tuple[float | None, ...] = limits if len(limits) > 1 else (None,)
+    return [
+        ExportedRow(rank, out / _place(rank, limit), result, limit)
+        for limit in named
+        for rank, result in enumerate(ranked(results, limit or math.inf)[:top], 1)
+    ]
+
+
+def _place(rank: int, limit: float | None) -> Path:
+    return Path(str(rank)) if limit is None else Path(budget_name(limit), str(rank))
+
+
 def _write(row: ExportedRow, experiment: _Experiment, splits: Splits) -> None:
-    architecture, config = row.evaluation.architecture, experiment.config
-    network = subnetwork(config, experiment.supernet, architecture, splits)
-    recalibrate(network, splits.recalibration)
-    write_folder(row.folder, architecture, retrain_config(config))
-    metadata = {"architecture": architecture.to_json()}
-    write_tensors(row.folder / "weights.safetensors", network.state_dict(), metadata)
-    card = make_card(
-        f"{architecture.space} {architecture.hash[:8]}",
-        architecture,
+    result, config = row.evaluation, experiment.config
+    cache = str(Path(*[".."] * len(row.place.parts), ".cache"))  # one of all networks of an export
+    write_network(
+        row.folder,
+        result.architecture,
+        config,
+        retrain_config(config).model_copy(update={"cache": cache}),
+        experiment.supernet,
         splits,
-        seeds={
-            "data": config.data.seed,
-            "supernet": config.supernet.recipe.seed,
-            "search": config.search.seed,
-        },
         origin={
             "experiment": experiment.files.root.name,
             "rank": str(row.rank),
-            "space": config.space,
-            "supernet": config.supernet_hash(),
+            **({} if row.limit is None else {"budget": f"{budget_name(row.limit)} FLOPs"}),
         },
-        measured=Measured(accuracy=row.evaluation.accuracy, images=row.evaluation.images, split="search"),
+        measured=Measured(accuracy=result.accuracy, images=result.images, split="search"),
     )
-    write_card(row.folder, card, architecture)
 
 
 def print_exported(rows: list[ExportedRow], out: Path) -> None:
@@ -101,6 +124,8 @@ def print_exported(rows: list[ExportedRow], out: Path) -> None:
     for row in rows:
         result = row.evaluation
         numbers = (f"{result.accuracy:.4f}", f"{result.flops / 1e9:.4f}", f"{result.params / 1e6:.3f}")
+        if row.rank == 1:  # the best within the next budget
+            table.add_section()
         table.add_row(str(row.folder), *numbers, result.architecture.operators)
     console = Console()
     console.print(table)
@@ -110,15 +135,29 @@ def print_exported(rows: list[ExportedRow], out: Path) -> None:
     if left:
         names = " ".join(map(str, left))
         console.print(f"Of an earlier export, left as they were: {names}", soft_wrap=True)
-    console.print(f"Next: bash {out / '1' / 'retrain.sh'}", soft_wrap=True, highlight=False)
+    for number, row in enumerate(row for row in rows if row.rank == 1):
+        script = out / row.place / "retrain.sh"
+        console.print(f"{'      ' if number else 'Next: '}bash {script}", soft_wrap=True, highlight=False)
 
 
 def leftover(rows: list[ExportedRow], out: Path) -> list[Path]:
-    """Folders `out/N` beyond the last rank: an earlier export wrote more networks."""
-    if not out.is_dir():
-        return []
-    ranks = (int(path.name) for path in out.iterdir() if path.is_dir() and path.name.isdecimal())
-    return [out / str(rank) for rank in sorted(ranks) if rank > len(rows)]
+    """Folders `out/N` and `out/BUDGET/N` that are none of these: an earlier export wrote others."""
+    written = {out / row.place for row in rows}
+    budgets = (path for path in _folders(out) if _BUDGET.fullmatch(path.name))
+    found = [
+        path
+        for parent in (out, *sorted(budgets))
+        for path in sorted((path for path in _folders(parent) if path.name.isdecimal()), key=_number)
+    ]
+    return [path for path in found if path not in written]
+
+
+def _folders(parent: Path) -> list[Path]:
+    return [path for path in parent.iterdir() if path.is_dir()] if parent.is_dir() else []
+
+
+def _number(path: Path) -> int:
+    return int(path.name)
 
 
 def experiment_folder(experiment: str | Path, home: Path | None = None) -> Path:

@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from trionet_nni.architecture import Architecture, Axial, Block, Conv, Local, block_widths
+from trionet_nni.architecture import (
+    Architecture,
+    Basic,
+    Block,
+    Bottleneck,
+    Conv,
+    Local,
+    block_widths,
+)
 from trionet_nni.skeleton import Skeleton, reduced, skeleton
 
 
@@ -65,17 +73,28 @@ def conv_cost(inputs: int, outputs: int, kernel: int, output_size: int) -> Cost:
 
 
 def block_cost(block: Block, at: Place) -> Cost:
-    """One residual block: 1×1 in, operator, 1×1 out, and the shortcut where it changes shape."""
-    widths = block_widths(block, at.output_width)
-    cost = conv_cost(at.input_width, widths.inner, 1, at.size)
-    cost += _operator_cost(block, at)
-    cost += conv_cost(widths.out, at.output_width, 1, at.output_size)
+    """One residual block: its branch, and the shortcut where the block changes the shape."""
+    cost = _basic_cost(at) if isinstance(block, Basic) else _bottleneck_cost(block, at)
     if at.stride != 1 or at.input_width != at.output_width:
         cost += conv_cost(at.input_width, at.output_width, 1, at.output_size)
     return cost
 
 
-def _operator_cost(block: Block, at: Place) -> Cost:
+def _basic_cost(at: Place) -> Cost:
+    """Two 3×3 convolutions, the first of which strides."""
+    first = conv_cost(at.input_width, at.output_width, 3, at.output_size)
+    return first + conv_cost(at.output_width, at.output_width, 3, at.output_size)
+
+
+def _bottleneck_cost(block: Bottleneck, at: Place) -> Cost:
+    """1×1 in, operator, 1×1 out."""
+    widths = block_widths(block, at.output_width)
+    cost = conv_cost(at.input_width, widths.inner, 1, at.size)
+    cost += _operator_cost(block, at)
+    return cost + conv_cost(widths.out, at.output_width, 1, at.output_size)
+
+
+def _operator_cost(block: Bottleneck, at: Place) -> Cost:
     widths = block_widths(block, at.output_width)
     if isinstance(block, Conv):
         return conv_cost(widths.inner, widths.inner, block.kernel, at.output_size)
@@ -93,7 +112,6 @@ def _operator_cost(block: Block, at: Place) -> Cost:
             )
             + batch_norm
         )
-    assert isinstance(block, Axial)
     table = 2 * at.size - 1
     height = _attention_cost(widths.inner, widths.qk, widths.v, block.heads, at.size**2, at.size, table)
     width = _attention_cost(widths.v, widths.qk, widths.v, block.heads, at.size**2, at.size, table)

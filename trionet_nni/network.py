@@ -10,34 +10,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trionet_nni.architecture import Architecture, Axial, Block, Conv, Local, block_widths
+from trionet_nni.architecture import (
+    Architecture,
+    Basic,
+    Block,
+    Bottleneck,
+    Conv,
+    Local,
+    block_widths,
+)
 from trionet_nni.flops import Place, place
 from trionet_nni.ops.axial_attention import AxialAttention
 from trionet_nni.ops.border import Border
 from trionet_nni.ops.conv import SpatialConv
 from trionet_nni.ops.local_attention import LocalAttention
+from trionet_nni.residual import BasicBlock, Residual, build_shortcut, pointwise
 from trionet_nni.skeleton import Skeleton
 
 
-def pointwise(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-    """A 1×1 convolution without bias."""
-    return nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False)
-
-
-class ResidualBlock(nn.Module):
+class ResidualBlock(Residual):
     """1×1 in, one spatial operator, 1×1 out, each with BN; ReLU; shortcut.
 
     Attention works at the input's resolution and is followed by a 2×2 average pool where the block
     strides; a convolution strides itself. γ of the last BN starts at 0 (appendix A).
-
-    Attributes:
-        survival: stochastic depth (Huang et al. 2016; Table 5): chance of an image in training mode to pass
-            through more than the shortcut; what passes is divided by it. See `set_survival`.
-
-    Shape: [B, input_width, H, W] → [B, output_width, ⌈H ÷ stride⌉, ⌈W ÷ stride⌉].
     """
 
-    def __init__(self, block: Block, at: Place, border: Border = "zero") -> None:
+    def __init__(self, block: Bottleneck, at: Place, border: Border = "zero") -> None:
         super().__init__()
         widths = block_widths(block, at.output_width)
         self.project_in = pointwise(at.input_width, widths.inner)
@@ -49,48 +47,38 @@ class ResidualBlock(nn.Module):
         self.bn_out = nn.BatchNorm2d(at.output_width)
         nn.init.zeros_(self.bn_out.weight)
         self.shortcut = build_shortcut(at)
-        self.survival = 1.0
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Residual forward pass."""
+    def branch(self, x: Tensor) -> Tensor:
+        """See `Residual.branch`."""
         out = F.relu(self.bn_in(self.project_in(x)))
         out = self.operator(out)
         if self.pools:
             out = F.avg_pool2d(out, 2, ceil_mode=True)
         out = F.relu(self.bn_operator(out))
-        out = self.bn_out(self.project_out(out))
-        if self.survival < 1:
-            from torchvision.ops import stochastic_depth  # a second, for those who use it
+        normalized: Tensor = self.bn_out(self.project_out(out))
+        return normalized
 
-            out = stochastic_depth(out, 1 - self.survival, "row", self.training)
-        return F.relu(out + self.shortcut(x))
+
+def build_block(block: Block, at: Place, border: Border = "zero") -> Residual:
+    """The residual block of a choice."""
+    return BasicBlock(at) if isinstance(block, Basic) else ResidualBlock(block, at, border)
 
 
 def set_survival(network: nn.Module, survival: float) -> None:
     """Set the survival probability of every residual block of a network."""
     for module in network.modules():
-        if isinstance(module, ResidualBlock):
+        if isinstance(module, Residual):
             module.survival = survival
 
 
-def build_operator(block: Block, at: Place, border: Border = "zero") -> nn.Module:
+def build_operator(block: Bottleneck, at: Place, border: Border = "zero") -> nn.Module:
     """The spatial operator of a block."""
     widths = block_widths(block, at.output_width)
     if isinstance(block, Conv):
         return SpatialConv(widths.inner, block.kernel, at.stride)
     if isinstance(block, Local):
         return LocalAttention(widths.inner, widths.qk, widths.v, block.heads, block.kernel, border)
-    assert isinstance(block, Axial)
     return AxialAttention(widths.inner, widths.qk, widths.v, block.heads, at.size)
-
-
-def build_shortcut(at: Place) -> nn.Module:
-    """Identity, or a strided 1×1 convolution with BN where the block changes the shape."""
-    if at.stride == 1 and at.input_width == at.output_width:
-        return nn.Identity()
-    return nn.Sequential(
-        pointwise(at.input_width, at.output_width, at.stride), nn.BatchNorm2d(at.output_width)
-    )
 
 
 def build_stem(frame: Skeleton, channels: int) -> nn.Sequential:
@@ -163,7 +151,7 @@ class TrioNet(nn.Module):
             *(
                 nn.Sequential(
                     *(
-                        ResidualBlock(block, place(frame, stage_index, index, size), border)
+                        build_block(block, place(frame, stage_index, index, size), border)
                         for index, block in enumerate(stage)
                     )
                 )

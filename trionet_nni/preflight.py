@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.config import ONE_SHOT, ProjectConfig
+from trionet_nni.budget import Budget, budgets_of
+from trionet_nni.config import ONE_SHOT, ProjectConfig, load_experiment
 from trionet_nni.errors import InputError
 from trionet_nni.flops import CostModel
 from trionet_nni.plugins import load_table
@@ -30,6 +31,46 @@ class Task:
     table: SpaceTable
     cost: CostModel
     images: int
+
+
+@dataclass(frozen=True)
+class Checked:
+    """An experiment in which nothing was found wrong.
+
+    Attributes:
+        config: with absolute paths.
+        working: experimentWorkingDirectory.
+        cards: GPUs that its trials can use on this machine; 0 where they ask for none.
+    """
+
+    config: ProjectConfig
+    working: Path
+    task: Task
+    budgets: tuple[Budget, ...]
+    cards: int
+
+
+def check_experiment(path: Path, settings: dict[str, Any]) -> Checked:
+    """Look at everything in an experiment file that can be wrong before anything starts.
+
+    Args:
+        settings: the whole file.
+
+    Raises:
+        InputError: the first thing that is wrong.
+    """
+    code = code_directory(path, settings)
+    use_code(code)
+    working = beside(path, settings.get("experimentWorkingDirectory"), Path.home() / "nni-experiments")
+    try:
+        config = with_absolute_paths(load_experiment(path), code)
+        cards = check_cards(settings)
+        task = prepare(config, working / "cache")
+        budgets = budgets_of(task.table, task.cost, config.search)
+    except InputError as error:
+        message = str(error)
+        raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None
+    return Checked(config, working, task, budgets, cards)
 
 
 def code_directory(path: Path, settings: dict[str, Any]) -> Path:
@@ -115,6 +156,31 @@ def prepare(config: ProjectConfig, cache: Path) -> Task:
 
     cost = CostModel(splits.classes, splits.channels, splits.image_size)
     return Task(table, cost, images)
+
+
+def check_cards(settings: dict[str, Any]) -> int:
+    """Refuse trials that ask for more cards than this machine has: NNI would wait for them for ever.
+
+    Args:
+        settings: a whole experiment file.
+
+    Returns:
+        How many cards the experiment's trials can use, 0 where they ask for none.
+
+    Raises:
+        InputError: there are too few.
+    """
+    wanted, service = settings.get("trialGpuNumber"), settings.get("trainingService")
+    if not isinstance(wanted, int) or wanted < 1:
+        return 0
+    if isinstance(service, dict) and service.get("platform") not in (None, "local"):
+        return wanted  # of other machines
+    import torch
+
+    there = torch.cuda.device_count()
+    if wanted > there:
+        raise InputError(f"trialGpuNumber: found {wanted}, allowed: up to the {there} GPUs of this machine")
+    return there
 
 
 def _check_module(field: str, name: str) -> None:

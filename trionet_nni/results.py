@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,14 +116,14 @@ class ResultsStore:
         """Results on all search images, in order of arrival: all, unless successive halving is on."""
         return [result for result in self.all() if not result.stopped]
 
-    def top(self, count: int) -> list[Evaluation]:
-        """The most accurate, best first; of equals the one with fewer FLOPs."""
-        return sorted(self.whole(), key=_rank)[:count]
+    def top(self, count: int, max_flops: float = math.inf) -> list[Evaluation]:
+        """The most accurate within a budget, best first; of equals the one with fewer FLOPs."""
+        return ranked(self.whole(), max_flops)[:count]
 
     def pareto(self) -> list[Evaluation]:
         """Results that no other one beats in accuracy and FLOPs together, cheapest first."""
         front: list[Evaluation] = []
-        for result in sorted(self.whole(), key=lambda item: (item.flops, -item.accuracy)):
+        for result in sorted(ranked(self.whole()), key=lambda item: item.flops):
             if not front or result.accuracy > front[-1].accuracy:
                 front.append(result)
         return front
@@ -157,6 +158,11 @@ class StoredRungs:
             if path not in self._read:
                 self._read[path] = _read(path).rungs
         return [self._read[path] for path in paths]
+
+
+def ranked(results: Iterable[Evaluation], max_flops: float = math.inf) -> list[Evaluation]:
+    """Results within a budget, the most accurate first; of equals the one with fewer FLOPs."""
+    return sorted((result for result in results if result.flops <= max_flops), key=_rank)
 
 
 def _rank(evaluation: Evaluation) -> tuple[float, int, str]:

@@ -8,14 +8,13 @@ from typing import Any
 
 from rich.console import Console
 
-from trionet_nni.budget import Budget
-from trionet_nni.config import ProjectConfig, load_experiment, read_yaml
+from trionet_nni.config import ProjectConfig, read_yaml
 from trionet_nni.errors import InputError
 from trionet_nni.nnictl import launch
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.screen import Screen
 from trionet_nni.nnictl.watch import Snapshot, Watch
-from trionet_nni.preflight import beside, code_directory, prepare, use_code, with_absolute_paths
+from trionet_nni.preflight import check_experiment
 
 _POLL_SECONDS = 1.0
 _SETTLED_SECONDS = 3.0  # a last trial that failed is tried again: NNI says DONE for a moment
@@ -85,19 +84,8 @@ def check(path: Path, settings: dict[str, Any]) -> int:
     Raises:
         InputError: the first thing that is wrong.
     """
-    code = code_directory(path, settings)
-    use_code(code)
-    try:
-        config = with_absolute_paths(load_experiment(path), code)
-        nni_default = Path.home() / "nni-experiments"
-        given = settings.get("experimentWorkingDirectory")
-        cache = beside(path, given, nni_default) / "cache"
-        task = prepare(config, cache)
-        Budget.of(task.table, task.cost, config.search.min_flops, config.search.max_flops)
-    except InputError as error:
-        message = str(error)
-        raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None
-    return _steps(config, task.images)
+    checked = check_experiment(path, settings)
+    return _steps(checked.config, checked.task.images)
 
 
 def _steps(config: ProjectConfig, images: int) -> int:
@@ -137,9 +125,12 @@ def _watch(
 
 def _export(console: Console, folder: ExperimentFolder, out: Path, top: int) -> int:
     from trionet_nni.export import export, print_exported
+    from trionet_nni.report.pareto import print_common_front
 
     try:
-        print_exported(export(folder.root, top, out), out)
+        rows = export(folder.root, top, out)
+        print_common_front(folder.root, rows)
+        print_exported(rows, out)
     except InputError as error:
         console.print(f"[red]{error}[/]", highlight=False)
         return 1

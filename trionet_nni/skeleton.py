@@ -30,6 +30,7 @@ class Skeleton:
         strides: stride of the first block of each stage.
         max_depths: blocks in each stage of the largest network.
         image_size: side in pixels of the square input it is meant for.
+        operators: of the blocks that it takes.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Skeleton:
     strides: tuple[int, ...]
     max_depths: tuple[int, ...]
     image_size: int
+    operators: tuple[str, ...] = ("conv", "local", "axial")
 
     def input_size(self, stage: int, block: int, image_size: int) -> int:
         """Side of the square map that enters a block, in pixels (stage and block count from 0)."""
@@ -75,6 +77,8 @@ SKELETONS: dict[str, Skeleton] = {
         Skeleton("resnet", _IMAGENET_STEM, (256, 512, 1024, 2048), (1, 2, 2, 2), (3, 4, 6, 3), 224),
         # Axial-50 has a deeper first two stages than the space allows.
         Skeleton("axial", _IMAGENET_STEM, (128, 256, 512, 1024), (1, 2, 2, 2), (3, 4, 6, 3), 224),
+        # ResNet-18 alone: blocks without a bottleneck, a quarter of ResNet-50's width.
+        Skeleton("resnet-18", _IMAGENET_STEM, (64, 128, 256, 512), (1, 2, 2, 2), (2,) * 4, 224, ("basic",)),
         # Images of 28 to 32 pixels: stride-1 stem, smaller widths and depths, the same blocks.
         Skeleton("trionet-small", Stem(3, 1, 32, True), (64, 128, 256), (1, 2, 2), (2, 2, 2), 32),
         # Replicas of the paper's experiments on two cores: attention sees maps of 16 × 16 and 8 × 8.

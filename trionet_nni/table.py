@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import product
 from math import prod
 
-from trionet_nni.architecture import BLOCKS, Architecture, Block
+from trionet_nni.architecture import BOTTLENECKS, Architecture, Bottleneck
 from trionet_nni.skeleton import Skeleton, skeleton
 
 
@@ -24,22 +24,22 @@ class OperatorChoices:
     options: tuple[tuple[str, tuple[float, ...]], ...]
 
     @cached_property
-    def blocks(self) -> tuple[Block, ...]:
+    def blocks(self) -> tuple[Bottleneck, ...]:
         """Every candidate of this operator, in the order of the table."""
         names = [name for name, _ in self.options]
-        kind = BLOCKS[self.operator]
+        kind = BOTTLENECKS[self.operator]
         combinations = product(*(candidates for _, candidates in self.options))
         return tuple(kind(**dict(zip(names, values, strict=True))) for values in combinations)  # type: ignore[arg-type]
 
     @property
-    def smallest(self) -> Block:
+    def smallest(self) -> Bottleneck:
         """The candidate with the smallest option in every row (the sandwich rule's smallest θ)."""
-        return BLOCKS[self.operator](**{name: min(candidates) for name, candidates in self.options})  # type: ignore[arg-type]
+        return BOTTLENECKS[self.operator](**{name: min(candidates) for name, candidates in self.options})  # type: ignore[arg-type]
 
     @property
-    def largest(self) -> Block:
+    def largest(self) -> Bottleneck:
         """The candidate with the largest option in every row (the sandwich rule's largest θ)."""
-        return BLOCKS[self.operator](**{name: max(candidates) for name, candidates in self.options})  # type: ignore[arg-type]
+        return BOTTLENECKS[self.operator](**{name: max(candidates) for name, candidates in self.options})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class SpaceTable:
         return next(choices for choices in self.operators if choices.operator == operator)
 
     @cached_property
-    def blocks(self) -> tuple[Block, ...]:
+    def blocks(self) -> tuple[Bottleneck, ...]:
         """Every candidate of a block, all operators."""
         return tuple(block for choices in self.operators for block in choices.blocks)
 

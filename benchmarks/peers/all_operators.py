@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from trionet_nni.architecture import Block, block_widths
 from trionet_nni.flops import Place, place
-from trionet_nni.network import ResidualBlock, build_shortcut, build_stem, pointwise
+from trionet_nni.network import ResidualBlock, build_stem
+from trionet_nni.residual import build_shortcut, pointwise
 from trionet_nni.skeleton import Skeleton
 
 

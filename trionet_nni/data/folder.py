@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trionet_nni.config import DataConfig
 from trionet_nni.data.decode import SUFFIXES
+from trionet_nni.data.leaks import check_folders
 from trionet_nni.data.listed import Labelled, listed_source
 from trionet_nni.data.source import Source
 from trionet_nni.errors import InputError
@@ -22,16 +23,17 @@ def open_folder(config: DataConfig) -> Source:
     their suffix are left out.
 
     Raises:
-        InputError: a folder is missing or empty, or train and test differ in their classes.
+        InputError: a folder is missing or empty, train and test differ in their classes or share a folder.
     """
     if config.root is None:
         raise InputError("data.root: found nothing, allowed: the folder that holds the class folders")
     root = Path(config.root)
     train_root = _train_root(root)
-    train = class_images(train_root)
     test_root = next((root / name for name in ("test", "val") if (root / name).is_dir()), None)
     if train_root == root or test_root is None:
-        return _source(root, config.image_size, train, None)
+        return _source(root, config.image_size, class_images(train_root), None)
+    check_folders(train_root, test_root)
+    train = class_images(train_root)
     test = class_images(test_root)
     differing = sorted(set(train) ^ set(test))
     if differing:

@@ -13,6 +13,7 @@ from torch import Tensor
 from trionet_nni.config import DataConfig
 from trionet_nni.data.cache import decoded, sampled_statistics
 from trionet_nni.data.images import ImageSet, statistics
+from trionet_nni.data.leaks import check_test_images
 from trionet_nni.data.readable import readable
 from trionet_nni.data.registry import DATASETS
 from trionet_nni.data.seeding import seeded
@@ -55,13 +56,15 @@ def load_splits(config: DataConfig, cache: Path) -> Splits:
         cache: folder for decoded images; it is made where it is missing.
 
     Raises:
-        InputError: one line: the data are missing or damaged, or too few for the configuration.
+        InputError: one line: the data are missing or damaged, too few for the configuration, or test images
+            are among those to train on.
     """
     source = DATASETS[config.name](config)
     if config.bad_images == "skip" or _on_demand(source, config):
         source = readable(source, config, Path(cache))
     store, labels = _open(source, config, Path(cache))
     parts = divide(config, labels, source.train_count)
+    check_test_images(source, store, parts["test"], Path(cache))
     if isinstance(store, MemoryStore):
         mean, std = statistics(store, parts["train"])
     else:

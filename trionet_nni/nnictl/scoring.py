@@ -85,7 +85,7 @@ class Scoring:
         if not search.min_flops <= flops <= search.max_flops:
             raise InputError(
                 f"parameters: found a network of {flops:.4g} FLOPs, allowed: "
-                f"{search.min_flops:.4g} to {search.max_flops:.4g} (search.max_flops)"
+                f"{search.min_flops:.4g} to {search.max_flops:.4g} (search.{search.limits_field})"
             )
         return architecture
 

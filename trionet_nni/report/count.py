@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trionet_nni.architecture import Architecture
-from trionet_nni.baselines import BASELINES, NAMES, resnet18_cost
+from trionet_nni.baselines import BASELINES
 from trionet_nni.errors import InputError
 from trionet_nni.flops import Cost, CostModel
 
@@ -23,9 +23,7 @@ def count(network: str, size: int | None, classes: int, channels: int = 3) -> Co
         InputError: neither a baseline nor a usable file, or an impossible number.
     """
     _check_numbers(size, classes, channels)
-    if network == "resnet-18":
-        return resnet18_cost(size or 224, classes, channels)
-    return CostModel(classes, channels, size)(_architecture(network, NAMES))
+    return CostModel(classes, channels, size)(_architecture(network))
 
 
 def count_segmentation(
@@ -45,7 +43,7 @@ def count_segmentation(
     own_size, own_classes = SEGMENTATION[task]
     _check_numbers(size, classes, channels)
     return segmentation_cost(
-        _architecture(network, tuple(BASELINES)),
+        _architecture(network),
         task,
         size=size or own_size,
         classes=classes or own_classes,
@@ -65,9 +63,10 @@ def _check_numbers(size: int | None, classes: int | None, channels: int) -> None
             raise InputError(f"{field}: found {value}, allowed: a positive number")
 
 
-def _architecture(network: str, names: tuple[str, ...]) -> Architecture:
+def _architecture(network: str) -> Architecture:
     if network in BASELINES:
         return BASELINES[network]
     if not Path(network).exists():
-        raise InputError(f"{network}: found no such file, allowed: a file or one of {', '.join(names)}")
+        allowed = f"a file or one of {', '.join(BASELINES)}"
+        raise InputError(f"{network}: found no such file, allowed: {allowed}")
     return Architecture.load(network)

@@ -164,6 +164,8 @@ def changed(config: ProjectConfig, seed: int, changes: Mapping[str, Any]) -> Pro
         changes: dotted names of fields, e.g. {"supernet.sandwich": False}.
     """
     data = config.model_dump(mode="json")
+    if "search.max_flops" in changes:
+        data["search"]["budgets"] = None  # one budget instead of several
     seeds = {"supernet.recipe.seed", "search.seed", "retrain.seed", "finetune.seed"}
     for field, value in [*dict.fromkeys(seeds, seed).items(), *changes.items()]:
         *path, last = field.split(".")

@@ -59,17 +59,31 @@ def rate(step: int, warmup: int, total: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (total - warmup)))
 
 
+def check_warmup(recipe: RecipeConfig, steps_per_epoch: int) -> None:
+    """Refuse a warm-up that is not shorter than the run.
+
+    Raises:
+        InputError: it is not.
+    """
+    total = total_steps(recipe, steps_per_epoch)
+    warmup = _warmup_steps(recipe, steps_per_epoch)
+    if warmup and warmup >= total:
+        raise InputError(
+            f"recipe.warmup_epochs: found {recipe.warmup_epochs:g}, "
+            f"allowed: below the whole run's ({total / steps_per_epoch:g})"
+        )
+
+
 def schedule(recipe: RecipeConfig, optimizer: Optimizer, steps_per_epoch: int) -> LambdaLR:
     """The learning rate, to be moved on after every step.
 
     Raises:
         InputError: the warm-up is not shorter than the run.
     """
-    total = total_steps(recipe, steps_per_epoch)
-    warmup = round(recipe.warmup_epochs * steps_per_epoch)
-    if warmup and warmup >= total:
-        raise InputError(
-            f"recipe.warmup_epochs: found {recipe.warmup_epochs:g}, "
-            f"allowed: below the whole run's ({total / steps_per_epoch:g})"
-        )
+    check_warmup(recipe, steps_per_epoch)
+    total, warmup = total_steps(recipe, steps_per_epoch), _warmup_steps(recipe, steps_per_epoch)
     return LambdaLR(optimizer, lambda step: rate(step, warmup, total))
+
+
+def _warmup_steps(recipe: RecipeConfig, steps_per_epoch: int) -> int:
+    return round(recipe.warmup_epochs * steps_per_epoch)

@@ -1,0 +1,1 @@
+"""`trionet plan`: what a run will need, before it starts."""

@@ -1,0 +1,201 @@
+"""A few real steps of every stage, in a process of their own, so that its memory is theirs alone."""
+
+from __future__ import annotations
+
+import logging
+import math
+import multiprocessing
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from trionet_nni.architecture import Architecture
+from trionet_nni.config import ProjectConfig, RecipeConfig
+from trionet_nni.errors import InputError
+
+_WARM = 2  # steps that are not counted: memory is taken and caches are filled in them
+_CPU_PIXELS = 64 * 64**2  # of a measured step on a CPU, where 256 photographs would take minutes
+_IMAGES = 128  # of a measured candidate
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured, carried over to the experiment's own sizes.
+
+    Attributes:
+        device: "cpu" or the card's name.
+        step: seconds of a supernet's step, all its sub-networks.
+        candidate: seconds of an evaluation, recalibration and all search images.
+        retrain_step: seconds of a step of a network in the middle of the budget.
+        memory: bytes at the peak, of the card where there is one, else of the process.
+        batch: images of a measured step; where it is not the recipe's, times and memory were scaled.
+        weights, checkpoint: bytes of the supernet's files.
+    """
+
+    device: str
+    step: float
+    candidate: float
+    retrain_step: float
+    memory: float
+    batch: int
+    weights: int
+    checkpoint: int
+
+
+def measure(config: ProjectConfig, network: Architecture, cache: Path, steps: int) -> Measured:
+    """Take `steps` steps of each stage.
+
+    Args:
+        config: with absolute paths.
+        network: within the budget.
+        cache: folder of decoded images.
+
+    Raises:
+        InputError: the steps cannot be taken, e.g. for want of memory.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(config, network, cache, steps, theirs))
+    process.start()
+    theirs.close()
+    try:
+        found = ours.recv()
+    except EOFError:
+        found = "it was ended by the system, perhaps for want of memory"
+    process.join()
+    if isinstance(found, Measured):
+        return found
+    raise InputError(f"plan: found no way to take a few steps ({found}), allowed: a run that can start")
+
+
+def _work(config: ProjectConfig, network: Architecture, cache: Path, steps: int, end: Connection) -> None:
+    from trionet_nni.training.process import prepare_process
+
+    prepare_process()
+    try:
+        with tempfile.TemporaryDirectory(prefix="trionet-plan-") as folder, _silence():
+            end.send(_measure(config, network, cache, steps, Path(folder)))
+    except Exception as error:  # whatever it is, it is what the long run would have met
+        end.send(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+    finally:
+        end.close()
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """NNI and Lightning talk; what matters comes back as a result or an exception."""
+    logging.disable(logging.CRITICAL)
+    with Path(os.devnull).open("w") as nothing, redirect_stdout(nothing), redirect_stderr(nothing):
+        yield
+
+
+def _measure(
+    config: ProjectConfig, network: Architecture, cache: Path, steps: int, folder: Path
+) -> Measured:
+    import torch
+
+    from trionet_nni.data import load_splits
+
+    cuda = torch.cuda.is_available()
+    small = _smaller(config, None if cuda else max(4, _CPU_PIXELS // config.data.image_size**2))
+    splits = load_splits(small.data, cache)
+    base = _peak(cuda)
+    batch = small.supernet.recipe.batch_size
+    scale = config.supernet.recipe.batch_size / batch
+    step = _per_step(lambda count: _supernet(small, cache, folder / f"{count}", count), steps)
+    trained = folder / f"{_WARM + steps}"
+    retrain_step = _per_step(lambda count: _retrain(small, network, splits.train, folder, count), steps)
+    images = config.data.search_images + config.data.recalibration_images
+    candidate = _candidate(small, trained, network, cache)
+    return Measured(
+        torch.cuda.get_device_name() if cuda else "cpu",
+        scale * step,
+        candidate * images / (small.data.search_images + small.data.recalibration_images),
+        retrain_step * config.retrain.batch_size / small.retrain.batch_size,
+        base + scale * max(0.0, _peak(cuda) - base),
+        batch,
+        (trained / "supernet.safetensors").stat().st_size,
+        (trained / "last.ckpt").stat().st_size,
+    )
+
+
+def _smaller(config: ProjectConfig, batch: int | None) -> ProjectConfig:
+    """The same work on fewer held-out images, and on a CPU in smaller steps."""
+    data = config.data.model_copy(
+        update={
+            "search_images": min(config.data.search_images, _IMAGES),
+            "recalibration_images": min(config.data.recalibration_images, _IMAGES),
+            "train_images": None,
+        }
+    )
+    supernet = config.supernet.model_copy(
+        update={"recipe": _recipe(config.supernet.recipe, batch), "curve_points": 1}
+    )
+    retrain = _recipe(config.retrain, batch)
+    return config.model_copy(update={"data": data, "supernet": supernet, "retrain": retrain})
+
+
+def _recipe(recipe: RecipeConfig, batch: int | None, steps: int | None = None) -> RecipeConfig:
+    size = recipe.batch_size if batch is None else min(batch, recipe.batch_size)
+    return recipe.model_copy(update={"batch_size": size, "steps": steps, "warmup_epochs": 0.0})
+
+
+def _per_step(run: Callable[[int], float], steps: int) -> float:
+    """Seconds of a step; what a run has besides its steps is in both runs and falls out."""
+    few = run(_WARM)
+    return max(0.0, run(_WARM + steps) - few) / steps
+
+
+def _supernet(config: ProjectConfig, cache: Path, folder: Path, steps: int) -> float:
+    """Seconds of a whole training of so many steps."""
+    from trionet_nni.plugins import load_module
+
+    plugin = load_module(config.supernet.strategy, ("train_supernet",), "supernet.strategy")
+    recipe = _recipe(config.supernet.recipe, None, steps)
+    short = config.model_copy(
+        update={"supernet": config.supernet.model_copy(update={"recipe": recipe})}
+    )
+    started = time.perf_counter()
+    plugin.train_supernet(short, folder, lambda point: None, cache=cache)
+    return time.perf_counter() - started
+
+
+def _retrain(
+    config: ProjectConfig, network: Architecture, train: object, folder: Path, steps: int
+) -> float:
+    from trionet_nni.data.images import ImageSet
+    from trionet_nni.network import TrioNet
+    from trionet_nni.training.fit import fit
+
+    assert isinstance(train, ImageSet)
+    classes, channels = int(train.labels.max()) + 1, int(train.mean.numel())
+    built = TrioNet(network, classes=classes, channels=channels, image_size=config.data.image_size)
+    recipe = _recipe(config.retrain, None, steps)
+    started = time.perf_counter()
+    fit(built, recipe, train, folder / f"retrain-{steps}", classes=classes, progress=False)
+    return time.perf_counter() - started
+
+
+def _candidate(config: ProjectConfig, supernet: Path, network: Architecture, cache: Path) -> float:
+    from trionet_nni.evaluation import Evaluator
+
+    evaluator = Evaluator(config, supernet, cache)
+    evaluator.evaluate(network)  # the first one loads what the others find
+    started = time.perf_counter()
+    evaluator.evaluate(network)
+    return time.perf_counter() - started
+
+
+def _peak(cuda: bool) -> float:
+    """Bytes at the peak so far."""
+    if cuda:
+        import torch
+
+        return float(torch.cuda.max_memory_allocated())
+    return math.ldexp(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 10)

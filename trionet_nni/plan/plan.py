@@ -1,0 +1,170 @@
+"""What an experiment will read, write and cost on this machine; what cannot work is refused."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+
+from trionet_nni.budget import Budget
+from trionet_nni.config import ProjectConfig, read_yaml
+from trionet_nni.data import Splits, load_splits
+from trionet_nni.errors import InputError
+from trionet_nni.plan.measure import Measured, measure
+from trionet_nni.plugins import load_module
+from trionet_nni.preflight import check_experiment
+from trionet_nni.supernet_run import supernet_directory
+from trionet_nni.training.recipe import check_warmup, total_steps
+
+_SAMPLES = 2000  # networks that say how many a budget accepts
+_EXPORTED = 5
+_EVALUATION_BYTES = 2000  # a stored result, NNI's record of its trial and its logs
+_SPARE = 1.1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An experiment's needs.
+
+    Attributes:
+        images: of each split.
+        supernet_steps, retrain_steps: optimizer steps of each.
+        candidates: that the search will score.
+        workers: candidates that are scored at the same time, each on a card of its own.
+        reachable: FLOPs of the cheapest and the dearest network.
+        accepted: share of networks drawn as the supernet draws them that lie within a budget, by its FLOPs.
+        files: what is written: folder or file, and bytes.
+        free: bytes that the disk has left.
+    """
+
+    data: str
+    root: str | None
+    images: dict[str, int]
+    classes: int
+    supernet_steps: int
+    retrain_steps: int
+    candidates: int
+    workers: int
+    reachable: tuple[int, int]
+    min_flops: float
+    accepted: dict[str, float]
+    measured: Measured
+    files: dict[str, int]
+    free: int
+
+    @property
+    def hours(self) -> dict[str, float]:
+        """Of the device, for each stage."""
+        return {
+            "supernet": self.supernet_steps * self.measured.step / 3600,
+            "search": self.candidates * self.measured.candidate / 3600,
+            "retraining one network": self.retrain_steps * self.measured.retrain_step / 3600,
+        }
+
+    @property
+    def duration(self) -> float:
+        """Hours from the start to the exported networks; cards share the search, cores do not."""
+        return self.hours["supernet"] + self.hours["search"] / self.workers
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {**asdict(self), "hours": self.hours, "duration_hours": self.duration}
+
+
+def make_plan(path: Path, steps: int) -> Plan:
+    """Look at an experiment file and take a few of its steps.
+
+    Args:
+        steps: measured steps of each stage.
+
+    Raises:
+        InputError: the experiment cannot work here; one line.
+    """
+    if steps < 1:
+        raise InputError(f"--steps: found {steps}, allowed: 1 or more")
+    settings = read_yaml(path)
+    checked = check_experiment(path, settings)
+    config, working, budgets = checked.config, checked.working, checked.budgets
+    splits = load_splits(config.data, working / "cache")
+    supernet_steps, retrain_steps = _steps(config, splits)
+    network = budgets[-1].random(RandomState(0))
+    measured = measure(config, network, working / "cache", steps)
+    trials = settings.get("maxTrialNumber")
+    candidates = trials - 1 if isinstance(trials, int) else 0
+    files = _files(config, working, measured, splits, candidates, checked.task.cost(network).params)
+    concurrency = settings.get("trialConcurrency", 1)
+    plan = Plan(
+        config.data.name,
+        config.data.root,
+        {name: part["images"] for name, part in splits.record["splits"].items()},
+        splits.classes,
+        supernet_steps,
+        retrain_steps,
+        candidates,
+        max(1, min(concurrency, checked.cards)) if checked.cards else 1,
+        budgets[-1].reachable,
+        config.search.min_flops,
+        {f"{budget.max_flops:.0f}": acceptance(config, budget) for budget in budgets},
+        measured,
+        files,
+        shutil.disk_usage(_existing(working)).free,
+    )
+    _check_disk(plan, working)
+    return plan
+
+
+def acceptance(config: ProjectConfig, budget: Budget) -> float:
+    """Share of plainly sampled networks that meet the budget, of 2,000 drawn with a fixed seed."""
+    sampling = load_module(config.supernet.sampling, ("SAMPLING",), "supernet.sampling").SAMPLING
+    random, table = np.random.default_rng(0), budget.table
+    drawn = (
+        sampling.configuration(table, sampling.operators(table, random), random) for _ in range(_SAMPLES)
+    )
+    return sum(budget.allows(network) for network in drawn) / _SAMPLES
+
+
+def _steps(config: ProjectConfig, splits: Splits) -> tuple[int, int]:
+    """Of the supernet and of one retraining; a warm-up that is too long is refused."""
+    counts = []
+    for field, recipe, images in (
+        ("supernet.recipe", config.supernet.recipe, len(splits.train)),
+        ("retrain", config.retrain, len(splits.full_train)),
+    ):
+        per_epoch = images // recipe.batch_size
+        if per_epoch < 1:
+            raise InputError(
+                f"{field}.batch_size: found {recipe.batch_size}, allowed: up to the {images} images"
+            )
+        check_warmup(recipe, per_epoch)
+        counts.append(total_steps(recipe, per_epoch))
+    return counts[0], counts[1]
+
+
+def _files(
+    config: ProjectConfig, working: Path, measured: Measured, splits: Splits, candidates: int, params: int
+) -> dict[str, int]:
+    pixels = splits.channels * splits.image_size**2
+    held = sum(splits.record["splits"][name]["images"] for name in ("full_train", "test"))
+    return {
+        # A new checkpoint is whole before the old one goes.
+        str(supernet_directory(working, config)): measured.weights + 2 * measured.checkpoint,
+        str(working / "<experiment id>"): candidates * _EVALUATION_BYTES,
+        str(working / "cache"): held * pixels if splits.image_size <= 64 else 0,
+        f"exported networks (the best {_EXPORTED})": _EXPORTED * 4 * params,
+    }
+
+
+def _check_disk(plan: Plan, working: Path) -> None:
+    needed = int(_SPARE * sum(plan.files.values()))
+    if plan.free < needed:
+        raise InputError(
+            f"{working}: found {plan.free / 1e9:.2f} GB free, allowed: {needed / 1e9:.2f} GB or more"
+        )
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
