@@ -25,7 +25,8 @@ def load_module(name: str, attributes: tuple[str, ...], field: str) -> ModuleTyp
     try:
         module = import_module(name)
     except ImportError as error:
-        raise InputError(f"{field}: found {shown(name)} ({error}), allowed: a module's dotted path") from None
+        found = f"{shown(name)} ({error})"
+        raise InputError(f"{field}: found {found}, allowed: a module's dotted path") from None
     for attribute in attributes:
         if not hasattr(module, attribute):
             raise InputError(f"{field}: {name!r} defines no {attribute}, allowed: a module that does")

@@ -11,10 +11,13 @@ from typing import Any
 
 from trionet_nni.budget import Budget, budgets_of
 from trionet_nni.config import ONE_SHOT, ProjectConfig, load_experiment
-from trionet_nni.errors import InputError
+from trionet_nni.errors import InputError, shown
 from trionet_nni.flops import CostModel
+from trionet_nni.nni_file import beside as beside
+from trionet_nni.nni_file import check_nni
 from trionet_nni.plugins import load_table
 from trionet_nni.table import SpaceTable
+from trionet_nni.text_file import reason
 
 DATA_VARIABLE = "TRIONET_DATA"
 
@@ -59,6 +62,7 @@ def check_experiment(path: Path, settings: dict[str, Any]) -> Checked:
     Raises:
         InputError: the first thing that is wrong.
     """
+    check_nni(path, settings)
     code = code_directory(path, settings)
     use_code(code)
     working = beside(path, settings.get("experimentWorkingDirectory"), Path.home() / "nni-experiments")
@@ -78,13 +82,8 @@ def code_directory(path: Path, settings: dict[str, Any]) -> Path:
     tuner = settings.get("tuner")
     given = tuner.get("codeDirectory") if isinstance(tuner, dict) else None
     if not isinstance(given, str):
-        raise InputError(f"{path}: tuner.codeDirectory: found {given!r}, allowed: a folder")
+        raise InputError(f"{path}: tuner.codeDirectory: found {shown(given)}, allowed: a folder")
     return beside(path, given, path.parent)
-
-
-def beside(path: Path, given: object, default: Path) -> Path:
-    """A path of an experiment file: relative ones start at the file's folder, as NNI has it."""
-    return (path.parent / Path(given).expanduser() if isinstance(given, str) else default).resolve()
 
 
 def with_absolute_paths(config: ProjectConfig, code: Path) -> ProjectConfig:
@@ -95,15 +94,21 @@ def with_absolute_paths(config: ProjectConfig, code: Path) -> ProjectConfig:
     code does.
 
     Raises:
-        InputError: TRIONET_DATA names no folder.
+        InputError: data.root or TRIONET_DATA can be no folder.
     """
     settings = config.model_dump(mode="json")
     if config.data.root is not None:
-        root = Path(config.data.root).expanduser()
-        beginning = Path() if root.is_absolute() else _data_folder(code)
-        settings["data"]["root"] = str((beginning / root).resolve())
+        settings["data"]["root"] = str(_data_root(config.data.root, code))
     # Read again, as every trial reads it: 10 and 10.0 are equal, but not to the supernet's hash.
     return ProjectConfig.model_validate(settings)
+
+
+def _data_root(given: str, code: Path) -> Path:
+    try:
+        root = Path(given).expanduser()
+        return ((Path() if root.is_absolute() else _data_folder(code)) / root).resolve()
+    except (RuntimeError, OSError) as error:  # an unknown ~user; a circle of links
+        raise InputError(f"data.root: found {shown(given)} ({reason(error)}), allowed: a folder") from None
 
 
 def _data_folder(code: Path) -> Path:
@@ -190,4 +195,4 @@ def _check_module(field: str, name: str) -> None:
     except (ImportError, ValueError):
         found = None
     if found is None:
-        raise InputError(f"{field}: found {name!r}, allowed: the dotted path of a module")
+        raise InputError(f"{field}: found {shown(name)}, allowed: the dotted path of a module")

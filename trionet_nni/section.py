@@ -1,4 +1,4 @@
-"""What every part of a configuration has in common: pydantic's models, stricter, and their one-line refusals."""
+"""What every part of a configuration has in common: pydantic's models, stricter, and their refusals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class Section(BaseModel):
         """Pydantic reads true as 1 and false as 0; no file's name holds a NUL."""
         annotation = cls.model_fields[info.field_name or ""].annotation
         given = value if isinstance(value, (list, tuple)) else [value]
-        if any(isinstance(item, bool) for item in given) and bool not in (annotation, *get_args(annotation)):
+        may_be_bool = bool in (annotation, *get_args(annotation))
+        if not may_be_bool and any(isinstance(item, bool) for item in given):
             raise PydanticCustomError("no_bool", "Input should not be true or false")
         if any(isinstance(item, str) and "\0" in item for item in given):
             raise PydanticCustomError("nul", "Input should be a text without NUL")

@@ -1,4 +1,4 @@
-"""Weights from safetensors files that anybody may have written: the right tensors, and finite ones, or none."""
+"""Weights from safetensors files that anybody may have written: the right ones, and finite."""
 
 from __future__ import annotations
 

@@ -69,8 +69,8 @@ def _folders(root: Path) -> list[str]:
         with os.scandir(root) as entries:
             names = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        allowed = "the folder that holds the class folders"
-        raise InputError(f"{root}: data.root: cannot be read ({reason(error)}), allowed: {allowed}") from None
+        found = f"cannot be read ({reason(error)})"
+        raise InputError(f"{root}: data.root: {found}, allowed: the folder of the class folders") from None
     if len(names) < 2:
         raise InputError(f"{root}: class folders: found {len(names)}, allowed: 2 or more")
     return names

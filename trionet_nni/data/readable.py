@@ -109,4 +109,4 @@ def _check_classes(source: Source, labels: Tensor) -> None:
     left = set(labels.tolist())
     for label, name in enumerate(source.class_names):
         if label not in left:
-            raise InputError(f"data.bad_images: found no readable image of the class {name!r}, allowed: one")
+            raise InputError(f"data.bad_images: found no readable image of {name!r}, allowed: one or more")

@@ -32,7 +32,8 @@ class BackboneConfig(_Section):
     # none; of an exported folder: supernet, retrained, finetuned; or a safetensors file of a classifier
     weights: str = "none"
     stem: Literal["plain", "deep"] = "plain"  # deep: three 3×3 convolutions (V1c), as Table 6 counts
-    image_size: int | None = Field(None, ge=8, le=4096)  # side of the weights' images, pixels; None: the network's
+    # Side of the weights' images, pixels; None: the network's
+    image_size: int | None = Field(None, ge=8, le=4096)
 
 
 class DataConfig(_Section):
@@ -59,7 +60,8 @@ class HeadConfig(_Section):
     """DeepLabV3's head."""
 
     channels: int = Field(512, ge=1, le=65_536)  # of each branch of ASPP
-    rates: tuple[Annotated[int, Field(ge=1, le=1024)], ...] | None = Field(None, min_length=1)  # dilations of ASPP; None: 96, 192, 288 pixels of the image
+    # Dilations of ASPP; None: 96, 192, 288 pixels of the image
+    rates: tuple[Annotated[int, Field(ge=1, le=1024)], ...] | None = Field(None, min_length=1)
     dropout: float = Field(0.1, ge=0, lt=1)  # before the last convolution
 
 

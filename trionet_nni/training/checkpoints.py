@@ -40,7 +40,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         InputError: it is damaged, or holds something else.
     """
     try:
-        checkpoint = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
+        checkpoint: dict[str, Any] = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling damaged bytes raises almost anything
         reason = " ".join(str(error).split())[:100]
         raise InputError(
@@ -55,8 +55,8 @@ def _check(path: Path, checkpoint: object) -> None:
     """What every run reads of its checkpoint before Lightning does."""
     found = checkpoint if isinstance(checkpoint, dict) else {}
     step = found.get("global_step")
-    right = type(step) is int and step >= 0
-    if not (right and isinstance(found.get("state_dict"), dict) and isinstance(found.get("callbacks"), dict)):
+    parts = all(isinstance(found.get(part), dict) for part in ("state_dict", "callbacks"))
+    if type(step) is not int or step < 0 or not parts:
         raise InputError(
             f"{path}: found another file, allowed: a checkpoint of this run; delete it to start over"
         )
