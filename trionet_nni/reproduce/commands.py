@@ -22,7 +22,7 @@ def add_reproduce(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument(
         "--scale",
         default="replica",
-        help="paper: its own size; replica: an hour or two on 2 cores (default); replica-long: three times that",
+        help="paper: its own size; replica: an hour on 2 cores (default); replica-long: three times that",
     )
     parser.add_argument("--seeds", type=int, default=3, help="runs of everything (default: 3)")
     parser.add_argument("--experiment", type=Path, help="instead of the scale's experiment file")

@@ -29,7 +29,7 @@ class Sizes:
         families: hand-designed networks of one operator, smallest first.
         data_sets: experiment files of Tables 4 and 5 by the name of their data.
         small: the networks of Tables 4 and 5.
-        three_times: whether Table 3 has its row of three times the epochs, which takes as long as all others.
+        three_times: whether Table 3 has its row of three times the epochs, the longest of all.
     """
 
     file: str
