@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from trionet_nni.reproduce import published
@@ -70,7 +71,15 @@ class Table3(Item):
             tuple(self._row(name) for name in self._names),
             tuple(self._claims()),
             self._draw,
+            runs=(("setting", "seed", "network", "operators", "FLOPs", "accuracy, test"), *self._runs()),
         )
+
+    def _runs(self) -> Iterator[tuple[str, ...]]:
+        for name in self._names:
+            for seed, job in zip(self.seeds, self.trainings(name), strict=True):
+                result = self.result(job)
+                which = (result["hash"], result["operators"], f"{result['flops']}")
+                yield name, str(seed), *which, f"{result['accuracy']:.4f}"
 
     def _row(self, name: str) -> tuple[str, ...]:
         paper, jobs = published.TABLE3[name], self.trainings(name)
