@@ -69,7 +69,8 @@ def compare(
     rows = []
     for seed in seeds:
         size = config.search.population if population is None else population
-        settings = config.search.model_copy(update={"seed": seed, "population": size})
+        # Under the hard limit alone, as the random networks: of several budgets the largest.
+        settings = config.search.model_copy(update={"seed": seed, "population": size, "budgets": None})
         found = searched(settings, table, cost, score, candidates)
         chance = drawn(budget, score, candidates, seed)
         rows.append(

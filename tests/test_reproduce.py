@@ -216,7 +216,7 @@ def test_the_papers_numbers_stand_apart() -> None:
     ("arguments", "message"),
     [
         (["table9"], "reproduce: found 'table9', allowed: table2"),
-        (["table3", "--scale", "huge"], "--scale: found 'huge', allowed: paper, replica"),
+        (["table3", "--scale", "huge"], "--scale: found 'huge', allowed: paper, replica, replica-long"),
         (["table3", "--seeds", "0"], "--seeds 0"),
         (["table3", "--experiment", "none.yml"], "none.yml: cannot be read"),
     ],

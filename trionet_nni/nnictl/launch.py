@@ -17,7 +17,7 @@ from trionet_nni.nnictl.rest import Manager
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ID = re.compile(r"Experiment ID: (\w+)")
-_ATTEMPTS = 4
+_ATTEMPTS = 6
 
 
 @dataclass(frozen=True)
