@@ -1,4 +1,4 @@
-"""What hostile inputs are made from: an experiment, pictures, an exported network and a supernet, all right."""
+"""What hostile inputs are made from, all of it right: experiments, pictures, networks, a supernet."""
 
 from __future__ import annotations
 

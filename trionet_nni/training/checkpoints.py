@@ -40,26 +40,26 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         InputError: it is damaged, or holds something else.
     """
     try:
-        checkpoint: dict[str, Any] = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
+        found = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling damaged bytes raises almost anything
         reason = " ".join(str(error).split())[:100]
         raise InputError(
             f"{path}: found no readable checkpoint ({reason}), allowed: one of this run; "
             "delete it to start over"
         ) from None
-    _check(path, checkpoint)
-    return checkpoint
+    return _checked(path, found)
 
 
-def _check(path: Path, checkpoint: object) -> None:
+def _checked(path: Path, found: object) -> dict[str, Any]:
     """What every run reads of its checkpoint before Lightning does."""
-    found = checkpoint if isinstance(checkpoint, dict) else {}
-    step = found.get("global_step")
-    parts = all(isinstance(found.get(part), dict) for part in ("state_dict", "callbacks"))
+    checkpoint = found if isinstance(found, dict) else {}
+    step = checkpoint.get("global_step")
+    parts = all(isinstance(checkpoint.get(part), dict) for part in ("state_dict", "callbacks"))
     if type(step) is not int or step < 0 or not parts:
         raise InputError(
             f"{path}: found another file, allowed: a checkpoint of this run; delete it to start over"
         )
+    return checkpoint
 
 
 class StepCheckpoint(Checkpoint):
