@@ -117,7 +117,7 @@ def read_card(folder: Path) -> Card:
     try:
         return Card.model_validate(read_json(path, "a folder that trionet export wrote"))
     except ValidationError as error:
-        raise refused(error, str(path)) from None
+        raise refused(error, str(path), Card) from None
 
 
 def commit() -> str | None:

@@ -224,7 +224,7 @@ def parse_project(data: Any, source: str) -> ProjectConfig:
     try:
         return ProjectConfig.model_validate(data)
     except ValidationError as error:
-        raise refused(error, source) from None
+        raise refused(error, source, ProjectConfig) from None
 
 
 def load_experiment(path: str | Path) -> ProjectConfig:

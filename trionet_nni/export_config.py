@@ -58,7 +58,7 @@ def read_config(path: Path) -> RetrainConfig:
     try:
         config = RetrainConfig.model_validate(read_yaml(path))
     except ValidationError as error:
-        raise refused(error, str(path)) from None
+        raise refused(error, str(path), RetrainConfig) from None
     if config.data.root is None:
         return config
     root = str(path.parent / config.data.root)

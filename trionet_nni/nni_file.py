@@ -116,7 +116,7 @@ def _read(kind: Any, data: Any, source: str) -> Any:
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        raise refused(error, source) from None
+        raise refused(error, source, kind) from None
 
 
 def beside(path: Path, given: object, default: Path) -> Path:

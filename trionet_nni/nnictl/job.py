@@ -69,8 +69,20 @@ def _read(trial: str, channel: str, text: str) -> Job:
     if not isinstance(parameters, dict):
         found = "nothing" if parameters is None else shown(parameters)
         raise InputError(f"parameters: found {found}, allowed: an object of labels and choices")
-    number = record.get("parameter_id")
-    return Job(trial, number if type(number) is int else None, parameters, channel)
+    return Job(trial, _number(record), parameters, channel)
+
+
+def parameter_id(text: object) -> int | None:
+    """The number of a trial, by its record in NNI's database; None where a user added it by hand."""
+    try:
+        return _number(_parsed(text))
+    except InputError:  # what a user adds is any JSON, nested as deeply as it likes
+        return None
+
+
+def _number(record: object) -> int | None:
+    number = record.get("parameter_id") if isinstance(record, dict) else None
+    return number if type(number) is int else None
 
 
 def _parsed(text: object) -> Any:
@@ -129,7 +141,7 @@ def metric_number(value: object) -> float | None:
     """
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = parse_json(value)
         except ValueError:
             return None
     if isinstance(value, dict):

@@ -20,6 +20,7 @@ from trionet_nni.errors import InputError
 from trionet_nni.nnictl.candidate import CandidateSpace
 from trionet_nni.nnictl.engine import AdvisorEngine, SearchFailed
 from trionet_nni.nnictl.folder import ExperimentFolder
+from trionet_nni.nnictl.job import parameter_id
 from trionet_nni.nnictl.limit import TrialLimit
 from trionet_nni.nnictl.portal import nni_search_space
 from trionet_nni.nnictl.rest import Manager
@@ -173,7 +174,7 @@ def _first_free_id(manager: Manager) -> int:
     used = [-1]
     for job in manager.jobs():
         for text in job.get("hyperParameters") or ():
-            number = json.loads(text).get("parameter_id")
-            if isinstance(number, int):
+            number = parameter_id(text)
+            if number is not None:
                 used.append(number)
     return max(used) + 1

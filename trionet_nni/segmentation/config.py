@@ -133,7 +133,7 @@ def parse_config(data: Any, source: str) -> SegmentationConfig:
     try:
         return SegmentationConfig.model_validate(data)
     except ValidationError as error:
-        raise refused(error, source) from None
+        raise refused(error, source, SegmentationConfig) from None
 
 
 def read_config(path: Path) -> SegmentationConfig:
