@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"trionet: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"trionet: {error.filename or 'error'}: {error.strerror or error}", file=sys.stderr)
+        message = InputError(f"{error.filename or 'error'}: {error.strerror or error}")
+        print(f"trionet: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("trionet: interrupted; training goes on from its last checkpoint", file=sys.stderr)

@@ -29,7 +29,8 @@ def load_module(name: str, attributes: tuple[str, ...], field: str) -> ModuleTyp
         raise InputError(f"{field}: found {found}, allowed: a module's dotted path") from None
     for attribute in attributes:
         if not hasattr(module, attribute):
-            raise InputError(f"{field}: {name!r} defines no {attribute}, allowed: a module that does")
+            found = f"{name!r}, which defines no {attribute}"
+            raise InputError(f"{field}: found {found}, allowed: a module that does")
     return module
 
 
@@ -41,5 +42,6 @@ def load_table(space: str) -> SpaceTable:
     """
     table = load_module(space, ("TABLE",), "space").TABLE
     if not isinstance(table, SpaceTable):
-        raise InputError(f"space: {space!r} has a TABLE of {type(table).__name__}, allowed: SpaceTable")
+        found = f"{space!r} with a TABLE of {type(table).__name__}"
+        raise InputError(f"space: found {found}, allowed: SpaceTable")
     return table

@@ -41,7 +41,7 @@ def refused(error: ValidationError, source: str, model: type[BaseModel]) -> Inpu
         model: what the settings should have been.
     """
     found = error.errors(include_url=False)
-    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+    first = next((one for one in found if one["type"] in ("extra_forbidden", "invalid_key")), found[0])
     field = ".".join(str(part) for part in first["loc"])
     where = f"{source}: {field}" if field else source
     if first["type"] == "extra_forbidden":

@@ -1,0 +1,7 @@
+"""All hostile inputs."""
+
+from __future__ import annotations
+
+from tests.hostile import yaml_cases
+
+CASES = (*yaml_cases.CASES,)
