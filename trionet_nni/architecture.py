@@ -335,6 +335,6 @@ def _check_block(where: str, block: Block, output_width: int) -> None:
     for name, rate, channels in (("qk", block.qk, widths.qk), ("v", block.v, widths.v)):
         if widths.inner * rate != channels or channels % block.heads:
             raise InputError(
-                f"{where}.heads: found {block.heads} heads for {widths.inner * rate:g} {name} channels, "
-                "allowed: a number of heads that divides the channels"
+                f"{where}.heads: found {shown(block.heads)} heads for {widths.inner * rate:g} {name} "
+                "channels, allowed: a number of heads that divides the channels"
             )
