@@ -75,7 +75,7 @@ def outcome(case: Case, folder: Path) -> Outcome:
     except InputError as error:  # a function's: the command line would print it
         status, told = 2, err.getvalue() + f"{error}\n"
     except Accepted:
-        status, told = 0, "nothing was found wrong"
+        status, told = 0, err.getvalue() or "nothing was found wrong"
     except BaseException:
         status, told = -1, traceback.format_exc()
     finally:
@@ -99,7 +99,8 @@ def _verdict(case: Case, status: int | None, told: str) -> str:
     if status != 2:
         return ACCEPTED
     whole = "allowed: " in told and ("found " in told or "cannot be read" in told)
-    one_line = told.count("\n") == 1 and len(told) < 1500 and told.rstrip("\n").isprintable()
+    lines = [line for line in told.splitlines() if not line.startswith("warning: ")]
+    one_line = len(lines) == 1 and len(told) < 1500 and lines[0].isprintable()
     return REFUSED if whole and one_line and re.search(case.line, told) else OTHER
 
 

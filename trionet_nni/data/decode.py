@@ -36,6 +36,7 @@ def read_image(
         InputError: the file is missing, cut short, enormous, or no image.
     """
     try:
+        check_file(path)
         with Image.open(path, formats=FORMATS) as image:
             check_size(image)
             image.draft("RGB", (2 * size, 2 * size))  # JPEG: decode at a fraction of the size
@@ -60,6 +61,16 @@ def read_images(paths: Sequence[Path], size: int) -> Tensor:
         for number, image in enumerate(pool.map(lambda path: read_image(path, size), paths)):
             out[number] = image
     return out
+
+
+def check_file(path: Path) -> None:
+    """Whether there is a file to open: a pipe that nobody writes to would be waited for.
+
+    Raises:
+        ValueError: there is none, or something else.
+    """
+    if not path.is_file():
+        raise ValueError("no file" if path.exists() else "no file there")
 
 
 def check_size(image: Image.Image) -> None:

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trionet_nni.data.decode import FORMATS, check_size, to_rgb
+from trionet_nni.data.decode import FORMATS, check_file, check_size, to_rgb
 from trionet_nni.errors import InputError
 
 _MASK_MODES = ("P", "L")  # palette or grey: a pixel is its class
@@ -43,6 +43,7 @@ def size_of(path: Path) -> tuple[int, int]:
         InputError: the file is missing or no picture.
     """
     try:
+        check_file(path)
         with Image.open(path, formats=FORMATS) as image:
             check_size(image)
             return image.size
@@ -58,6 +59,7 @@ def to_tensor(image: Image.Image) -> Tensor:
 
 def _decoded(path: Path, kind: str) -> Image.Image:
     try:
+        check_file(path)
         with Image.open(path, formats=FORMATS) as image:
             check_size(image)
             image.load()
@@ -67,7 +69,7 @@ def _decoded(path: Path, kind: str) -> Image.Image:
 
 
 def _unreadable(path: Path, kind: str, error: Exception) -> InputError:
-    if isinstance(error, FileNotFoundError):
+    if not path.exists():
         return InputError(f"{path}: {kind}: found no such file, allowed: a readable {kind}")
     reason = " ".join(str(error).split()).replace(str(path), "file")[:120] or type(error).__name__
     return InputError(f"{path}: {kind}: found none ({reason}), allowed: a readable {kind}")
