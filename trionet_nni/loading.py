@@ -37,16 +37,23 @@ def load(folder: str | Path, weights: Weights = "best available", *, dropout: fl
     """
     folder = Path(folder)
     card = read_card(folder)
-    architecture = Architecture.load(folder / "architecture.json")
-    if architecture.hash != card.architecture:
-        raise InputError(
-            f"{folder / 'architecture.json'}: found {architecture.hash}, allowed: {card.architecture} "
-            "as in card.json"
-        )
+    architecture = architecture_of(card, folder / "architecture.json")
     with torch.device("meta"):  # no random numbers are drawn for weights that come from a file
         network = build(card, architecture, dropout)
     load_weights(network, _weights_file(folder, weights))
     return network.eval()
+
+
+def architecture_of(card: Card, path: Path) -> Architecture:
+    """The architecture that a card was written for.
+
+    Raises:
+        InputError: it cannot be read, or is another one.
+    """
+    architecture = Architecture.load(path)
+    if architecture.hash != card.architecture:
+        raise InputError(f"{path}: found {architecture.hash}, allowed: {card.architecture} as in card.json")
+    return architecture
 
 
 def build(card: Card, architecture: Architecture, dropout: float = 0.0) -> TrioNet:
