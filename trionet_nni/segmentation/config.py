@@ -15,8 +15,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from trionet_nni.atomic import write_text
 from trionet_nni.config import Seed, read_yaml
+from trionet_nni.errors import InputError, shown
 from trionet_nni.section import Section as _Section
 from trionet_nni.section import refused
+from trionet_nni.text_file import reason
 
 VOC_CLASSES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -144,17 +146,29 @@ def read_config(path: Path) -> SegmentationConfig:
     """
     config = parse_config(read_yaml(path), str(path))
     base = path.resolve().parent
-    data = config.data.model_copy(update={"root": str(base / Path(config.data.root).expanduser())})
-    backbone = config.backbone.model_copy(
-        update={name: _beside(base, getattr(config.backbone, name)) for name in ("network", "weights")}
-    )
+    root = _path(base, config.data.root, f"{path}: data.root")
+    data = config.data.model_copy(update={"root": str(root)})
+    named = {
+        name: _beside(base, getattr(config.backbone, name), f"{path}: backbone.{name}")
+        for name in ("network", "weights")
+    }
+    backbone = config.backbone.model_copy(update=named)
     return config.model_copy(update={"data": data, "backbone": backbone})
 
 
-def _beside(base: Path, value: str) -> str:
+def _beside(base: Path, value: str, field: str) -> str:
     """A path from the file's folder, where there is one; names stay names."""
-    path = base / Path(value).expanduser()
+    path = _path(base, value, field)
     return str(path) if path.exists() else value
+
+
+def _path(base: Path, value: str, field: str) -> Path:
+    try:
+        path = base / Path(value).expanduser()
+        path.exists()
+    except (RuntimeError, OSError) as error:  # an unknown ~user; 5,000 letters
+        raise InputError(f"{field}: found {shown(value)} ({reason(error)}), allowed: a path") from None
+    return path
 
 
 def write_config(path: Path, config: SegmentationConfig) -> None:
