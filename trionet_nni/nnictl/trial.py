@@ -15,6 +15,7 @@ from pathlib import Path
 from trionet_nni.nnictl.ask import EvaluatorFailed, ask, is_warm, question_of, wait_if_stopping
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import Job, Reporter, fetch_job
+from trionet_nni.threads import sleep_while_waiting
 
 _MODULE = "trionet_nni.nnictl.trial"
 
@@ -27,6 +28,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     _use_interpreter(folder)
+    sleep_while_waiting()
     job = fetch_job(os.environ)
     _share_cores(job)
     if not job.is_supernet and is_warm(folder):
