@@ -16,6 +16,7 @@ from trionet_nni.errors import InputError
 from trionet_nni.nnictl.ask import EvaluatorFailed, ask, is_warm, question_of, wait_if_stopping
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import Job, Reporter, fetch_job
+from trionet_nni.threads import sleep_while_waiting
 
 _MODULE = "trionet_nni.nnictl.trial"
 
@@ -28,6 +29,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     _use_interpreter(folder)
+    sleep_while_waiting()
     try:
         job = fetch_job(os.environ)
     except InputError as error:
