@@ -33,7 +33,7 @@ from trionet_nni.ops.attention_dropout import set_attention_dropout
 from trionet_nni.plugins import load_module
 from trionet_nni.table import SpaceTable
 from trionet_nni.training.batches import StepBatches, step_loader
-from trionet_nni.training.checkpoints import NAME, AtomicCheckpointIO, StepCheckpoint, read_checkpoint
+from trionet_nni.training.checkpoints import NAME, AtomicCheckpointIO, StepCheckpoint, resume
 from trionet_nni.training.recipe import optimizer, precision, schedule, total_steps
 
 Report = Callable[[dict[str, float]], None]
@@ -119,7 +119,7 @@ def train_supernet(
 ) -> None:
     """Train a supernet, or go on with the one whose checkpoint lies in `directory`.
 
-    Writes `last.ckpt` as it goes, TensorBoard curves under `tensorboard/`, and at the end
+    Writes `last.ckpt` as it goes (`previous.ckpt` is the one before it), TensorBoard curves under `tensorboard/`, and at the end
     `supernet.safetensors` and `complete.json`.
 
     Args:
@@ -144,7 +144,8 @@ def train_supernet(
     space = build_supernet(config, splits)
     strategy = TrioNetOneShot(config.supernet, space.table)
     last = directory / NAME
-    start = int(read_checkpoint(last)["global_step"]) if last.exists() else 0
+    checkpoint = resume(last, "supernet")
+    start = int(checkpoint["global_step"]) if checkpoint else 0
     points = config.supernet.curve_points
     curves = Curves(splits, space.table, strategy.sharing, steps, points, report)
     keeper = StepCheckpoint(directory, config.supernet.checkpoint_minutes, stop_after_steps)

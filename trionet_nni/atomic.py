@@ -4,38 +4,85 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from trionet_nni.errors import is_disk_failure
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, *, keep: Path | None = None) -> Iterator[Path]:
     """Give a temporary name to write to; on success it takes the place of `path`, else it vanishes.
 
     Folders above `path` are made. A reader sees the old file or the new one, never half of one, also
     after a power cut.
+
+    Args:
+        keep: gets the old file before the new one takes its place.
+
+    Raises:
+        OSError: it could not be written; it names `path`.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary(path) as temporary:
+            yield temporary
+            _sync(temporary)
+            temporary.chmod(0o666 & ~_umask())  # mkstemp gives 0600, an ordinary file follows the umask
+            if keep is not None:
+                _keep(path, keep)
+            os.replace(temporary, path)  # noqa: PTH105
+            _sync(path.parent)
+    except OSError as error:
+        if error.errno is None or (error.filename is not None and not is_disk_failure(error)):
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """A new file beside `path`; it is gone afterwards unless it was renamed."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
-        _sync(temporary)
-        temporary.chmod(0o666 & ~_umask())  # mkstemp gives 0600, an ordinary file follows the umask
-        temporary.replace(path)
-        _sync(path.parent)
     except BaseException:
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
+
+
+def _keep(path: Path, kept: Path) -> None:
+    """A second name for the old file; a file of that name from an earlier time goes."""
+    if not path.exists():
+        kept.unlink(missing_ok=True)
+        return
+    name = path.with_name(f".{kept.name}.{os.getpid()}.tmp")
+    name.unlink(missing_ok=True)
+    try:
+        _link(path, name)
+        os.replace(name, kept)  # noqa: PTH105
+    finally:
+        name.unlink(missing_ok=True)
+
+
+def _link(path: Path, name: Path) -> None:
+    try:
+        os.link(path, name)  # noqa: PTH200
+    except OSError as error:
+        if is_disk_failure(error):
+            raise
+        shutil.copyfile(path, name)  # a file system without hard links
+        _sync(name)
 
 
 def _umask() -> int:
@@ -52,10 +99,16 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
+def write_bytes(path: str | Path, parts: Iterable[bytes | memoryview], *, keep: Path | None = None) -> None:
+    """Write the parts one after the other; see `replacing`."""
+    with replacing(path, keep=keep) as temporary, open(temporary, "wb") as file:  # noqa: PTH123
+        for part in parts:
+            file.write(part)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file in UTF-8."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_bytes(path, [text.encode("utf-8")])
 
 
 def write_json(path: str | Path, data: Any) -> None:
@@ -72,8 +125,7 @@ def write_tensors(
     path: str | Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None
 ) -> None:
     """Write tensors as safetensors; they are copied to the CPU and made contiguous first."""
-    from safetensors.torch import save_file  # the other writers need no torch
+    from safetensors.torch import save  # the other writers need no torch
 
     own = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with replacing(path) as temporary:
-        save_file(own, temporary, metadata)
+    write_bytes(path, [save(own, metadata)])

@@ -1,7 +1,11 @@
-"""The one exception a user is meant to read."""
+"""What a user is meant to read: errors and warnings of one line."""
 
 from __future__ import annotations
 
+import errno
+import sys
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS}
 _LONGEST = 1000  # characters of a message
 
 
@@ -15,6 +19,24 @@ class InputError(ValueError):
     def __init__(self, message: str) -> None:
         # A DataLoader's worker hands on its whole traceback as the message: the last line is the message.
         super().__init__(_one_line(message.rsplit("InputError: ", 1)[-1].strip()))
+
+
+def is_disk_failure(error: OSError) -> bool:
+    """Whether the disk is full or broken, rather than a name or a permission wrong."""
+    return error.errno in _DISK
+
+
+def disk_line(error: OSError) -> str:
+    """What a full or broken disk means for a run: file, reason, what to do."""
+    return _one_line(
+        f"{error.filename or 'a file'}: could not be written or read ({error.strerror or error}); what was "
+        "written before is kept: make room or mend the disk, then the same command goes on from there"
+    )
+
+
+def say(line: str) -> None:
+    """One line of warning on standard error."""
+    print(f"warning: {_one_line(line)}", file=sys.stderr, flush=True)
 
 
 def shown(value: object, longest: int = 80) -> str:

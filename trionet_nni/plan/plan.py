@@ -150,8 +150,8 @@ def _files(
     pixels = splits.channels * splits.image_size**2
     held = sum(splits.record["splits"][name]["images"] for name in ("full_train", "test"))
     return {
-        # A new checkpoint is whole before the old one goes.
-        str(supernet_directory(working, config)): measured.weights + 2 * measured.checkpoint,
+        # The newest checkpoint and the one before it stay until a third is whole.
+        str(supernet_directory(working, config)): measured.weights + 3 * measured.checkpoint,
         str(working / "<experiment id>"): candidates * _EVALUATION_BYTES,
         str(working / "cache"): held * pixels if splits.image_size <= 64 else 0,
         f"exported networks (the best {_EXPORTED})": _EXPORTED * 4 * params,

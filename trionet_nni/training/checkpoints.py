@@ -1,7 +1,12 @@
-"""Checkpoints of a run on Lightning's Trainer: whole or absent, loaded without running code."""
+"""Checkpoints of a run on Lightning's Trainer: whole or absent, sealed, loaded without running code.
+
+`last.ckpt` is the newest one, `previous.ckpt` the one before it. At every moment from the first checkpoint
+on at least one of the two is whole.
+"""
 
 from __future__ import annotations
 
+import errno
 import io
 import time
 import warnings
@@ -13,25 +18,80 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
 
-from trionet_nni.atomic import replacing
-from trionet_nni.errors import InputError
+from trionet_nni.atomic import write_bytes
+from trionet_nni.errors import InputError, say
+from trionet_nni.training.sealed import Damaged, is_sealed, seal, unseal
 
 NAME = "last.ckpt"
+PREVIOUS = "previous.ckpt"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's files, but written to a temporary name first, and read with `weights_only=True`."""
+    """Lightning's files, but sealed, written to a temporary name first, and read with `weights_only=True`."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
     ) -> None:
-        """Write a checkpoint that is there as a whole or not at all."""
-        with replacing(path) as temporary:
-            torch.save(checkpoint, temporary)
+        """Write a checkpoint that is there as a whole or not at all; the one before it is kept.
+
+        Raises:
+            OSError: it could not be written; what was there is there as before.
+        """
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        content = buffer.getbuffer()
+        write_bytes(path, [content, seal(content)], keep=Path(path).with_name(PREVIOUS))
 
     def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Read a checkpoint onto the CPU."""
         return read_checkpoint(Path(path))
+
+
+def resume(path: Path, title: str) -> dict[str, Any] | None:
+    """The checkpoint to go on from, None where there is none.
+
+    Where the newest is damaged, the one before it takes its place, and a line on standard error says so.
+    Runs that keep one before the newest seal what they write: their newest without a seal is damaged too.
+
+    Args:
+        path: of the newest one.
+        title: what is trained, for that line.
+
+    Raises:
+        InputError: it is damaged and so is the one before it, or there is none; it is another file.
+    """
+    previous = path.with_name(PREVIOUS)
+    if not path.exists():  # deleted to start over
+        return None
+    found = _damage(path) if previous.exists() else None
+    if found is None:
+        return read_checkpoint(path)
+    try:
+        checkpoint = _checked(previous, _loaded(previous))
+    except InputError:
+        raise _unreadable(path, f"{found}; {PREVIOUS} is damaged too") from None
+    previous.replace(path)
+    step = checkpoint["global_step"]
+    say(
+        f"{title}: {path}: found a damaged checkpoint ({found}); going on from the one before it, step {step}"
+    )
+    return checkpoint
+
+
+def _damage(path: Path) -> str | None:
+    """What is wrong with the bytes of a file that was written sealed, or None."""
+    try:
+        data = path.read_bytes()
+        unseal(data)
+    except Damaged as error:
+        return str(error)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return "the disk cannot read it"
+    if is_sealed(data):
+        return None
+    return "it is cut off or overwritten at its end" if data else "it is empty"
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -40,17 +100,23 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is damaged, or holds something else.
     """
+    return _checked(path, _loaded(path))
+
+
+def _loaded(path: Path) -> object:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other programs' files
-            found = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
+            content = io.BytesIO(unseal(path.read_bytes()))
+            return torch.load(content, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling damaged bytes raises almost anything
-        reason = " ".join(str(error).split())[:100]
-        raise InputError(
-            f"{path}: found no readable checkpoint ({reason}), allowed: one of this run; "
-            "delete it to start over"
-        ) from None
-    return _checked(path, found)
+        raise _unreadable(path, " ".join(str(error).split())[:100]) from None
+
+
+def _unreadable(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"{path}: found no readable checkpoint ({reason}), allowed: one of this run; delete it to start over"
+    )
 
 
 def _checked(path: Path, found: object) -> dict[str, Any]:

@@ -18,7 +18,13 @@ from rich.console import Console
 from torch.utils.data import DataLoader
 
 from trionet_nni.errors import InputError
-from trionet_nni.training.checkpoints import NAME, AtomicCheckpointIO, StepCheckpoint, read_checkpoint
+from trionet_nni.training.checkpoints import (
+    NAME,
+    AtomicCheckpointIO,
+    StepCheckpoint,
+    read_checkpoint,
+    resume,
+)
 from trionet_nni.training.progress import ProgressCallback
 from trionet_nni.training.restoring import Started, restoring
 
@@ -35,7 +41,7 @@ class Run:
     """How a run is kept and shown.
 
     Attributes:
-        directory: gets `last.ckpt` and TensorBoard's `curves/`.
+        directory: gets `last.ckpt`, `previous.ckpt` and TensorBoard's `curves/`.
         total: steps of the whole run.
         mark: what is trained on what; a checkpoint with another mark is refused.
         title: what the progress bar says.
@@ -120,9 +126,9 @@ def _trainer(run: Run, callbacks: list[pl.Callback]) -> pl.Trainer:
 
 
 def _resume_step(run: Run, path: Path) -> int:
-    if not path.exists():
+    checkpoint = resume(path, run.title)
+    if checkpoint is None:
         return 0
-    checkpoint = read_checkpoint(path)
     if checkpoint.get("fingerprint") != run.mark:
         raise InputError(
             f"{path}: found a checkpoint of another network, recipe or data, allowed: one of this run; "
