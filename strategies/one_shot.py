@@ -119,8 +119,8 @@ def train_supernet(
 ) -> None:
     """Train a supernet, or go on with the one whose checkpoint lies in `directory`.
 
-    Writes `last.ckpt` as it goes (`previous.ckpt` is the one before it), TensorBoard curves under `tensorboard/`, and at the end
-    `supernet.safetensors` and `complete.json`.
+    Writes `last.ckpt` as it goes (`previous.ckpt` is the one before it), TensorBoard curves under
+    `tensorboard/`, and at the end `supernet.safetensors` and `complete.json`.
 
     Args:
         report: receives accuracies of the largest sub-network of each operator (Fig. 5) as

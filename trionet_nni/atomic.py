@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -31,7 +32,7 @@ def replacing(path: str | Path, *, keep: Path | None = None) -> Iterator[Path]:
         OSError: it could not be written; it names `path`.
     """
     path = Path(path)
-    try:
+    with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with _temporary(path) as temporary:
             yield temporary
@@ -41,6 +42,17 @@ def replacing(path: str | Path, *, keep: Path | None = None) -> Iterator[Path]:
                 _keep(path, keep)
             os.replace(temporary, path)  # noqa: PTH105
             _sync(path.parent)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Failures of the disk in here are told as ones of `path`: of a write the system names no file.
+
+    Raises:
+        OSError: what went wrong.
+    """
+    try:
+        yield
     except OSError as error:
         if error.errno is None or (error.filename is not None and not is_disk_failure(error)):
             raise
@@ -77,7 +89,7 @@ def _keep(path: Path, kept: Path) -> None:
 
 def _link(path: Path, name: Path) -> None:
     try:
-        os.link(path, name)  # noqa: PTH200
+        os.link(path, name)
     except OSError as error:
         if is_disk_failure(error):
             raise
@@ -100,10 +112,20 @@ def _sync(path: Path) -> None:
 
 
 def write_bytes(path: str | Path, parts: Iterable[bytes | memoryview], *, keep: Path | None = None) -> None:
-    """Write the parts one after the other; see `replacing`."""
-    with replacing(path, keep=keep) as temporary, open(temporary, "wb") as file:  # noqa: PTH123
-        for part in parts:
-            file.write(part)
+    """Write the parts one after the other; see `replacing`.
+
+    Raises:
+        OSError: it could not be written, or less has arrived than was written.
+    """
+    with replacing(path, keep=keep) as temporary:
+        length = 0
+        with open(temporary, "wb") as file:  # noqa: PTH123
+            for part in parts:
+                file.write(part)
+                length += memoryview(part).nbytes
+        found = temporary.stat().st_size
+        if found != length:
+            raise OSError(errno.EIO, f"{found} of {length} bytes have arrived")
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from trionet_nni import __version__
-from trionet_nni.errors import InputError
+from trionet_nni.errors import InputError, RunFailed, failure_line, quiet_writers
 from trionet_nni.plan.commands import add_plan
 from trionet_nni.reproduce.commands import add_fidelity, add_reproduce
 from trionet_nni.segmentation.commands import add_segment
@@ -29,18 +31,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Spaces and strategies are used from the checkout, as NNI does for a codeDirectory.
     sys.path.insert(0, str(Path.cwd()))
     run: Command = options.run
+    quiet_writers()
     try:
-        return run(options)
+        status = run(options)
+        sys.stdout.flush()  # a full disk under a redirected output is found here, not at the very end
+        return status
     except InputError as error:
         print(f"trionet: {error}", file=sys.stderr)
         return 2
-    except OSError as error:
-        message = InputError(f"{error.filename or 'error'}: {error.strerror or error}")
-        print(f"trionet: {message}", file=sys.stderr)
-        return 2
+    except (OSError, RunFailed) as error:
+        return _failed(error)
     except KeyboardInterrupt:
         print("trionet: interrupted; training goes on from its last checkpoint", file=sys.stderr)
         return 130
+
+
+def _failed(error: OSError | RunFailed) -> int:
+    """One line about what went wrong outside of the program; the exit status."""
+    line = failure_line(error)
+    if line is None:
+        assert isinstance(error, OSError)
+        message = InputError(f"{error.filename or 'error'}: {error.strerror or error}")
+        print(f"trionet: {message}", file=sys.stderr)
+        return 2
+    with suppress(OSError):  # the terminal's own file may be on that disk
+        print(f"trionet: {line}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:  # what it holds cannot be written: without this Python would try, and fail, once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from trionet_nni.atomic import naming
+
 Point = dict[str, float]
 
 
@@ -38,7 +40,7 @@ class Curve:
         """Append a point, unless its step is there."""
         if "step" in point and any(known.get("step") == point["step"] for known in self.points()):
             return
-        with self.path.open("ab+") as file:
+        with naming(self.path), self.path.open("ab+") as file:
             file.seek(0, 2)
             broken = file.tell() > 0 and (file.seek(-1, 2), file.read(1))[1] != b"\n"
             file.write((b"\n" if broken else b"") + json.dumps(point).encode() + b"\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import threading
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS}
 _LONGEST = 1000  # characters of a message
@@ -21,6 +22,13 @@ class InputError(ValueError):
         super().__init__(_one_line(message.rsplit("InputError: ", 1)[-1].strip()))
 
 
+class RunFailed(RuntimeError):
+    """A run that cannot go on by itself, through no mistake of the program; the message is one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_one_line(message))
+
+
 def is_disk_failure(error: OSError) -> bool:
     """Whether the disk is full or broken, rather than a name or a permission wrong."""
     return error.errno in _DISK
@@ -32,6 +40,28 @@ def disk_line(error: OSError) -> str:
         f"{error.filename or 'a file'}: could not be written or read ({error.strerror or error}); what was "
         "written before is kept: make room or mend the disk, then the same command goes on from there"
     )
+
+
+def failure_line(error: BaseException) -> str | None:
+    """The one line about what ended a run with exit status 1; None where it is no such failure."""
+    if isinstance(error, RunFailed):
+        return str(error)
+    return disk_line(error) if isinstance(error, OSError) and is_disk_failure(error) else None
+
+
+def quiet_writers() -> None:
+    """Keep a full disk one line long; for processes, not for library functions.
+
+    TensorBoard writes in a thread of its own, passes what fails there on to the next one who logs, and has
+    Python print the thread's traceback besides.
+    """
+    usual = threading.excepthook
+
+    def hook(arguments: threading.ExceptHookArgs) -> None:
+        if arguments.exc_value is None or failure_line(arguments.exc_value) is None:
+            usual(arguments)
+
+    threading.excepthook = hook
 
 
 def say(line: str) -> None:

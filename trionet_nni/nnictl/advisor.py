@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
 from nni.runtime.tuner_command_channel import CommandType
 
-from trionet_nni.errors import shown
+from trionet_nni.errors import failure_line, shown
 from trionet_nni.locks import lock
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import metric_number, parameter_id
@@ -77,9 +77,12 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
                 continue
             try:
                 self.process_command(command, data)
-            except Exception:
-                _log.exception("command %s", command)
-                self.fail(traceback.format_exc(limit=-3))
+            except Exception as error:
+                line = failure_line(error)
+                if line is None:
+                    _log.exception("command %s", command)
+                    line = traceback.format_exc(limit=-3)
+                self.fail(line)
 
     def handle_initialize(self, data: object) -> None:
         """Prepare the search; NNI asks for trials only after it has been told that this is done."""

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.errors import InputError
+from trionet_nni.errors import InputError, failure_line
 from trionet_nni.locks import lock, wait_until_free
 from trionet_nni.nnictl.address import Place, address, place
 from trionet_nni.nnictl.ask import environment_of
@@ -66,8 +66,8 @@ class Server:
         """Answer until nobody asks any more; what cannot be prepared is told to everyone who asks."""
         try:
             scoring.prepare()
-        except InputError as error:
-            print(f"error: {error}", flush=True)
+        except (InputError, OSError) as error:
+            print(f"error: {failure_line(error) or error}", flush=True)
         while True:
             try:
                 connection, _ = self._listener.accept()
@@ -108,6 +108,10 @@ def _scored(scoring: Scoring, question: dict[str, Any]) -> dict[str, Any]:
     except InputError as error:
         return {"error": str(error)}
     except Exception as error:
+        line = failure_line(error)
+        if line is not None:  # nothing is wrong with this process: the next question may find room
+            print(f"error: {line}", flush=True)
+            return {"error": line, "failed": True}
         traceback.print_exc()
         return {"error": f"{type(error).__name__}: {error}", "fatal": True}
     took = time.perf_counter() - started

@@ -16,7 +16,7 @@ from nni.nas.strategy import Strategy
 
 from trionet_nni.atomic import write_json, write_text
 from trionet_nni.config import parse_project
-from trionet_nni.errors import InputError
+from trionet_nni.errors import InputError, failure_line
 from trionet_nni.nnictl.candidate import CandidateSpace
 from trionet_nni.nnictl.engine import AdvisorEngine, SearchFailed
 from trionet_nni.nnictl.folder import ExperimentFolder
@@ -123,9 +123,12 @@ class Session:
             self._search()
         except (SearchFailed, InputError) as error:
             self._line.fail(str(error))
-        except Exception:
-            _log.exception("the search strategy failed")
-            self._line.fail(traceback.format_exc(limit=-3))
+        except Exception as error:
+            line = failure_line(error)
+            if line is None:
+                _log.exception("the search strategy failed")
+                line = traceback.format_exc(limit=-3)
+            self._line.fail(line)
 
     def _search(self) -> None:
         self._strategy.initialize(self._space, self.engine)

@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from trionet_nni.errors import InputError
+from trionet_nni.errors import InputError, RunFailed, failure_line, quiet_writers
 from trionet_nni.nnictl.ask import EvaluatorFailed, ask, is_warm, question_of, wait_if_stopping
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import Job, Reporter, fetch_job
@@ -30,6 +30,7 @@ def main() -> int:
         return 2
     _use_interpreter(folder)
     sleep_while_waiting()
+    quiet_writers()
     try:
         job = fetch_job(os.environ)
     except InputError as error:
@@ -50,7 +51,7 @@ def _asked(folder: ExperimentFolder, job: Job) -> int:
         return 1
     if "metrics" not in answer:
         print(f"error: {answer.get('error')}", file=sys.stderr)
-        return 1 if answer.get("fatal") else 2
+        return 1 if answer.get("fatal") or answer.get("failed") else 2
     try:
         Reporter(job).final(answer["metrics"])
     except OSError:
@@ -70,6 +71,12 @@ def _run_here(folder: ExperimentFolder, job: Job) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except (OSError, RunFailed) as error:
+        line = failure_line(error)
+        if line is None:
+            raise
+        print(f"error: {line}", file=sys.stderr)
+        return 1
     return 0
 
 

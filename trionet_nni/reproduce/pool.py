@@ -17,6 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from trionet_nni.errors import failure_line
 from trionet_nni.reproduce.jobs import Job, key_of
 
 
@@ -139,8 +140,12 @@ def _work(job: Job, working: Path, log: Path, slot: int, slots: int, end: Connec
             use_code(Path.cwd())
             prepare_process()
             job.run(working)
-        except BaseException:
-            traceback.print_exc()
+        except BaseException as error:
+            line = failure_line(error)
+            if line is None:
+                traceback.print_exc()
+            else:
+                print(line)
             sys.exit(1)
         finally:
             end.close()

@@ -27,7 +27,7 @@ PREVIOUS = "previous.ckpt"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's files, but sealed, written to a temporary name first, and read with `weights_only=True`."""
+    """Lightning's files, but sealed, written to a temporary name first, read with `weights_only=True`."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
@@ -72,9 +72,8 @@ def resume(path: Path, title: str) -> dict[str, Any] | None:
         raise _unreadable(path, f"{found}; {PREVIOUS} is damaged too") from None
     previous.replace(path)
     step = checkpoint["global_step"]
-    say(
-        f"{title}: {path}: found a damaged checkpoint ({found}); going on from the one before it, step {step}"
-    )
+    goes_on = f"going on from the one before it, step {step}"
+    say(f"{title}: {path}: found a damaged checkpoint ({found}); {goes_on}")
     return checkpoint
 
 
@@ -114,9 +113,8 @@ def _loaded(path: Path) -> object:
 
 
 def _unreadable(path: Path, reason: str) -> InputError:
-    return InputError(
-        f"{path}: found no readable checkpoint ({reason}), allowed: one of this run; delete it to start over"
-    )
+    allowed = "one of this run; delete it to start over"
+    return InputError(f"{path}: found no readable checkpoint ({reason}), allowed: {allowed}")
 
 
 def _checked(path: Path, found: object) -> dict[str, Any]:
