@@ -13,6 +13,7 @@ from strategies.slicing import subnetwork_state
 from trionet_nni.data import Splits
 from trionet_nni.network import network_from_state
 from trionet_nni.table import SpaceTable
+from trionet_nni.training.chance import chance, third, warn_at_chance
 from trionet_nni.training.evaluate import accuracy
 from trionet_nni.training.recalibrate import recalibrate
 
@@ -40,6 +41,8 @@ class Curves(pl.Callback):
     ) -> None:
         self.splits, self.table, self.sharing, self.report = splits, table, sharing, report
         self.at = {round(steps * point / points) for point in range(1, points + 1)}
+        due = third(steps)
+        self.looked_at = None if due is None else min(step for step in self.at if step >= due)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: object) -> None:
         """Measure where it is due."""
@@ -50,6 +53,10 @@ class Curves(pl.Callback):
         for logger in trainer.loggers:
             logger.log_metrics({f"largest/{k}": v for k, v in measured.items()}, trainer.global_step)
         mean = sum(measured.values()) / len(measured)
+        if trainer.global_step == self.looked_at:
+            labels = self.splits.search.labels
+            best, level = max(measured.values()), chance(labels)
+            warn_at_chance("supernet", trainer.global_step, best, level, len(labels))
         self.report({"default": mean, **measured, "step": trainer.global_step})
 
     def _accuracy(self, module: SandwichModule, operator: str) -> float:

@@ -34,6 +34,7 @@ from trionet_nni.plugins import load_module
 from trionet_nni.table import SpaceTable
 from trionet_nni.training.batches import StepBatches, step_loader
 from trionet_nni.training.checkpoints import NAME, AtomicCheckpointIO, StepCheckpoint, resume
+from trionet_nni.training.divergence import Divergence, RolledBack, rolling_back
 from trionet_nni.training.recipe import optimizer, precision, schedule, total_steps
 
 Report = Callable[[dict[str, float]], None]
@@ -130,6 +131,7 @@ def train_supernet(
 
     Raises:
         InputError: the configuration does not fit the data.
+        RunFailed: it diverged twice.
     """
     directory.mkdir(parents=True, exist_ok=True)
     splits = load_splits(config.data, cache or directory.parent.parent / "cache")
@@ -141,6 +143,24 @@ def train_supernet(
         )
     batches = StepBatches(splits.train, recipe.batch_size, recipe.augment, recipe.seed)
     steps = total_steps(recipe, batches.steps_per_epoch)
+
+    def attempt(back: RolledBack | None) -> None:
+        _train(config, splits, directory, batches, steps, report, stop_after_steps, back)
+
+    rolling_back(directory, "supernet", attempt)
+
+
+def _train(
+    config: ProjectConfig,
+    splits: Splits,
+    directory: Path,
+    batches: StepBatches,
+    steps: int,
+    report: Report,
+    stop_after_steps: int | None,
+    back: RolledBack | None,
+) -> None:
+    recipe = config.supernet.recipe
     space = build_supernet(config, splits)
     strategy = TrioNetOneShot(config.supernet, space.table)
     last = directory / NAME
@@ -148,14 +168,16 @@ def train_supernet(
     start = int(checkpoint["global_step"]) if checkpoint else 0
     points = config.supernet.curve_points
     curves = Curves(splits, space.table, strategy.sharing, steps, points, report)
-    keeper = StepCheckpoint(directory, config.supernet.checkpoint_minutes, stop_after_steps)
-    trainer = _trainer(recipe, directory, steps, [curves, keeper])
+    divergence = Divergence(directory, back)
+    minutes = config.supernet.checkpoint_minutes
+    keeper = StepCheckpoint(directory, minutes, stop_after_steps, divergence.check)
+    trainer = _trainer(recipe, directory, steps, [divergence, curves, keeper])
     evaluator = Lightning(
         SupernetTask(recipe, batches.steps_per_epoch),
         trainer,
         train_dataloaders=step_loader(batches, start, steps, config.data.workers),
         val_dataloaders=[],
-        fit_kwargs={"ckpt_path": str(last)} if start else None,
+        fit_kwargs={"ckpt_path": str(last)} if checkpoint else None,
     )
     strategy(RawFormatModelSpace(space, evaluator), SequentialExecutionEngine())
     if trainer.global_step < steps:
@@ -169,6 +191,7 @@ def train_supernet(
             "seconds": round(keeper.seconds, 1),
             "operators_sampled": dict(strategy.oneshot_module.operator_counts),
             "data": splits.record,
+            **divergence.state_dict(),
         },
     )
 

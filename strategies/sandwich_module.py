@@ -69,8 +69,8 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
             self._choose = Chooser(self.model)
         self._choose(architecture)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """One optimizer step."""
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """One optimizer step; the sum of its losses."""
         number = self.trainer.global_step
         torch.manual_seed(hash((self.seed, number)))  # dropout
         optimizer: Any = self.optimizers()
@@ -83,6 +83,7 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
         self._count(step)
         if (number + 1) % LOG_EVERY_STEPS == 0:
             self._log(number, losses)
+        return torch.stack(losses).sum()
 
     def accumulate(self, batch: tuple[Tensor, Tensor], step: Step) -> list[Tensor]:
         """Backward passes of all sub-networks; gradients add up, and the largest's weights decay.

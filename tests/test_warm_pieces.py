@@ -91,6 +91,8 @@ def test_a_curve_has_each_step_once(tmp_path: Path) -> None:
     for point in points[1:]:
         curve.add(point)
     assert curve.points() == points
+    curve.add({"default": 0.25, "step": 2})  # after a roll-back, with a lower learning rate
+    assert curve.points() == [points[0], {"default": 0.25, "step": 2}, points[2]]
 
 
 def test_locks_exclude_processes_and_end_with_them(tmp_path: Path) -> None:

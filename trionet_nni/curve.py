@@ -14,7 +14,7 @@ class Curve:
     """Points of one training, in the order of their steps, each once.
 
     A training that was killed goes on from its last checkpoint, and reports again what it had reported
-    after it. Steps are the same bits again, so the first report of a step is as good as the second.
+    after it: the same, unless it has diverged and its learning rate is lower now. The last report counts.
     """
 
     def __init__(self, path: Path) -> None:
@@ -33,12 +33,12 @@ class Curve:
             except ValueError:
                 continue
             if isinstance(point, dict):
-                known.setdefault(point.get("step", len(known)), point)
+                known[point.get("step", len(known))] = point
         return list(known.values())
 
     def add(self, point: Point) -> None:
-        """Append a point, unless its step is there."""
-        if "step" in point and any(known.get("step") == point["step"] for known in self.points()):
+        """Append a point, unless it is there."""
+        if "step" in point and point in self.points():
             return
         with naming(self.path), self.path.open("ab+") as file:
             file.seek(0, 2)

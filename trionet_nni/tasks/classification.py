@@ -48,16 +48,17 @@ class Classification(pl.LightningModule):
         if self.recipe.random:
             torch.manual_seed(seed_of(self.recipe.seed, "dropout", self.global_step))
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Cross entropy with label smoothing."""
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        """Cross entropy with label smoothing, and the accuracy on the batch."""
         images, labels = batch
         logits = self(images)
         loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
         self.log("train/loss", loss)
         self.log("train/learning rate", self.trainer.optimizers[0].param_groups[0]["lr"])
-        self.log("train/accuracy", self.accuracy(logits.detach(), labels))
+        accuracy = self.accuracy(logits.detach(), labels)
+        self.log("train/accuracy", accuracy)
         self.accuracy.reset()
-        return loss
+        return {"loss": loss, "accuracy": accuracy}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The recipe's optimizer, its learning rate moved on after every step."""

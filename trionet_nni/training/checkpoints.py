@@ -10,6 +10,7 @@ import errno
 import io
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -138,10 +139,18 @@ class StepCheckpoint(Checkpoint):
     Args:
         minutes: time between checkpoints; 0 writes one after every step.
         stop_after: end training after this step (counted from the start of the whole run).
+        check: called before each checkpoint; what it raises keeps it from being written.
     """
 
-    def __init__(self, directory: Path, minutes: float, stop_after: int | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        minutes: float,
+        stop_after: int | None = None,
+        check: Callable[[pl.Trainer, pl.LightningModule], None] = lambda trainer, module: None,
+    ) -> None:
         self.path, self.minutes, self.stop_after = directory / NAME, minutes, stop_after
+        self.check = check
         self.earlier = 0.0  # seconds of training before the last resume
         self._begin = self._saved = time.monotonic()
 
@@ -170,6 +179,7 @@ class StepCheckpoint(Checkpoint):
         stops = self.stop_after is not None and step >= self.stop_after
         due = time.monotonic() - self._saved >= 60 * self.minutes
         if due or stops or step == trainer.max_steps:
+            self.check(trainer, pl_module)
             trainer.save_checkpoint(self.path)
             self._saved = time.monotonic()
         if stops:

@@ -14,6 +14,7 @@ from trionet_nni.config import RecipeConfig
 from trionet_nni.data.images import ImageSet
 from trionet_nni.tasks.classification import Classification
 from trionet_nni.training.batches import StepBatches, step_loader
+from trionet_nni.training.chance import TrainingChance, chance
 from trionet_nni.training.loop import Run, run_steps
 from trionet_nni.training.recipe import precision, total_steps
 
@@ -42,11 +43,11 @@ def fit(
         stop_after_steps: end after so many steps of the whole run, as if interrupted there.
 
     Returns:
-        {"steps", "of", "resumed_from", "seconds", "complete"}: steps done and of the whole run, the step
-        it went on from, seconds of training in all, whether the run is at its end.
+        What `run_steps` gives.
 
     Raises:
         InputError: fewer images than a batch, or the checkpoint is another run's.
+        RunFailed: it diverged twice.
     """
     directory.mkdir(parents=True, exist_ok=True)
     batches = StepBatches(train, recipe.batch_size, recipe.augment, recipe.seed)
@@ -62,7 +63,8 @@ def fit(
     )
     count = int(train.labels.max()) + 1 if classes is None else classes
     module = Classification(network, recipe, count, batches.steps_per_epoch, run.mark)
-    return run_steps(run, module, partial(step_loader, batches, workers=workers))
+    stuck = TrainingChance(title, run.total, chance(train.labels))
+    return run_steps(run, module, partial(step_loader, batches, workers=workers), [stuck])
 
 
 def fingerprint(network: nn.Module, recipe: RecipeConfig, train: ImageSet) -> str:

@@ -25,6 +25,7 @@ from trionet_nni.training.checkpoints import (
     read_checkpoint,
     resume,
 )
+from trionet_nni.training.divergence import Divergence, RolledBack, rolling_back
 from trionet_nni.training.progress import ProgressCallback
 from trionet_nni.training.restoring import Started, restoring
 
@@ -70,25 +71,48 @@ def run_steps(
 
     Returns:
         {"steps", "of", "resumed_from", "seconds", "complete"}: steps done and of the whole run, the step
-        it went on from, seconds of training in all, whether the run is at its end.
+        it went on from, seconds of training in all, whether the run is at its end. Of a run that diverged
+        also "rolled_back": {"at", "to"}, the steps where it did and that it went back to.
 
     Raises:
         InputError: the checkpoint is damaged or another run's.
+        RunFailed: it diverged twice.
     """
+    # Only a run without a checkpoint goes back to what it was given, which training overwrites.
+    begun = (run.directory / NAME).exists()
+    initial = {} if begun else {name: value.clone() for name, value in module.state_dict().items()}
+
+    def attempt(back: RolledBack | None) -> dict[str, Any]:
+        if back is not None and initial:
+            module.load_state_dict(initial)
+        return _run_steps(run, module, loader, callbacks, back)
+
+    return rolling_back(run.directory, run.title, attempt)
+
+
+def _run_steps(
+    run: Run,
+    module: pl.LightningModule,
+    loader: Loader,
+    callbacks: Sequence[pl.Callback],
+    back: RolledBack | None,
+) -> dict[str, Any]:
     path = run.directory / NAME
     start = _resume_step(run, path)
-    if start >= run.total:
+    if start is not None and start >= run.total:
         finished = _finished(module, path, run.total)
         _say_resumed(run, path, start)
         return finished
-    keeper = StepCheckpoint(run.directory, run.checkpoint_minutes, run.stop_after_steps)
+    checkpoint, start = None if start is None else path, start or 0
+    divergence = Divergence(run.directory, back)
+    keeper = StepCheckpoint(run.directory, run.checkpoint_minutes, run.stop_after_steps, divergence.check)
     bar = [ProgressCallback(run.title, run.total, start)] if run.progress else []
     with _quiet():
-        started, checkpoint = Started(partial(_say_resumed, run, path, start)), path if start else None
-        trainer = _trainer(run, [*callbacks, keeper, *bar, started])
+        started = Started(partial(_say_resumed, run, path, start))
+        trainer = _trainer(run, [divergence, *callbacks, keeper, *bar, started])
         with restoring(checkpoint, lambda: started.yes):
             _fit(trainer, module, loader(start, run.total), checkpoint)
-    return _result(trainer.global_step, run.total, start, keeper.seconds)
+    return _result(trainer.global_step, run.total, start, keeper.seconds) | divergence.state_dict()
 
 
 def _fit(
@@ -125,10 +149,11 @@ def _trainer(run: Run, callbacks: list[pl.Callback]) -> pl.Trainer:
     )
 
 
-def _resume_step(run: Run, path: Path) -> int:
+def _resume_step(run: Run, path: Path) -> int | None:
+    """Step of the checkpoint, 0 where the run went back to its start; None where there is none."""
     checkpoint = resume(path, run.title)
     if checkpoint is None:
-        return 0
+        return None
     if checkpoint.get("fingerprint") != run.mark:
         raise InputError(
             f"{path}: found a checkpoint of another network, recipe or data, allowed: one of this run; "
@@ -148,8 +173,11 @@ def _finished(module: pl.LightningModule, path: Path, total: int) -> dict[str, A
     checkpoint = read_checkpoint(path)
     with restoring(path):
         module.load_state_dict(checkpoint["state_dict"])
-        states = [state for state in checkpoint["callbacks"].values() if "seconds" in state]
-        return _result(total, total, total, float(states[0]["seconds"]))
+        states = {
+            name: value for state in checkpoint["callbacks"].values() for name, value in state.items()
+        }
+        back = {"rolled_back": states["rolled_back"]} if "rolled_back" in states else {}
+        return _result(total, total, total, float(states["seconds"])) | back
 
 
 def _result(steps: int, total: int, start: int, seconds: float) -> dict[str, Any]:
