@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -18,7 +17,6 @@ from trionet_nni.architecture import Architecture
 from trionet_nni.nnictl import launch
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import SUPERNET
-from trionet_nni.nnictl.portal import free_port, loopback_environment
 from trionet_nni.nnictl.rest import Manager
 from trionet_nni.results import ResultsStore
 
@@ -104,18 +102,7 @@ class ToyExperiment:
         return ResultsStore(self.experiment_folder.evaluations)
 
     def resume(self) -> None:
-        for _ in range(3):
-            port = free_port(8080)
-            done = subprocess.run(
-                [launch.nnictl(), "resume", self.id, "--port", str(port)],
-                env=loopback_environment(),
-                capture_output=True,
-                text=True,
-            )
-            if done.returncode == 0:
-                self.started.append(launch.Experiment(self.id, port))
-                return
-        raise AssertionError(done.stdout + done.stderr)
+        self.started.append(launch.resume(self.experiment_folder, None))
 
     def stop(self) -> None:
         assert launch.stop(self.id)

@@ -49,6 +49,7 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
         self._session: Session | None = None
         self._commands: queue.SimpleQueue[tuple[CommandType, str]] = queue.SimpleQueue()
         self._start_log()
+        self._leave_mark()
         self._alive = lock(self._folder.advisor)  # evaluators end when it is free
 
     def run(self) -> None:
@@ -100,13 +101,16 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
         """A trial's metric. Intermediate ones are NNI's to show."""
         number = data.get("parameter_id")
         if data.get("type") == "FINAL" and isinstance(number, int):
-            self._post("metric", number, metric_number(data.get("value")))
+            value = data.get("value")
+            self._post("metric", number, metric_number(value), str(value)[:80])
 
     def handle_trial_end(self, data: dict[str, Any]) -> None:
         """A trial has ended."""
         number = json.loads(data["hyper_params"]).get("parameter_id")
-        if isinstance(number, int):  # a trial that a user added by hand has none
+        if isinstance(number, int):
             self._post("trial_ended", number, data["trial_job_id"], data["event"])
+        else:
+            self._post("users_trial_ended", data["trial_job_id"], data["event"])
 
     def handle_add_customized_trial(self, data: list[dict[str, Any]]) -> None:
         """After a resume: the trials that NNI started again, with their old parameter ids."""
@@ -153,6 +157,13 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
                 "$(python -c 'import trionet_nni.nnictl.portal as p; print(p.LOOPBACK)')\" nnictl …",
                 port,
             )
+
+    def _leave_mark(self) -> None:
+        """Which `trionet search` began this experiment; a resume by hand does not say it."""
+        from trionet_nni.atomic import write_text
+
+        if mark := os.environ.get("TRIONET_SEARCH"):
+            write_text(self._folder.search, f"{mark}\n")
 
     def _start_log(self) -> None:
         """Messages go to NNI's dispatcher.log, which the portal shows, and to the experiment's own log."""
