@@ -113,7 +113,7 @@ class Experiment:
             text = " ".join(command)
             if not command:  # of the kernel
                 return None
-            if process.status() == psutil.STATUS_ZOMBIE or "bash" in Path(command[0]).name:
+            if process.status() == psutil.STATUS_ZOMBIE or Path(command[0]).name in ("sh", "bash"):
                 return None
             if "nnictl.evaluator" in text:
                 return "evaluator" if str(self.runs) in text else None

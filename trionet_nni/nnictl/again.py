@@ -19,7 +19,7 @@ from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.rest import Manager
 
 MARK = "TRIONET_SEARCH"  # environment variable: which search a manager works for
-_ADVISOR_SECONDS = 10.0  # from the start of a manager until its advisor has come up; NNI's own limit
+_ADVISOR_SECONDS = 30.0  # from the start of a manager until its advisor has come up
 _ANSWER_SECONDS = 10.0  # until a busy manager answers
 
 

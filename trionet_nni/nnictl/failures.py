@@ -17,7 +17,7 @@ _WITHOUT_MESSAGE = {
     "SUCCEEDED": "it ended without a result",
     "USER_CANCELED": "it was killed, or cancelled by a user",
     "SYS_CANCELED": "it was cancelled by NNI",
-    "EARLY_STOPPED": "NNI ended it: maxTrialDuration",
+    "EARLY_STOPPED": "it was ended: search.time_limit, or NNI's maxTrialDuration",
 }
 
 

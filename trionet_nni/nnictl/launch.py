@@ -18,7 +18,7 @@ from typing import Any
 from trionet_nni.errors import InputError
 from trionet_nni.locks import lock
 from trionet_nni.nnictl.folder import ExperimentFolder
-from trionet_nni.nnictl.portal import LOOPBACK, free_port, loopback_environment
+from trionet_nni.nnictl.portal import LOOPBACK, PATIENCE, free_port, loopback_environment
 from trionet_nni.nnictl.rest import Manager
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -75,7 +75,7 @@ def nnictl() -> str:
 def create(
     path: Path, port: int | None, *, ports: int = 1, environment: Mapping[str, str] | None = None
 ) -> Experiment:
-    """`nnictl create`, again where it gave up on a busy machine (it waits 4 seconds for its manager).
+    """`nnictl create`, again where it gave up on a busy machine.
 
     Args:
         port: of the portal; a free one from 8080 up when None.
@@ -179,8 +179,8 @@ def _run(arguments: list[str], environment: Mapping[str, str]) -> tuple[int, str
     It runs in a session of its own: an interrupt in its middle would leave a manager nobody knows of.
     """
     process = subprocess.Popen(
-        [nnictl(), *arguments],
-        env={**loopback_environment(), **environment},
+        [*_patient_nnictl(), *arguments],
+        env={**loopback_environment(PATIENCE), **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -195,6 +195,14 @@ def _run(arguments: list[str], environment: Mapping[str, str]) -> tuple[int, str
         interrupted = True
         output, _ = process.communicate()
     return process.returncode, _COLOUR.sub("", output), interrupted
+
+
+def _patient_nnictl() -> list[str]:
+    """The same nnictl with more patience, where NNI is this interpreter's own."""
+    own = nnictl()
+    if Path(own) != Path(sys.executable).with_name("nnictl"):
+        return [own]
+    return [sys.executable, "-m", "trionet_nni.nnictl.patient"]
 
 
 def _last_line(output: str) -> str:
