@@ -7,9 +7,11 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
@@ -110,6 +112,30 @@ class ToyExperiment:
     def pid(self) -> int:
         listed = json.loads((self.folder / "home/nni-experiments/.experiment").read_text())
         return int(listed[self.id]["pid"])
+
+    def processes(self) -> list[psutil.Process]:
+        """Manager, advisor, trials and evaluators: whatever knows this test's folder."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get("TOY_CALLS") == str(self.calls_file):
+                    found.append(process)
+        return [process for process in found if process.pid != os.getpid()]
+
+    def sockets(self) -> list[Any]:
+        """Listening sockets of all these."""
+        found = []
+        for process in self.processes():
+            with suppress(psutil.Error):
+                found += [
+                    item for item in process.net_connections("inet") if item.status == psutil.CONN_LISTEN
+                ]
+        return found
+
+    def failures(self) -> list[dict[str, Any]]:
+        """What the experiment noted of its failed trials."""
+        file = self.experiment_folder.failures
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     def close(self) -> None:
         """Leave nothing running."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -50,35 +50,61 @@ def search(
     console = Console()
     _check_options(port, out, top)
     settings = read_yaml(path)
-    steps = check(path, settings)
     launch.nnictl()
     try:
-        experiment, watched = _start(console, path, settings, port, new)
+        started = _start(console, path, settings, port, new)
     except RuntimeError as error:
         console.print(f"[red]{error}[/]", highlight=False)
         return 1
-    with watched:
-        return _accompany(console, experiment, path, steps, out, top)
+    with started.watched:
+        return _accompany(console, started.experiment, path, started.steps, out, top)
 
 
-def _start(
-    console: Console, path: Path, settings: dict[str, Any], port: int | None, new: bool
-) -> tuple[launch.Experiment, IO[str]]:
-    """The experiment, running, and a lock that says that this process watches it."""
+@dataclass(frozen=True)
+class _Started:
+    """A running experiment.
+
+    Attributes:
+        watched: a lock that says that this process watches it.
+        steps: of the supernet's training.
+    """
+
+    experiment: launch.Experiment
+    watched: IO[str]
+    steps: int
+
+
+def _start(console: Console, path: Path, settings: dict[str, Any], port: int | None, new: bool) -> _Started:
+    """Go on with an experiment of this file, or create one."""
     working = beside(path, settings.get("experimentWorkingDirectory"), Path.home() / "nni-experiments")
     mark, ports = mark_of(path, settings), _ports(settings)
-    working.mkdir(parents=True, exist_ok=True)
-    with launch.starting(working):
-        begun = None if new else unfinished(mark, working)
-        watched = None if begun is None else try_lock(begun.terminal)
-        if begun is not None and watched is not None:
-            console.print(f"going on with experiment {begun.root.name}, which was not finished")
-            experiment = go_on(begun, port, ports)
-        else:
+    started = None
+    if not new and working.is_dir():
+        with launch.starting(working):
+            started = _gone_on(console, unfinished(mark, working), port, ports)
+    if started is None:
+        steps = check(path, settings)
+        working.mkdir(parents=True, exist_ok=True)
+        with launch.starting(working):
             experiment = launch.create(path, port, ports=ports, environment={MARK: mark})
-            watched = lock(ExperimentFolder(working / experiment.id).terminal)
+            folder = ExperimentFolder(working / experiment.id)
+            started = _Started(experiment, lock(folder.terminal), steps)
+        write_text(folder.steps, f"{steps}\n")
+    experiment = started.experiment
     console.print(f"experiment {experiment.id}, portal {experiment.address}", soft_wrap=True)
-    return experiment, watched
+    return started
+
+
+def _gone_on(
+    console: Console, begun: ExperimentFolder | None, port: int | None, ports: int
+) -> _Started | None:
+    """An unfinished experiment, running again; None where there is none, or another terminal watches it."""
+    watched = None if begun is None else try_lock(begun.terminal)
+    if begun is None or watched is None:
+        return None
+    console.print(f"going on with experiment {begun.root.name}, which was not finished", highlight=False)
+    steps = int(begun.steps.read_text(encoding="utf-8")) if begun.steps.exists() else 0
+    return _Started(go_on(begun, port, ports), watched, steps)
 
 
 def _accompany(

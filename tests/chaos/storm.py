@@ -12,7 +12,7 @@ import psutil
 from tests.chaos.experiment import PROCESSES, Experiment
 
 _POLL_SECONDS = 0.2
-_PATIENCE_SECONDS = 420.0  # without a further evaluation
+_PATIENCE_SECONDS = 900.0  # without a further evaluation
 Say = Callable[[str], None]
 
 
@@ -28,7 +28,15 @@ class Storm:
         killed: what was killed, in order.
     """
 
-    def __init__(self, experiment: Experiment, candidates: int, kills: int, seed: int, say: Say) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        candidates: int,
+        kills: int,
+        seed: int,
+        say: Say,
+        seconds: float = float("inf"),
+    ) -> None:
         self._experiment, self._say = experiment, say
         self._random = random.Random(seed)
         last = max(1, candidates - 4)
@@ -36,6 +44,7 @@ class Storm:
         self.seen: dict[str, float] = {}
         self.killed: list[str] = []
         self._began = time.monotonic()
+        self._calm = self._began + seconds  # no kill afterwards
 
     def run(self) -> float:
         """From the first start to the end; seconds.
@@ -50,6 +59,8 @@ class Storm:
             self._kill("trial", "supernet training")
             self._plan.pop(0)
         for done in self._plan:
+            if time.monotonic() > self._calm:
+                break
             self._wait(lambda done=done: len(self.seen) >= done)  # type: ignore[misc]
             time.sleep(self._random.uniform(0, 2.5))
             self._kill(self._choose())
