@@ -139,11 +139,11 @@ class Experiment:
         """Every final result in NNI's database, by hash."""
         found: dict[str, list[float]] = {}
         query = (
-            "select e.data, m.data from MetricData m join TrialJobEvent e using (trialJobId)"
-            " where m.type = 'FINAL' and e.event = 'WAITING' and e.data != '' group by m.rowid"
+            "select min(e.data), m.data from MetricData m join TrialJobEvent e on e.trialJobId = m.trialJobId"
+            " where m.type = 'FINAL' and e.data != '' group by m.rowid"
         )
         for root in self.roots():
-            with suppress(sqlite3.Error):
+            with suppress(sqlite3.OperationalError):  # it is just being made
                 with closing(sqlite3.connect(f"file:{root}/db/nni.sqlite?mode=ro", uri=True)) as base:
                     rows = base.execute(query).fetchall()
                 for sent, result in rows:
