@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from nni.nas.space import ModelStatus
 from spaces.small import TABLE
 from tests.conftest import random_architectures
 from trionet_nni.nnictl.candidate import CandidateSpace
+from trionet_nni.nnictl.deadline import overdue
 from trionet_nni.nnictl.engine import AdvisorEngine, SearchFailed, Trials
 from trionet_nni.nnictl.failures import Failures
 from trionet_nni.nnictl.folder import ExperimentFolder
@@ -216,6 +218,19 @@ def test_restarted_trial_of_a_user_takes_a_worker(bench: Bench) -> None:
     engine = bench.engine
     bench.does(lambda: engine.adopt({}, 1), lambda: engine.request(2))
     assert engine._idle == 1
+
+
+def test_trials_that_hang_are_found() -> None:
+    began = 1000 * (time.time() - 100)
+    candidate = json.dumps({"parameter_id": 1, "parameters": {"stage1.depth": 1}})
+    supernet = json.dumps({"parameter_id": 0, "parameters": {"stage": "supernet"}})
+    jobs = [
+        {"trialJobId": name, "status": status, "startTime": began, "hyperParameters": [parameters]}
+        for name, status, parameters in (
+            ("a", "RUNNING", candidate), ("b", "SUCCEEDED", candidate), ("c", "RUNNING", supernet)
+        )
+    ]  # fmt: skip
+    assert overdue(jobs, 90) == ["a"] and overdue(jobs, 110) == []
 
 
 def test_no_candidate_before_the_supernet(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -19,6 +20,7 @@ from trionet_nni.architecture import Architecture
 from trionet_nni.nnictl.folder import ExperimentFolder
 
 ROOT = Path(__file__).resolve().parents[2]
+_SIGNS = {"nnictl.trial": "trial", "--exp_params": "dispatcher", "main.js": "manager"}
 PROCESSES = ("trial", "evaluator", "dispatcher", "manager", "terminal")
 
 
@@ -105,23 +107,17 @@ class Experiment:
             assert self._terminal is not None
             alive = self._terminal.poll() is None
             return [psutil.Process(self._terminal.pid)] if alive else []
-        return [one for one in psutil.process_iter() if self._kind(one) == kind]
+        return [one for one in _candidates() if self._kind(one) == kind]
 
     def _kind(self, process: psutil.Process) -> str | None:
         with suppress(psutil.Error):
             command = process.cmdline()
             text = " ".join(command)
-            if not command:  # of the kernel
-                return None
             if process.status() == psutil.STATUS_ZOMBIE or Path(command[0]).name in ("sh", "bash"):
                 return None
             if "nnictl.evaluator" in text:
                 return "evaluator" if str(self.runs) in text else None
-            for kind, sign in (
-                ("trial", "nnictl.trial"),
-                ("dispatcher", "--exp_params"),
-                ("manager", "main.js"),
-            ):
+            for sign, kind in _SIGNS.items():
                 if sign in text:
                     return kind if process.environ().get("CHAOS_LOG") == str(self.log) else None
         return None
@@ -139,7 +135,8 @@ class Experiment:
         """Every final result in NNI's database, by hash."""
         found: dict[str, list[float]] = {}
         query = (
-            "select min(e.data), m.data from MetricData m join TrialJobEvent e on e.trialJobId = m.trialJobId"
+            "select min(e.data), m.data from MetricData m"
+            " join TrialJobEvent e on e.trialJobId = m.trialJobId"
             " where m.type = 'FINAL' and e.data != '' group by m.rowid"
         )
         for root in self.roots():
@@ -162,6 +159,15 @@ class Experiment:
         if self._said is not None:
             self._said.close()
         time.sleep(0.1)
+
+
+def _candidates() -> Iterator[psutil.Process]:
+    """Processes that may be of an experiment; found fast, as a trial lives for a second."""
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, psutil.Error):
+            command = (path / "cmdline").read_bytes()
+            if any(sign.encode() in command for sign in ("nnictl.evaluator", *_SIGNS)):
+                yield psutil.Process(int(path.name))
 
 
 def hash_of(sent: str) -> str:

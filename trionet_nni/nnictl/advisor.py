@@ -86,7 +86,7 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
         try:
             from trionet_nni.nnictl.session import Line, Session
 
-            line = Line(self.submit, self.fail, self._manager)
+            line = Line(self.submit, self.end, self.fail, self._manager)
             resume = os.environ.get("NNI_MODE") == "resume"
             session = Session(self._folder, self._arguments, line, resume=resume)
         except InputError as error:
@@ -134,6 +134,10 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
             "parameters": parameters,
         }
         self.send(CommandType.NewTrialJob, json.dumps(record))
+
+    def end(self, trial: str) -> None:
+        """Have NNI end a trial."""
+        self.send(CommandType.KillTrialJob, json.dumps(trial))
 
     def fail(self, message: str) -> None:
         """End the experiment with an error: in NNI's log, in the experiment's folder and in the portal."""

@@ -18,6 +18,7 @@ from trionet_nni.atomic import write_json, write_text
 from trionet_nni.config import parse_project
 from trionet_nni.errors import InputError
 from trionet_nni.nnictl.candidate import CandidateSpace
+from trionet_nni.nnictl.deadline import Deadline
 from trionet_nni.nnictl.engine import AdvisorEngine, SearchFailed, Trials
 from trionet_nni.nnictl.failures import Failures
 from trionet_nni.nnictl.folder import ExperimentFolder
@@ -39,11 +40,13 @@ class Line:
 
     Attributes:
         submit: starts a trial: (parameter id, parameters).
+        end: has NNI end a trial, by its id.
         fail: ends the experiment with an error, which is shown.
         manager: for what goes through REST.
     """
 
     submit: Callable[[int, dict[str, Any]], None]
+    end: Callable[[str], None]
     fail: Callable[[str], None]
     manager: Manager
 
@@ -82,6 +85,7 @@ class Session:
     def start(self) -> None:
         """Run the strategy in a thread of its own."""
         self._thread.start()
+        Deadline(self._line.manager, self.config.search.time_limit, self._line.end).start()
 
     def _build_strategy(self) -> Strategy:
         name = self.config.search.strategy
