@@ -28,7 +28,7 @@ search: install
 	@$(BIN)/trionet search experiments/quickstart.yml
 
 test: install
-	$(BIN)/python -m pytest
+	OMP_WAIT_POLICY=$${OMP_WAIT_POLICY:-passive} $(BIN)/python -m pytest
 
 lint: install
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -36,3 +37,27 @@ def test_freed_memory_is_used_again() -> None:
 
 def test_denormals_are_zero() -> None:
     assert probe("prepared")[1] == 0.0 != probe("as it is")[1]
+
+
+WAITING = """
+import os, sys
+sys.argv = ["trionet", "count", "resnet-26"]
+from trionet_nni.cli import main
+main()
+print(os.environ["OMP_WAIT_POLICY"])
+"""
+
+
+@pytest.mark.parametrize(("chosen", "found"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")])
+def test_threads_sleep_while_they_wait_unless_the_user_chose(chosen: dict[str, str], found: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | chosen
+    command = [sys.executable, "-c", WAITING]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == found
+
+
+def test_the_command_line_does_not_load_torch_before() -> None:
+    """OpenMP reads its settings when it is loaded."""
+    look = "import sys, trionet_nni.cli, trionet_nni.nnictl.trial; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

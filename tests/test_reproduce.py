@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
+import subprocess
+import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -164,7 +169,7 @@ class Noted(Job):
         return read_result(working / self.name)
 
     def run(self, working: Path) -> None:
-        write_json(working / self.name / "started.json", {})
+        write_json(working / self.name / "started.json", {"pid": os.getpid()})
         while self.other and not (working / self.other / "started.json").exists():
             time.sleep(0.05)
         if self.fails:
@@ -185,6 +190,35 @@ def test_a_job_that_dies_is_named_and_the_rest_is_kept(tmp_path: Path) -> None:
         run_jobs([Noted("good"), Noted("bad", fails=True)], tmp_path, 1, Console(quiet=True))
     assert Noted("good").result(tmp_path) is not None
     assert Noted("bad").result(tmp_path) is None
+
+
+_WAITING_FOR_EVER = """
+import sys
+from pathlib import Path
+from rich.console import Console
+from test_reproduce import Noted
+from trionet_nni.reproduce.pool import run_jobs
+run_jobs([Noted("one", other="nobody")], Path(sys.argv[1]), 1, Console(quiet=True))
+"""
+
+
+def test_a_job_ends_with_the_pool_that_is_killed(tmp_path: Path) -> None:
+    path = os.pathsep.join([str(Path(__file__).parent), str(ROOT)])
+    command = [sys.executable, "-c", _WAITING_FOR_EVER, str(tmp_path)]
+    with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}) as pool:
+        started = _soon(lambda: json.loads((tmp_path / "one" / "started.json").read_text()))
+        pool.kill()
+    assert _soon(lambda: not Path(f"/proc/{started['pid']}").exists())
+
+
+def _soon(look: Callable[[], Any]) -> Any:
+    """What it finds within a minute."""
+    for _ in range(600):
+        with suppress(OSError):
+            if found := look():
+                return found
+        time.sleep(0.1)
+    raise AssertionError("nothing within a minute")
 
 
 def test_claims_hold_only_beyond_noise() -> None:
@@ -216,7 +250,7 @@ def test_the_papers_numbers_stand_apart() -> None:
     ("arguments", "message"),
     [
         (["table9"], "reproduce: found 'table9', allowed: table2"),
-        (["table3", "--scale", "huge"], "--scale: found 'huge', allowed: paper, replica"),
+        (["table3", "--scale", "huge"], "--scale: found 'huge', allowed: paper, replica, replica-long"),
         (["table3", "--seeds", "0"], "--seeds 0"),
         (["table3", "--experiment", "none.yml"], "none.yml: cannot be read"),
     ],

@@ -39,7 +39,7 @@ def own_name(name: str) -> str:
     if part.startswith("layer"):
         block, layer, tensor = rest.split(".", 2)
         return f"stages.{int(part[-1]) - 1}.{block}.{_NAMES.get(layer, 'shortcut')}.{tensor}"
-    return f"{ {'conv1': 'stem.0', 'bn1': 'stem.1', 'fc': 'classifier'}[part]}.{rest}"
+    return f"{ {'conv1': 'stem.0', 'bn1': 'stem.1', 'fc': 'classifier'}[part] }.{rest}"
 
 
 def test_with_torchvisions_tensors_it_is_torchvisions_network() -> None:

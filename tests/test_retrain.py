@@ -137,7 +137,10 @@ def test_mistakes_in_retrain_yml_are_one_line(folder: Path) -> None:
     wrong = whole.replace("epochs: 2.0", "epochs: -2.0")
     assert change(folder, wrong).startswith(f"{path}: retrain.epochs: found -2.0")
     large = whole.replace("batch_size: 32", "batch_size: 201")
-    assert change(folder, large).startswith("recipe.batch_size: found 201, allowed: 1 to 200")
+    allowed = "allowed: up to the 200 training images"
+    assert change(folder, large) == f"{path}: retrain.batch_size: found 201, {allowed}"
+    long = whole.replace("warmup_epochs: 0.5", "warmup_epochs: 2")
+    assert change(folder, long).startswith(f"{path}: retrain.warmup_epochs: found 2, allowed: below")
     other = whole.replace("image_size: 28", "image_size: 32")
     assert "as in card.json" in change(folder, other)
     missing = whole.replace(str(digit_folder().resolve()), "nowhere")

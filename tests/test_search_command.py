@@ -157,7 +157,7 @@ def test_refused_before_anything_starts(
 
 def test_file_that_nni_refuses(toy: ToyExperiment) -> None:
     settings = yaml.safe_load(toy.write().read_text())
-    toy.yaml.write_text(yaml.safe_dump({**settings, "trialConcurrency": "many"}))
+    toy.yaml.write_text(yaml.safe_dump({**settings, "trainingService": {"platform": "remote"}}))
     with pytest.raises(InputError, match="nnictl refuses it"):
         searching.search(toy.yaml)
 

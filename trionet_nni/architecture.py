@@ -17,8 +17,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
-from trionet_nni.errors import InputError
+from trionet_nni.errors import InputError, shown
 from trionet_nni.skeleton import Skeleton, skeleton
+from trionet_nni.text_file import parse_json, read_text
 
 Sample = dict[str, Any]
 _MAX_FILE_BYTES = 1_000_000
@@ -170,8 +171,8 @@ class Architecture:
             InputError: not JSON, or not an architecture.
         """
         try:
-            data = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            data = parse_json(text)
+        except ValueError as error:
             raise InputError(f"found no readable JSON ({error}), allowed: an architecture") from None
         return cls.from_dict(data)
 
@@ -182,15 +183,9 @@ class Architecture:
         Raises:
             InputError: one line that begins with the file's name.
         """
-        path = Path(path)
+        text = read_text(Path(path), "an architecture", _MAX_FILE_BYTES)
         try:
-            if path.stat().st_size > _MAX_FILE_BYTES:
-                raise InputError(f"found {path.stat().st_size} bytes, allowed: {_MAX_FILE_BYTES}")
-            return cls.from_json(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-        except UnicodeDecodeError:
-            raise InputError(f"{path}: found binary data, allowed: JSON") from None
+            return cls.from_json(text)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
 
@@ -225,7 +220,7 @@ class Architecture:
         for stage_index in range(len(skeleton(space).widths)):
             depth = _lookup(sample, depth_label(stage_index))
             if not _is_int(depth):
-                raise InputError(f"{depth_label(stage_index)}: found {depth!r}, allowed: an integer")
+                raise InputError(f"{depth_label(stage_index)}: found {shown(depth)}, allowed: an integer")
             stages.append([_sample_block(sample, stage_index, index) for index in range(depth)])
         return cls.from_dict({"space": space, "stages": stages})
 
@@ -282,7 +277,7 @@ def _read_block(where: str, data: object) -> Block:
 
 def _block_kind(where: str, operator: object) -> type[Block]:
     if not isinstance(operator, str) or operator not in BLOCKS:
-        raise InputError(f"{where}.operator: found {operator!r}, allowed: {', '.join(BLOCKS)}")
+        raise InputError(f"{where}.operator: found {shown(operator)}, allowed: {', '.join(BLOCKS)}")
     return BLOCKS[operator]
 
 
@@ -293,7 +288,7 @@ _KERNELS = (3, 5, 7)
 def _check_keys(where: str, data: Mapping[str, Any], allowed: set[str]) -> None:
     missing, extra = sorted(allowed - set(data)), sorted(str(key) for key in set(data) - allowed)
     if missing or extra:
-        found = f"no {missing[0]!r}" if missing else f"{extra[0][:80]!r}"
+        found = f"no {missing[0]!r}" if missing else shown(extra[0])
         raise InputError(f"{where}: found {found}, allowed: exactly {', '.join(sorted(allowed))}")
 
 
@@ -304,12 +299,12 @@ def _is_int(value: object) -> bool:
 def _check_option(where: str, name: str, value: object) -> None:
     if name == "kernel":
         if not _is_int(value) or value not in _KERNELS:
-            raise InputError(f"{where}: found {value!r}, allowed: {', '.join(map(str, _KERNELS))}")
+            raise InputError(f"{where}: found {shown(value)}, allowed: {', '.join(map(str, _KERNELS))}")
     elif name == "heads":
         if not _is_int(value) or value < 1:  # type: ignore[operator]
-            raise InputError(f"{where}: found {value!r}, allowed: a positive integer")
+            raise InputError(f"{where}: found {shown(value)}, allowed: a positive integer")
     elif isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:
-        raise InputError(f"{where}: found {value!r}, allowed: a rate above 0 and up to 1")
+        raise InputError(f"{where}: found {shown(value)}, allowed: a rate above 0 and up to 1")
 
 
 def _check_stage(index: int, stage: tuple[Block, ...], frame: Skeleton) -> None:
@@ -331,7 +326,7 @@ def _check_block(where: str, block: Block, output_width: int) -> None:
     exact = block.expansion * output_width
     if exact < 1 or exact != int(exact):
         raise InputError(
-            f"{where}.expansion: found {block.expansion!r} of {output_width} channels, "
+            f"{where}.expansion: found {shown(block.expansion)} of {output_width} channels, "
             "allowed: a whole number of channels"
         )
     if isinstance(block, Conv):
@@ -340,6 +335,6 @@ def _check_block(where: str, block: Block, output_width: int) -> None:
     for name, rate, channels in (("qk", block.qk, widths.qk), ("v", block.v, widths.v)):
         if widths.inner * rate != channels or channels % block.heads:
             raise InputError(
-                f"{where}.heads: found {block.heads} heads for {widths.inner * rate:g} {name} channels, "
-                "allowed: a number of heads that divides the channels"
+                f"{where}.heads: found {shown(block.heads)} heads for {widths.inner * rate:g} {name} "
+                "channels, allowed: a number of heads that divides the channels"
             )

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from trionet_nni import __version__
 from trionet_nni.architecture import Architecture, block_to_dict
 from trionet_nni.atomic import write_json, write_text
 from trionet_nni.data import Splits
-from trionet_nni.errors import InputError
 from trionet_nni.flops import architecture_cost
+from trionet_nni.section import Section, refused
+from trionet_nni.text_file import read_json
 
 
-class Measured(BaseModel):
+class Measured(Section):
     """An accuracy, 0 to 1, with the images it was measured on."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     accuracy: float
     images: int
     split: str
 
 
-class Card(BaseModel):
+class Card(Section):
     """Everything known about an exported network.
 
     Attributes:
@@ -42,14 +40,12 @@ class Card(BaseModel):
         commit: of this project's checkout when it was exported, if known.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     name: str
     space: str
     architecture: str
-    classes: int
-    channels: int
-    image_size: int
+    classes: int = Field(ge=1, le=10**6)
+    channels: int = Field(ge=1, le=1024)
+    image_size: int = Field(ge=1, le=4096)
     class_names: list[str]
     mean: list[float]
     std: list[float]
@@ -62,6 +58,12 @@ class Card(BaseModel):
     origin: dict[str, str]
     commit: str | None
     version: str
+
+    @model_validator(mode="after")
+    def _can_normalize(self) -> Card:
+        if not len(self.mean) == len(self.std) == self.channels or min(self.std) <= 0:
+            raise ValueError("mean and std must have a number for each channel, and std positive ones")
+        return self
 
 
 def make_card(
@@ -113,19 +115,9 @@ def read_card(folder: Path) -> Card:
     """
     path = folder / "card.json"
     try:
-        return Card.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}), allowed: a folder that trionet export wrote"
-        ) from None
+        return Card.model_validate(read_json(path, "a folder that trionet export wrote"))
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"{path}: {field}: found {repr(first['input'])[:60]}, allowed: {first['msg']}"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: found no readable JSON ({error}), allowed: a card") from None
+        raise refused(error, str(path), Card) from None
 
 
 def commit() -> str | None:

@@ -13,6 +13,7 @@ from trionet_nni.errors import InputError
 from trionet_nni.plan.commands import add_plan
 from trionet_nni.reproduce.commands import add_fidelity, add_reproduce
 from trionet_nni.segmentation.commands import add_segment
+from trionet_nni.threads import sleep_while_waiting
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -24,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0 done, 1 something failed while it ran, 2 unusable input.
     """
     options = _parser().parse_args(arguments)
+    sleep_while_waiting()
     # Spaces and strategies are used from the checkout, as NNI does for a codeDirectory.
     sys.path.insert(0, str(Path.cwd()))
     run: Command = options.run
@@ -33,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"trionet: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"trionet: {error.filename or 'error'}: {error.strerror or error}", file=sys.stderr)
+        message = InputError(f"{error.filename or 'error'}: {error.strerror or error}")
+        print(f"trionet: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("trionet: interrupted; training goes on from its last checkpoint", file=sys.stderr)

@@ -11,25 +11,15 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from trionet_nni.errors import InputError
+from trionet_nni.section import Section as _Section
+from trionet_nni.section import refused
+from trionet_nni.yaml_file import read_yaml as read_yaml
 
 ONE_SHOT = "strategies.one_shot"  # this project's own supernet
-
-
-class _Section(BaseModel):
-    # Defaults are validated too: 10 and 10.0 are equal, but not to the hash of a supernet.
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and Lightning take
 
 
 class DataConfig(_Section):
@@ -51,27 +41,34 @@ class DataConfig(_Section):
     ] = "digits"
     # The data set as published; for "folder": <root>/train/<class>/*, and <root>/test/<class>/* (or val/)
     root: str | None = None
-    image_size: int = Field(28, ge=8)  # side of the network's input, pixels
+    image_size: int = Field(28, ge=8, le=4096)  # side of the network's input, pixels
     test_fraction: float = Field(0.2, gt=0, lt=1)  # of each class, where there is no test folder
     search_images: int = Field(500, ge=1)  # held out for scoring candidates
     recalibration_images: int = Field(256, ge=2)  # held out for BN statistics
     train_images: int | None = Field(None, ge=1)  # use only so many training images (Fig. 7 b)
-    seed: int = 0  # of the division
+    seed: Seed = 0  # of the division
     # Processes that prepare batches; None: chosen by what the images and the machine need.
-    workers: int | None = Field(None, ge=0)
+    workers: int | None = Field(None, ge=0, le=256)
+    # Files that are no readable images: one line that names the first and counts them, or left out.
+    bad_images: Literal["refuse", "skip"] = "refuse"
+
+    def identity(self) -> dict[str, Any]:
+        """What the images are known by: all fields, but `bad_images` only where some may be left out."""
+        strict = {"bad_images"} if self.bad_images == "refuse" else set()
+        return self.model_dump(exclude={"workers", *strict})
 
 
 class RecipeConfig(_Section):
     """SGD with Nesterov momentum, linear warm-up, cosine to zero (appendix A)."""
 
-    epochs: float = Field(130, gt=0)
-    steps: int | None = Field(None, ge=1)  # optimizer steps, instead of epochs
+    epochs: float = Field(130, gt=0, le=1e6)
+    steps: int | None = Field(None, ge=1, le=10**9)  # optimizer steps, instead of epochs
     batch_size: int = Field(256, ge=1)
     learning_rate: float = Field(0.1, gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = True
     weight_decay: float = Field(8e-5, ge=0)
-    warmup_epochs: float = Field(10, ge=0)
+    warmup_epochs: float = Field(10, ge=0, le=1e6)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     dropout: float = Field(0.0, ge=0, lt=1)  # before the classifier
     attention_dropout: float = Field(0.0, ge=0, lt=1)  # of attention weights
@@ -79,7 +76,7 @@ class RecipeConfig(_Section):
     augment: Literal["none", "shift", "shift-flip", "resized-crop-flip", "resized-crop-flip-jitter"] = (
         "resized-crop-flip"
     )
-    seed: int = 0
+    seed: Seed = 0
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"  # auto: bf16-mixed on CUDA
 
     @property
@@ -99,8 +96,8 @@ class SupernetConfig(_Section):
     sharing: str = "strategies.multi_head_sharing"  # ablation: strategies.prefix_sharing
     sampling: str = "strategies.hierarchical_sampling"  # ablation: strategies.uniform_sampling
     sandwich: bool = True  # ablation: false
-    random_subnetworks: int = Field(2, ge=1)  # n of the sandwich rule
-    curve_points: int = Field(10, ge=1)  # how often the curves of Fig. 5 are measured
+    random_subnetworks: int = Field(2, ge=1, le=1000)  # n of the sandwich rule
+    curve_points: int = Field(10, ge=1, le=10_000)  # how often the curves of Fig. 5 are measured
     checkpoint_minutes: float = Field(5, ge=0)  # how often a resumable checkpoint is written
     recipe: RecipeConfig = RecipeConfig(epochs=540)
 
@@ -145,7 +142,7 @@ class SearchConfig(_Section):
     time_limit: float = Field(3600, gt=0)  # seconds of one candidate; one that hangs has failed
     warm: bool = True  # evaluators stay between candidates; false: each trial loads everything itself
     halving: HalvingConfig | None = None  # {}: candidates that fall behind are measured on fewer images
-    seed: int = 0
+    seed: Seed = 0
 
     @property
     def limits(self) -> tuple[float, ...]:
@@ -206,7 +203,7 @@ class ProjectConfig(_Section):
         cadence = {"curve_points", "checkpoint_minutes"}  # neither changes the weights
         parts = {
             "space": self.space,
-            "data": self.data.model_dump(exclude={"workers"}),
+            "data": self.data.identity(),
             "supernet": {
                 **self.supernet.model_dump(exclude=cadence),
                 "recipe": self.supernet.recipe.identity(),
@@ -228,28 +225,7 @@ def parse_project(data: Any, source: str) -> ProjectConfig:
     try:
         return ProjectConfig.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        found = repr(first["input"])[:80]
-        raise InputError(f"{source}: {field}: found {found}, allowed: {first['msg']}") from None
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping.
-
-    Raises:
-        InputError: the file cannot be read, is not YAML, or is no mapping.
-    """
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise InputError(f"{path}: found no readable YAML ({reason})") from None
-    if not isinstance(data, dict):
-        raise InputError(f"{path}: found {type(data).__name__}, allowed: a mapping")
-    return data
+        raise refused(error, source, ProjectConfig) from None
 
 
 def load_experiment(path: str | Path) -> ProjectConfig:

@@ -13,15 +13,15 @@ from trionet_nni.architecture import Architecture
 from trionet_nni.config import ProjectConfig
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.data.held import held
-from trionet_nni.errors import InputError
 from trionet_nni.flops import CostModel
 from trionet_nni.halving import GoesOn
 from trionet_nni.network import TrioNet
-from trionet_nni.plugins import load_module
+from trionet_nni.plugins import load_module, load_table
 from trionet_nni.results import Evaluation
 from trionet_nni.supernet_folder import WEIGHTS as WEIGHTS
 from trionet_nni.training.evaluate import accuracy, correct
 from trionet_nni.training.recalibrate import recalibrate
+from trionet_nni.weights_file import check_weights, read_weights
 
 State = Mapping[str, Tensor]
 
@@ -52,7 +52,7 @@ class Evaluator:
         self._config, self._halving = config, halving
         self._cost = CostModel(splits.classes, splits.channels, splits.image_size)
         self._search, self._recalibration = held(splits.search), held(splits.recalibration)
-        weights = load_weights(supernet_directory)
+        weights = load_weights(supernet_directory, config, self._cost)
         self._state = {name: tensor.to(self.device) for name, tensor in weights.items()}
 
     @torch.inference_mode()
@@ -104,24 +104,24 @@ def subnetwork(
         InputError: the weights cannot be read.
     """
     task = CostModel(splits.classes, splits.channels, splits.image_size)
-    return _cut_out(config, load_weights(supernet_directory), architecture, task)
+    return _cut_out(config, load_weights(supernet_directory, config, task), architecture, task)
 
 
-def load_weights(supernet_directory: Path) -> dict[str, Tensor]:
+def load_weights(supernet_directory: Path, config: ProjectConfig, task: CostModel) -> dict[str, Tensor]:
     """A trained supernet's weights.
 
-    Raises:
-        InputError: they are missing or damaged.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    Args:
+        task: what the classes and images are.
 
+    Raises:
+        InputError: they are missing or damaged, or another supernet's.
+    """
     path = supernet_directory / WEIGHTS
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError, ValueError) as error:
-        reason = " ".join(str(error).split())[:100]
-        raise InputError(f"{path}: found {reason}, allowed: a trained supernet's weights") from None
+    state = read_weights(path, "a trained supernet's weights")
+    kinds_of = load_module("strategies.stored", ("supernet_kinds",), "strategies").supernet_kinds
+    wanted = kinds_of(load_table(config.space), task.classes, task.channels, task.image_size)
+    check_weights(path, state, wanted)
+    return state
 
 
 def _cut_out(config: ProjectConfig, state: State, architecture: Architecture, task: CostModel) -> TrioNet:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from trionet_nni.export_network import write_network
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.preflight import use_code
 from trionet_nni.results import Evaluation, ResultsStore, ranked
+from trionet_nni.text_file import read_json
 
 _BUDGET = re.compile(r"\d+(\.\d+)?[BMk]")  # names of `budget_name`
 
@@ -173,7 +173,7 @@ def experiment_folder(experiment: str | Path, home: Path | None = None) -> Path:
     if (path / "trionet").is_dir():
         return path
     index = (home or Path.home() / "nni-experiments") / ".experiment"
-    known: Any = _read_json(index) if index.exists() else {}
+    known: Any = read_json(index, "NNI's list of experiments") if index.exists() else {}
     entry = known.get(str(experiment)) if isinstance(known, dict) else None
     if isinstance(entry, dict) and isinstance(entry.get("logDir"), str):
         path = Path(entry["logDir"]) / str(experiment)
@@ -187,22 +187,13 @@ def experiment_folder(experiment: str | Path, home: Path | None = None) -> Path:
 
 def _open(folder: Path) -> _Experiment:
     files = ExperimentFolder(folder.resolve())
-    config = parse_project(_read_json(files.project), str(files.project))
+    config = parse_project(read_json(files.project, "an experiment's settings"), str(files.project))
     if files.code.exists():
         use_code(Path(files.code.read_text(encoding="utf-8").strip()))
-    supernet = _read_json(files.supernet)
+    supernet = read_json(files.supernet, "a trained supernet")
     if not isinstance(supernet, dict) or not isinstance(supernet.get("directory"), str):
         raise InputError(f"{files.supernet}: directory: found none, allowed: the supernet's folder")
     directory = Path(supernet["directory"])
     if not (directory / WEIGHTS).exists():
         raise InputError(f"{directory / WEIGHTS}: found nothing, allowed: a supernet trained to its end")
     return _Experiment(files, config, directory, ResultsStore(files.evaluations))
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: found no readable JSON ({error})") from None

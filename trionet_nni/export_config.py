@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from trionet_nni.atomic import write_text
 from trionet_nni.config import DataConfig, ProjectConfig, RecipeConfig, read_yaml
-from trionet_nni.errors import InputError
+from trionet_nni.section import Section, refused
 
 NAME = "retrain.yml"
 _HEAD = """\
@@ -18,7 +18,7 @@ _HEAD = """\
 """
 
 
-class RetrainConfig(BaseModel):
+class RetrainConfig(Section):
     """What is trained, on what, and how.
 
     Attributes:
@@ -28,8 +28,6 @@ class RetrainConfig(BaseModel):
         retrain: recipe from scratch.
         finetune: recipe from the exported weights.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     architecture: str = "architecture.json"
     cache: str = "../.cache"
@@ -60,10 +58,7 @@ def read_config(path: Path) -> RetrainConfig:
     try:
         config = RetrainConfig.model_validate(read_yaml(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        found = repr(first["input"])[:80]
-        raise InputError(f"{path}: {field}: found {found}, allowed: {first['msg']}") from None
+        raise refused(error, str(path), RetrainConfig) from None
     if config.data.root is None:
         return config
     root = str(path.parent / config.data.root)

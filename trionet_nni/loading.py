@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from trionet_nni.architecture import Architecture
 from trionet_nni.card import Card, read_card
 from trionet_nni.errors import InputError
 from trionet_nni.network import TrioNet
+from trionet_nni.weights_file import check_weights, kinds, read_weights
 
 Weights = Literal["best available", "retrained", "finetuned", "supernet"]
 FILES: dict[str, str] = {
@@ -38,16 +37,23 @@ def load(folder: str | Path, weights: Weights = "best available", *, dropout: fl
     """
     folder = Path(folder)
     card = read_card(folder)
-    architecture = Architecture.load(folder / "architecture.json")
-    if architecture.hash != card.architecture:
-        raise InputError(
-            f"{folder / 'architecture.json'}: found {architecture.hash}, allowed: {card.architecture} "
-            "as in card.json"
-        )
+    architecture = architecture_of(card, folder / "architecture.json")
     with torch.device("meta"):  # no random numbers are drawn for weights that come from a file
         network = build(card, architecture, dropout)
     load_weights(network, _weights_file(folder, weights))
     return network.eval()
+
+
+def architecture_of(card: Card, path: Path) -> Architecture:
+    """The architecture that a card was written for.
+
+    Raises:
+        InputError: it cannot be read, or is another one.
+    """
+    architecture = Architecture.load(path)
+    if architecture.hash != card.architecture:
+        raise InputError(f"{path}: found {architecture.hash}, allowed: {card.architecture} as in card.json")
+    return architecture
 
 
 def build(card: Card, architecture: Architecture, dropout: float = 0.0) -> TrioNet:
@@ -67,15 +73,9 @@ def load_weights(network: TrioNet, path: Path) -> None:
     Raises:
         InputError: the file is missing or damaged, or another network's.
     """
-    try:
-        network.load_state_dict(load_file(path), assign=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except SafetensorError as error:
-        raise InputError(f"{path}: found no readable weights ({error}), allowed: safetensors") from None
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:160]
-        raise InputError(f"{path}: found another network's weights ({reason})") from None
+    state = read_weights(path)
+    check_weights(path, state, kinds(network))
+    network.load_state_dict(state, assign=True)
 
 
 def _weights_file(folder: Path, weights: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-from trionet_nni.errors import InputError
+from trionet_nni.errors import InputError, shown
 from trionet_nni.table import SpaceTable
 
 
@@ -20,13 +20,17 @@ def load_module(name: str, attributes: tuple[str, ...], field: str) -> ModuleTyp
     Raises:
         InputError: there is no such module, or it lacks an attribute.
     """
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise InputError(f"{field}: found {shown(name)}, allowed: a module's dotted path")
     try:
         module = import_module(name)
-    except ModuleNotFoundError as error:
-        raise InputError(f"{field}: found {name!r} ({error}), allowed: a module's dotted path") from None
+    except ImportError as error:
+        found = f"{shown(name)} ({error})"
+        raise InputError(f"{field}: found {found}, allowed: a module's dotted path") from None
     for attribute in attributes:
         if not hasattr(module, attribute):
-            raise InputError(f"{field}: {name!r} defines no {attribute}, allowed: a module that does")
+            found = f"{name!r}, which defines no {attribute}"
+            raise InputError(f"{field}: found {found}, allowed: a module that does")
     return module
 
 
@@ -38,5 +42,6 @@ def load_table(space: str) -> SpaceTable:
     """
     table = load_module(space, ("TABLE",), "space").TABLE
     if not isinstance(table, SpaceTable):
-        raise InputError(f"space: {space!r} has a TABLE of {type(table).__name__}, allowed: SpaceTable")
+        found = f"{space!r} with a TABLE of {type(table).__name__}"
+        raise InputError(f"space: found {found}, allowed: SpaceTable")
     return table

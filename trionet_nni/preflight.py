@@ -5,16 +5,20 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trionet_nni.budget import Budget, budgets_of
 from trionet_nni.config import ONE_SHOT, ProjectConfig, load_experiment
-from trionet_nni.errors import InputError
+from trionet_nni.errors import InputError, shown
 from trionet_nni.flops import CostModel
+from trionet_nni.nni_file import beside as beside
+from trionet_nni.nni_file import check_nni
 from trionet_nni.plugins import load_table
 from trionet_nni.table import SpaceTable
+from trionet_nni.text_file import reason
 
 DATA_VARIABLE = "TRIONET_DATA"
 
@@ -59,9 +63,11 @@ def check_experiment(path: Path, settings: dict[str, Any]) -> Checked:
     Raises:
         InputError: the first thing that is wrong.
     """
+    check_nni(path, settings)
     code = code_directory(path, settings)
     use_code(code)
     working = beside(path, settings.get("experimentWorkingDirectory"), Path.home() / "nni-experiments")
+    _check_working(path, working)
     try:
         config = with_absolute_paths(load_experiment(path), code)
         cards = check_cards(settings)
@@ -73,18 +79,19 @@ def check_experiment(path: Path, settings: dict[str, Any]) -> Checked:
     return Checked(config, working, task, budgets, cards)
 
 
+def _check_working(path: Path, working: Path) -> None:
+    if any(place.exists() and not place.is_dir() for place in (working, *working.parents)):
+        field = f"{path}: experimentWorkingDirectory"
+        raise InputError(f"{field}: found {working}, allowed: a folder, or none yet")
+
+
 def code_directory(path: Path, settings: dict[str, Any]) -> Path:
     """Where `spaces` and `strategies` are: `tuner.codeDirectory`, relative to the file's folder."""
     tuner = settings.get("tuner")
     given = tuner.get("codeDirectory") if isinstance(tuner, dict) else None
     if not isinstance(given, str):
-        raise InputError(f"{path}: tuner.codeDirectory: found {given!r}, allowed: a folder")
+        raise InputError(f"{path}: tuner.codeDirectory: found {shown(given)}, allowed: a folder")
     return beside(path, given, path.parent)
-
-
-def beside(path: Path, given: object, default: Path) -> Path:
-    """A path of an experiment file: relative ones start at the file's folder, as NNI has it."""
-    return (path.parent / Path(given).expanduser() if isinstance(given, str) else default).resolve()
 
 
 def with_absolute_paths(config: ProjectConfig, code: Path) -> ProjectConfig:
@@ -95,15 +102,24 @@ def with_absolute_paths(config: ProjectConfig, code: Path) -> ProjectConfig:
     code does.
 
     Raises:
-        InputError: TRIONET_DATA names no folder.
+        InputError: data.root or TRIONET_DATA can be no folder.
     """
     settings = config.model_dump(mode="json")
     if config.data.root is not None:
-        root = Path(config.data.root).expanduser()
-        beginning = Path() if root.is_absolute() else _data_folder(code)
-        settings["data"]["root"] = str((beginning / root).resolve())
+        settings["data"]["root"] = str(_data_root(config.data.root, code))
     # Read again, as every trial reads it: 10 and 10.0 are equal, but not to the supernet's hash.
     return ProjectConfig.model_validate(settings)
+
+
+def _data_root(given: str, code: Path) -> Path:
+    try:
+        root = Path(given).expanduser()
+        root = ((Path() if root.is_absolute() else _data_folder(code)) / root).resolve()
+        with suppress(FileNotFoundError, NotADirectoryError):  # the data set says what it misses
+            root.stat()
+    except (RuntimeError, OSError) as error:  # an unknown ~user; a circle of links; 5,000 letters
+        raise InputError(f"data.root: found {shown(given)} ({reason(error)}), allowed: a folder") from None
+    return root
 
 
 def _data_folder(code: Path) -> Path:
@@ -154,6 +170,12 @@ def prepare(config: ProjectConfig, cache: Path) -> Task:
             f"supernet.recipe.batch_size: found {batch}, allowed: up to the {images} training images"
         )
 
+    from trionet_nni.training.recipe import check_warmup
+
+    try:
+        check_warmup(config.supernet.recipe, images // batch)
+    except InputError as error:
+        raise InputError(f"supernet.{error}") from None
     cost = CostModel(splits.classes, splits.channels, splits.image_size)
     return Task(table, cost, images)
 
@@ -170,17 +192,41 @@ def check_cards(settings: dict[str, Any]) -> int:
     Raises:
         InputError: there are too few.
     """
-    wanted, service = settings.get("trialGpuNumber"), settings.get("trainingService")
-    if not isinstance(wanted, int) or wanted < 1:
+    service = settings.get("trainingService")
+    local = service if isinstance(service, dict) else {}
+    wanted = _nni_value(local, "trialGpuNumber") or _nni_value(settings, "trialGpuNumber")
+    named = _nni_value(local, "gpuIndices")
+    if not named and (not isinstance(wanted, int) or wanted < 1):
         return 0
-    if isinstance(service, dict) and service.get("platform") not in (None, "local"):
-        return wanted  # of other machines
+    if local.get("platform") not in (None, "local"):
+        return wanted if isinstance(wanted, int) else 0  # of other machines
     import torch
 
     there = torch.cuda.device_count()
+    _check_indices(named, there)
+    if not isinstance(wanted, int):
+        return 0
     if wanted > there:
         raise InputError(f"trialGpuNumber: found {wanted}, allowed: up to the {there} GPUs of this machine")
     return there
+
+
+def _nni_value(settings: dict[str, Any], name: str) -> Any:
+    """A field of NNI's, which takes trial_gpu_number for trialGpuNumber."""
+    plain = {str(key).lower().replace("_", ""): value for key, value in settings.items()}
+    return plain.get(name.lower())
+
+
+def _check_indices(given: Any, there: int) -> None:
+    """`gpuIndices`: a number, a list of numbers, or a text of numbers with commas."""
+    parts = given.split(",") if isinstance(given, str) else given if isinstance(given, list) else [given]
+    for part in parts if given is not None else []:
+        if not str(part).strip().isdecimal() or int(part) >= there:
+            found = str(part).strip() or "nothing"
+            raise InputError(
+                f"trainingService.gpuIndices: found {found}, allowed: numbers below {there}, "
+                "the GPUs of this machine"
+            )
 
 
 def _check_module(field: str, name: str) -> None:
@@ -190,4 +236,4 @@ def _check_module(field: str, name: str) -> None:
     except (ImportError, ValueError):
         found = None
     if found is None:
-        raise InputError(f"{field}: found {name!r}, allowed: the dotted path of a module")
+        raise InputError(f"{field}: found {shown(name)}, allowed: the dotted path of a module")

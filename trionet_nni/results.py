@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterable
@@ -11,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from trionet_nni.architecture import Architecture
-from trionet_nni.errors import InputError
+from trionet_nni.errors import InputError, shown
+from trionet_nni.text_file import read_json
+
+_LARGEST = 1e300  # FLOPs of any network, and images of any data set, are fewer
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,14 @@ class Evaluation:
         if not isinstance(data, dict):
             raise InputError(f"evaluation: found {type(data).__name__}, allowed: an object")
         names = ("accuracy", "images", "flops", "params", "seconds")
-        numbers = {name: _number(data, name) for name in names}
+        numbers = {name: _number(data, name, 1 if name == "accuracy" else _LARGEST) for name in names}
+        architecture = Architecture.from_dict(data.get("architecture"))
+        if data.get("hash") != architecture.hash:
+            raise InputError(
+                f"hash: found {shown(data.get('hash'))}, allowed: {architecture.hash}, the architecture's"
+            )
         return cls(
-            Architecture.from_dict(data.get("architecture")),
+            architecture,
             numbers["accuracy"],
             int(numbers["images"]),
             int(numbers["flops"]),
@@ -163,9 +170,10 @@ def _rank(evaluation: Evaluation) -> tuple[float, int, str]:
 
 
 def _read(path: Path) -> Evaluation:
+    data = read_json(path, "an evaluation")
     try:
-        return Evaluation.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+        return Evaluation.from_dict(data)
+    except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
@@ -173,11 +181,11 @@ def _rungs(data: dict[str, Any]) -> tuple[float, ...]:
     values = data.get("rungs", [])
     if not isinstance(values, list):
         raise InputError(f"rungs: found {type(values).__name__}, allowed: a list of numbers")
-    return tuple(_number({"rungs": value}, "rungs") for value in values)
+    return tuple(_number({"rungs": value}, "rungs", 1) for value in values)
 
 
-def _number(data: dict[str, Any], name: str) -> float:
+def _number(data: dict[str, Any], name: str, largest: float) -> float:
     value = data.get(name)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= largest:
         return value
-    raise InputError(f"{name}: found {value!r}, allowed: a finite number")
+    raise InputError(f"{name}: found {shown(value)}, allowed: a number from 0 to {largest:g}")

@@ -22,10 +22,11 @@ from trionet_nni.errors import InputError
 from trionet_nni.export_config import NAME, RetrainConfig, read_config, retrain_config
 from trionet_nni.export_files import write_folder
 from trionet_nni.invocation import shown
-from trionet_nni.loading import FILES, build, load_weights
+from trionet_nni.loading import FILES, architecture_of, build, load_weights
 from trionet_nni.network import TrioNet, set_survival
 from trionet_nni.ops.attention_dropout import set_attention_dropout
 from trionet_nni.preflight import code_directory, with_absolute_paths
+from trionet_nni.training.recipe import check_warmup
 
 
 def retrain(
@@ -135,6 +136,7 @@ def _train(
     stop_after_steps: int | None,
 ) -> dict[str, Any]:
     splits = load_splits(config.data, folder / config.cache)
+    _check_recipe(f"{folder / NAME}: {kind}", recipe, len(splits.full_train))
     network = _network(folder, config, splits, recipe)
     if kind == "finetune":
         load_weights(network, folder / FILES["supernet"])
@@ -170,10 +172,21 @@ def _train(
     return result
 
 
+def _check_recipe(where: str, recipe: RecipeConfig, images: int) -> None:
+    """Refuse a batch that the images do not fill, and a warm-up that is not shorter than the run."""
+    if recipe.batch_size > images:
+        allowed = f"up to the {images} training images"
+        raise InputError(f"{where}.batch_size: found {recipe.batch_size}, allowed: {allowed}")
+    try:
+        check_warmup(recipe, images // recipe.batch_size)
+    except InputError as error:
+        raise InputError(f"{where}.{str(error).removeprefix('recipe.')}") from None
+
+
 def _network(folder: Path, config: RetrainConfig, splits: Splits, recipe: RecipeConfig) -> TrioNet:
     """The network with initial weights from the recipe's seed; the global generator stays as it was."""
-    architecture = Architecture.load(folder / config.architecture)
     card = read_card(folder)
+    architecture = architecture_of(card, folder / config.architecture)
     wanted = (card.classes, card.channels, card.image_size)
     found = (splits.classes, splits.channels, splits.image_size)
     if found != wanted:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trionet_nni.errors import InputError
+from trionet_nni.errors import InputError, shown
 
 
 @dataclass(frozen=True)
@@ -96,4 +96,4 @@ def skeleton(name: str) -> Skeleton:
     try:
         return SKELETONS[name]
     except (KeyError, TypeError):
-        raise InputError(f"space: found {name!r}, allowed: {', '.join(SKELETONS)}") from None
+        raise InputError(f"space: found {shown(name)}, allowed: {', '.join(SKELETONS)}") from None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+
+from trionet_nni.text_file import parse_json
 
 WEIGHTS = "supernet.safetensors"
 COMPLETE = "complete.json"  # written last: {"hash", …}
@@ -13,7 +14,7 @@ CURVE = "curve.jsonl"  # one point of the training curves a line
 def is_complete(directory: Path, supernet_hash: str) -> bool:
     """Whether the supernet of this hash was trained to its end, and its weights are there."""
     try:
-        complete = json.loads((directory / COMPLETE).read_text(encoding="utf-8"))
+        complete = parse_json((directory / COMPLETE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     right = isinstance(complete, dict) and complete.get("hash") == supernet_hash

@@ -15,6 +15,7 @@ from trionet_nni.errors import InputError
 from trionet_nni.locks import lock
 from trionet_nni.plugins import load_module, load_table
 from trionet_nni.supernet_folder import CURVE, is_complete
+from trionet_nni.text_file import read_json
 from trionet_nni.training.process import prepare_process
 
 Report = Callable[[Point], None]
@@ -68,7 +69,7 @@ def _set_aside_if_inputs_changed(directory: Path, config: ProjectConfig, cache: 
     }
     file = directory / "inputs.json"
     current = json.loads(json.dumps(inputs))
-    if file.exists() and json.loads(file.read_text(encoding="utf-8")) != current:
+    if file.exists() and read_json(file, "what a supernet was trained on") != current:
         aside = directory.with_name(f"{directory.name}-until-{time.strftime('%Y%m%d-%H%M%S')}")
         directory.rename(aside)
         print(f"images or space have changed: the supernet of before is now {aside}", flush=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from trionet_nni.data.panoptic import IGNORE, Categories, Category, Segment
 from trionet_nni.errors import InputError
+from trionet_nni.text_file import parse_json
 
 _IDS = 256**3  # what fits into the three bytes of a pixel
 _KINDS: dict[type, str] = {int: "a whole number", str: "a text", list: "a list"}
@@ -29,7 +29,7 @@ def read_document(path: Path) -> dict[str, object]:
         InputError: it cannot be read, or is none.
     """
     try:
-        document = json.loads(path.read_bytes())
+        document = parse_json(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError as error:  # not JSON, or not UTF-8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,26 +14,33 @@ from torch import Tensor
 
 from trionet_nni.errors import InputError
 
+# What `SUFFIXES` stand for. Of any other format Pillow would take the file's word: for EPS it starts gs.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff"})
-_THREADS = 4  # Pillow decodes and resizes outside the interpreter lock
+THREADS = 4  # Pillow decodes and resizes outside the interpreter lock
+
+_MAX_PIXELS = 89_478_485  # a quarter of a gigabyte once it is RGB
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # refused below
 
 
 def read_image(
     path: Path, size: int, *, crop: Sequence[float] | None = None, margin: float = 1.0
 ) -> Tensor:
-    """Decode a file as RGB, uint8 [3, size, size].
+    """Decode a file as RGB, uint8 [3, size, size]; of an animation its first frame.
 
     Args:
         crop: (area, ratio, x, y) as in `data.stores`; the middle square when None.
         margin: side of the middle square ÷ shorter side of the image.
 
     Raises:
-        InputError: the file is missing, cut short, or no image.
+        InputError: the file is missing, cut short, enormous, or no image.
     """
     try:
-        with Image.open(path) as image:
+        check_file(path)
+        with Image.open(path, formats=FORMATS) as image:
+            check_size(image)
             image.draft("RGB", (2 * size, 2 * size))  # JPEG: decode at a fraction of the size
-            rgb = image.convert("RGB")
+            rgb = to_rgb(image)
     except Exception as error:  # Pillow's decoders raise OSError, ValueError, SyntaxError, struct.error …
         reason = " ".join(str(error).split()).replace(str(path), "file")[:120] or type(error).__name__
         raise InputError(f"{path}: image: found none ({reason}), allowed: a readable image") from None
@@ -49,10 +57,47 @@ def read_images(paths: Sequence[Path], size: int) -> Tensor:
         InputError: naming the first file that is no readable image.
     """
     out = torch.empty(len(paths), 3, size, size, dtype=torch.uint8)
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         for number, image in enumerate(pool.map(lambda path: read_image(path, size), paths)):
             out[number] = image
     return out
+
+
+def check_file(path: Path) -> None:
+    """Whether there is a file to open: a pipe that nobody writes to would be waited for.
+
+    Raises:
+        ValueError: there is none, or something else.
+    """
+    if not path.is_file():
+        raise ValueError("no file" if path.exists() else "no file there")
+
+
+def check_size(image: Image.Image) -> None:
+    """Whether an image may be decoded: a small file can claim any number of pixels.
+
+    Raises:
+        ValueError: it has none, or too many.
+    """
+    pixels = image.width * image.height
+    if not 1 <= pixels <= _MAX_PIXELS:
+        raise ValueError(f"{image.width} × {image.height} pixels, not 1 to {_MAX_PIXELS:,}")
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """An image in RGB; transparency is left out, and of 16 bits a pixel the upper ones count.
+
+    Raises:
+        ValueError: its values have no known range.
+    """
+    if image.mode.startswith("I"):  # Pillow itself takes all above 255 for white
+        values = np.asarray(image)
+        return Image.fromarray((values >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise ValueError("pixels that are floating-point numbers")
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert("RGB")
 
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels

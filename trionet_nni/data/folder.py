@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from trionet_nni.config import DataConfig
@@ -11,6 +12,9 @@ from trionet_nni.data.leaks import check_folders
 from trionet_nni.data.listed import Labelled, listed_source
 from trionet_nni.data.source import Source
 from trionet_nni.errors import InputError
+from trionet_nni.text_file import reason
+
+_NAMED = 3
 
 Listing = dict[str, list[Path]]  # class → its images, sorted
 
@@ -60,23 +64,42 @@ def class_images(root: Path) -> Listing:
     Raises:
         InputError: the folder cannot be read, or holds fewer than two classes, or one without images.
     """
-    return {name: _images(root / name) for name in _folders(root)}
+    others: list[Path] = []
+    listing = {name: _images(root / name, others) for name in _folders(root)}
+    if others:
+        _warn(others)
+    return listing
+
+
+def _warn(others: list[Path]) -> None:
+    """Say what is left out: a photo in a format that is not read would be lost without a word."""
+    count = (
+        "1 file is no image by its" if len(others) == 1 else f"{len(others):,} files are no images by their"
+    )
+    names = ", ".join(map(str, others[:_NAMED])) + (" …" if len(others) > _NAMED else "")
+    verb = "is" if len(others) == 1 else "are"
+    text = f"{count} ending and {verb} left out: {names}"
+    print(f"warning: {InputError(text)}", file=sys.stderr, flush=True)  # a name may hold a line break
 
 
 def _folders(root: Path) -> list[str]:
     try:
         with os.scandir(root) as entries:
             names = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
-    except OSError as error:
-        raise InputError(f"{root}: data.root: cannot be read ({error.strerror})") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        found = f"cannot be read ({reason(error)})"
+        raise InputError(f"{root}: data.root: {found}, allowed: the folder of the class folders") from None
     if len(names) < 2:
         raise InputError(f"{root}: class folders: found {len(names)}, allowed: 2 or more")
     return names
 
 
-def _images(folder: Path) -> list[Path]:
+def _images(folder: Path, others: list[Path]) -> list[Path]:
+    """Images of a class; other files, but for hidden ones, are added to `others`."""
     with os.scandir(folder) as entries:
-        names = [e.name for e in entries if _is_image(e.name)]
+        found = [e.name for e in entries if not e.name.startswith(".")]
+    names = [name for name in found if _is_image(name)]
+    others += [folder / name for name in sorted(set(found).difference(names))]
     if not names:
         allowed = " ".join(sorted(SUFFIXES))
         raise InputError(f"{folder}: images: found none, allowed: files that end in {allowed}")
@@ -84,7 +107,7 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _is_image(name: str) -> bool:
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
+    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
 
 
 def _source(root: Path, size: int, train: Listing, test: Listing | None) -> Source:

@@ -52,7 +52,7 @@ def _fingerprint(root: Path, files: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for path in files:
         try:
-            state = path.stat()
+            state = path.stat() if path.exists() else path.lstat()  # a link to nothing is a bad image
         except OSError as error:
             raise InputError(f"{path}: image: found none ({error.strerror}), allowed: a file") from None
         digest.update(f"{path.relative_to(root)}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from trionet_nni.data.decode import FORMATS, check_file, check_size, to_rgb
 from trionet_nni.errors import InputError
 
 _MASK_MODES = ("P", "L")  # palette or grey: a pixel is its class
@@ -20,7 +21,7 @@ def open_picture(path: Path) -> Image.Image:
     Raises:
         InputError: the file is missing, cut short, or no picture.
     """
-    return _decoded(path, "picture").convert("RGB")
+    return to_rgb(_decoded(path, "picture"))
 
 
 def open_mask(path: Path) -> Image.Image:
@@ -42,7 +43,9 @@ def size_of(path: Path) -> tuple[int, int]:
         InputError: the file is missing or no picture.
     """
     try:
-        with Image.open(path) as image:
+        check_file(path)
+        with Image.open(path, formats=FORMATS) as image:
+            check_size(image)
             return image.size
     except Exception as error:
         raise _unreadable(path, "picture", error) from None
@@ -56,7 +59,9 @@ def to_tensor(image: Image.Image) -> Tensor:
 
 def _decoded(path: Path, kind: str) -> Image.Image:
     try:
-        with Image.open(path) as image:
+        check_file(path)
+        with Image.open(path, formats=FORMATS) as image:
+            check_size(image)
             image.load()
             return image
     except Exception as error:  # Pillow's decoders raise OSError, ValueError, SyntaxError, struct.error …
@@ -64,7 +69,7 @@ def _decoded(path: Path, kind: str) -> Image.Image:
 
 
 def _unreadable(path: Path, kind: str, error: Exception) -> InputError:
-    if isinstance(error, FileNotFoundError):
+    if not path.exists():
         return InputError(f"{path}: {kind}: found no such file, allowed: a readable {kind}")
     reason = " ".join(str(error).split()).replace(str(path), "file")[:120] or type(error).__name__
     return InputError(f"{path}: {kind}: found none ({reason}), allowed: a readable {kind}")

@@ -14,6 +14,7 @@ from trionet_nni.config import DataConfig
 from trionet_nni.data.cache import decoded, sampled_statistics
 from trionet_nni.data.images import ImageSet, statistics
 from trionet_nni.data.leaks import check_test_images
+from trionet_nni.data.readable import readable
 from trionet_nni.data.registry import DATASETS
 from trionet_nni.data.seeding import seeded
 from trionet_nni.data.source import Source
@@ -59,6 +60,8 @@ def load_splits(config: DataConfig, cache: Path) -> Splits:
             are among those to train on.
     """
     source = DATASETS[config.name](config)
+    if config.bad_images == "skip" or _on_demand(source, config):
+        source = readable(source, config, Path(cache))
     store, labels = _open(source, config, Path(cache))
     parts = divide(config, labels, source.train_count)
     check_test_images(source, store, parts["test"], Path(cache))
@@ -78,11 +81,19 @@ def load_splits(config: DataConfig, cache: Path) -> Splits:
     )
 
 
+def _on_demand(source: Source, config: DataConfig) -> bool:
+    return config.image_size > _IN_MEMORY and source.files is not None
+
+
 def _open(source: Source, config: DataConfig, cache: Path) -> tuple[Store, Tensor]:
-    if config.image_size > _IN_MEMORY and source.files is not None:
-        assert source.labels is not None
+    if _on_demand(source, config):
+        assert source.files is not None and source.labels is not None
         return FileStore(source.files, config.image_size), source.labels
-    images, labels = decoded(source, config.image_size, cache)
+    try:
+        images, labels = decoded(source, config.image_size, cache)
+    except InputError:
+        readable(source, config, cache)  # counts those that cannot be read
+        raise
     return MemoryStore(images), labels
 
 

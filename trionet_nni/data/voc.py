@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from trionet_nni.data.picture import open_mask, size_of
-from trionet_nni.errors import InputError
+from trionet_nni.errors import InputError, shown
 
 VOID = 255
 _SUFFIXES = (".jpg", ".jpeg", ".png")
+_LONGEST = 200  # letters of a name; file systems take 255 bytes with its ending
 _THREADS = 4  # Pillow decodes outside the interpreter lock
 
 
@@ -69,6 +70,9 @@ def check(pictures: Sequence[VocPicture], classes: int) -> None:
 
 
 def _find(name: str, path: Path, images: Path, masks: tuple[Path, ...]) -> VocPicture:
+    if Path(name).name != name or len(name) > _LONGEST:  # predictions are written under it
+        allowed = f"names without folders, of up to {_LONGEST} letters"
+        raise InputError(f"{path}: name: found {shown(name)}, allowed: {allowed}")
     image = next((images / f"{name}{end}" for end in _SUFFIXES if (images / f"{name}{end}").exists()), None)
     if image is None:
         missing = f"{images / name}.jpg: found no such file"

@@ -21,12 +21,14 @@ from urllib.parse import urlsplit
 from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
 from nni.runtime.tuner_command_channel import CommandType
 
+from trionet_nni.errors import shown
 from trionet_nni.locks import lock
 from trionet_nni.nnictl.folder import ExperimentFolder
-from trionet_nni.nnictl.job import metric_number
+from trionet_nni.nnictl.job import metric_number, parameter_id
 from trionet_nni.nnictl.launch import command
 from trionet_nni.nnictl.portal import listens_everywhere
 from trionet_nni.nnictl.rest import Manager
+from trionet_nni.text_file import parse_json
 
 if TYPE_CHECKING:
     from trionet_nni.nnictl.session import Session
@@ -74,7 +76,12 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
         while not self.stopping:
             command, content = self._commands.get()
             try:
-                self.process_command(command, json.loads(content) if content else None)
+                data = parse_json(content) if content else None
+            except ValueError as error:  # metrics are passed on as whoever reached the portal sent them
+                _log.warning("command %s: found no readable JSON (%s)", command, error)
+                continue
+            try:
+                self.process_command(command, data)
             except Exception:
                 _log.exception("command %s", command)
                 self.fail(traceback.format_exc(limit=-3))
@@ -100,17 +107,20 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
         """NNI has idle workers."""
         self._post("request", int(data))
 
-    def handle_report_metric_data(self, data: dict[str, Any]) -> None:
+    def handle_report_metric_data(self, data: object) -> None:
         """A trial's metric. Intermediate ones are NNI's to show."""
+        if not isinstance(data, dict):
+            _log.warning("metric: found %s, allowed: an object", shown(data))
+            return
         number = data.get("parameter_id")
-        if data.get("type") == "FINAL" and isinstance(number, int):
+        if data.get("type") == "FINAL" and type(number) is int:
             value = data.get("value")
-            self._post("metric", number, metric_number(value), str(value)[:80])
+            self._post("metric", number, metric_number(value), shown(value))
 
     def handle_trial_end(self, data: dict[str, Any]) -> None:
         """A trial has ended."""
-        number = json.loads(data["hyper_params"]).get("parameter_id")
-        if isinstance(number, int):
+        number = parameter_id(data["hyper_params"])
+        if number is not None:
             self._post("trial_ended", number, data["trial_job_id"], data["event"])
         else:
             self._post("users_trial_ended", data["trial_job_id"], data["event"])
@@ -189,7 +199,7 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
 
 
 def _has_id(trial: dict[str, Any]) -> bool:
-    return isinstance(trial.get("parameter_id"), int)
+    return type(trial.get("parameter_id")) is int
 
 
 def _manager() -> int:

@@ -25,6 +25,7 @@ from trionet_nni.nnictl.ask import environment_of
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.scoring import Scoring, metrics
 from trionet_nni.nnictl.time_limit import begin, end
+from trionet_nni.text_file import parse_json
 from trionet_nni.training.process import prepare_process
 
 _IDLE_SECONDS = 600.0
@@ -96,7 +97,7 @@ class Server:
 def _read(connection: socket.socket) -> dict[str, Any]:
     connection.settimeout(_READ_SECONDS)
     with connection.makefile("rb") as lines:
-        question = json.loads(lines.readline(_MAX_QUESTION))
+        question = parse_json(lines.readline(_MAX_QUESTION))
     if not isinstance(question, dict) or not isinstance(question.get("parameters"), dict):
         raise ValueError("found no object with parameters")
     return question

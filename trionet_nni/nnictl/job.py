@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trionet_nni.errors import InputError, shown
 from trionet_nni.nnictl.rest import Manager, put_patiently
+from trionet_nni.text_file import parse_json
 
 SUPERNET = {"stage": "supernet"}  # parameters of the experiment's first trial
 _SENDINGS = 5  # of a result that NNI does not store
@@ -43,6 +45,7 @@ def fetch_job(environment: Mapping[str, str], patience: float = 120) -> Job:
 
     Raises:
         TimeoutError: the manager has no such job, or does not answer.
+        InputError: the job was added by hand, and its parameters are no JSON object.
     """
     trial, channel = environment["NNI_TRIAL_JOB_ID"], environment["NNI_TRIAL_COMMAND_CHANNEL"]
     manager = Manager.of_trial(channel)
@@ -61,11 +64,34 @@ def fetch_job(environment: Mapping[str, str], patience: float = 120) -> Job:
 
 
 def _read(trial: str, channel: str, text: str) -> Job:
-    record = json.loads(text)
-    parameters, number = record["parameters"], record.get("parameter_id")
+    record = _parsed(text)
+    parameters = record.get("parameters") if isinstance(record, dict) else None
     if isinstance(parameters, str):  # a trial that was added in the portal
-        parameters = json.loads(parameters)
-    return Job(trial, number if isinstance(number, int) else None, dict(parameters), channel)
+        parameters = _parsed(parameters)
+    if not isinstance(parameters, dict):
+        found = "nothing" if parameters is None else shown(parameters)
+        raise InputError(f"parameters: found {found}, allowed: an object of labels and choices")
+    return Job(trial, _number(record), parameters, channel)
+
+
+def parameter_id(text: object) -> int | None:
+    """The number of a trial, by its record in NNI's database; None where a user added it by hand."""
+    try:
+        return _number(_parsed(text))
+    except InputError:  # what a user adds is any JSON, nested as deeply as it likes
+        return None
+
+
+def _number(record: object) -> int | None:
+    number = record.get("parameter_id") if isinstance(record, dict) else None
+    return number if type(number) is int else None
+
+
+def _parsed(text: object) -> Any:
+    try:
+        return parse_json(text if isinstance(text, str) else "")
+    except ValueError as error:
+        raise InputError(f"parameters: found no readable JSON ({error}), allowed: an object") from None
 
 
 class Reporter:
@@ -137,7 +163,7 @@ def metric_number(value: object) -> float | None:
     """
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = parse_json(value)
         except ValueError:
             return None
     if isinstance(value, dict):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from trionet_nni import text_file
 from trionet_nni.architecture import Architecture
 from trionet_nni.config import ONE_SHOT, ProjectConfig, parse_project
-from trionet_nni.errors import InputError
+from trionet_nni.errors import InputError, shown
 from trionet_nni.flops import CostModel
 from trionet_nni.halving import Halving
 from trionet_nni.locks import locked_key
@@ -34,7 +34,7 @@ class Scoring:
     def __init__(self, folder: ExperimentFolder, make: Callable[[], Evaluate] | None = None) -> None:
         self.folder, self.config = folder, read_project(folder)
         self._table = load_table(self.config.space)
-        self._cost = CostModel(**read_json(folder.cost, "what a network costs"))
+        self._cost = _cost(folder)
         self._store = ResultsStore(folder.evaluations)
         self._make = make or partial(evaluate_of, folder, self.config)
         self._evaluate: Evaluate | None = None
@@ -90,6 +90,15 @@ class Scoring:
         return architecture
 
 
+def _cost(folder: ExperimentFolder) -> CostModel:
+    found = read_json(folder.cost, "what a network costs")
+    whole = {name: number for name, number in found.items() if type(number) is int and number > 0}
+    if found.keys() != {"classes", "channels", "image_size"} or whole != found:
+        allowed = "classes, channels and image_size, each a whole number above 0"
+        raise InputError(f"{folder.cost}: found {shown(found)}, allowed: {allowed}")
+    return CostModel(**whole)
+
+
 def metrics(result: Evaluation) -> dict[str, float]:
     """What a trial reports of a result."""
     return {
@@ -112,7 +121,7 @@ def evaluate_of(folder: ExperimentFolder, config: ProjectConfig) -> Evaluate:
         InputError: there is no trained supernet, or it, the data or the plug-in cannot be used.
     """
     supernet = read_json(folder.supernet, "a trained supernet")
-    directory = Path(supernet["directory"])
+    directory = Path(str(supernet.get("directory")))
     # The module is looked at without NNI being imported wherever that is possible: it costs seconds.
     if config.supernet.strategy != ONE_SHOT:
         plugin = load_module(config.supernet.strategy, (), "supernet.strategy")
@@ -148,10 +157,7 @@ def read_json(path: Path, allowed: str) -> dict[str, Any]:
     Raises:
         InputError: it cannot be read.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: found {error}, allowed: {allowed}") from None
+    data = text_file.read_json(path, allowed)
     if not isinstance(data, dict):
         raise InputError(f"{path}: found {type(data).__name__}, allowed: {allowed}")
     return data

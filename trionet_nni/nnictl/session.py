@@ -22,6 +22,7 @@ from trionet_nni.nnictl.deadline import Deadline
 from trionet_nni.nnictl.engine import AdvisorEngine, SearchFailed, Trials
 from trionet_nni.nnictl.failures import Failures
 from trionet_nni.nnictl.folder import ExperimentFolder
+from trionet_nni.nnictl.job import parameter_id
 from trionet_nni.nnictl.limit import TrialLimit
 from trionet_nni.nnictl.portal import nni_search_space
 from trionet_nni.nnictl.rest import Manager
@@ -177,7 +178,7 @@ def _known_trials(manager: Manager) -> dict[int, str]:
     known: dict[int, str] = {}
     for job in manager.jobs():
         for text in job.get("hyperParameters") or ():
-            number = json.loads(text).get("parameter_id")
-            if isinstance(number, int):
+            number = parameter_id(text)
+            if number is not None:
                 known[number] = str(job.get("status"))
     return known

@@ -12,9 +12,11 @@ import os
 import sys
 from pathlib import Path
 
+from trionet_nni.errors import InputError
 from trionet_nni.nnictl.ask import EvaluatorFailed, ask, is_warm, question_of, wait_if_stopping
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import Job, Reporter, fetch_job
+from trionet_nni.threads import sleep_while_waiting
 
 _MODULE = "trionet_nni.nnictl.trial"
 
@@ -27,7 +29,12 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     _use_interpreter(folder)
-    job = fetch_job(os.environ)
+    sleep_while_waiting()
+    try:
+        job = fetch_job(os.environ)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     _share_cores(job)
     if not job.is_supernet and is_warm(folder):
         return _asked(folder, job)
@@ -56,7 +63,6 @@ def _run_here(folder: ExperimentFolder, job: Job) -> int:
     """Train the supernet, or score the candidate, in this process."""
     _use_code(folder)
 
-    from trionet_nni.errors import InputError
     from trionet_nni.nnictl.stages import run_candidate, run_supernet
 
     try:

@@ -11,6 +11,7 @@ from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import SUPERNET
 from trionet_nni.nnictl.rest import Manager
 from trionet_nni.results import Evaluation, ResultsStore
+from trionet_nni.text_file import parse_json
 
 Stage = Literal["starting", "supernet", "candidates"]
 _FAILED = {"FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED"}
@@ -131,5 +132,9 @@ def _eta(candidates: list[dict[str, Any]], done: int, total: int) -> float | Non
 
 
 def _parameters(job: dict[str, Any]) -> object:
-    texts = job.get("hyperParameters") or ["{}"]
-    return json.loads(texts[0]).get("parameters")
+    """What a trial was given; None where a user added it with something that is no object."""
+    try:
+        record = parse_json((job.get("hyperParameters") or ["{}"])[0])
+    except ValueError:
+        return None
+    return record.get("parameters") if isinstance(record, dict) else None

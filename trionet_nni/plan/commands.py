@@ -79,4 +79,4 @@ def _seconds(seconds: float) -> str:
 
 
 def _hours(hours: float) -> str:
-    return f"{60 * hours:.0f} minutes" if hours < 2 else f"{hours:,.1f} hours"
+    return f"{60 * hours:.0f} min" if hours < 2 else f"{hours:,.1f} hours"

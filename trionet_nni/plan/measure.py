@@ -158,9 +158,7 @@ def _supernet(config: ProjectConfig, cache: Path, folder: Path, steps: int) -> f
 
     plugin = load_module(config.supernet.strategy, ("train_supernet",), "supernet.strategy")
     recipe = _recipe(config.supernet.recipe, None, steps)
-    short = config.model_copy(
-        update={"supernet": config.supernet.model_copy(update={"recipe": recipe})}
-    )
+    short = config.model_copy(update={"supernet": config.supernet.model_copy(update={"recipe": recipe})})
     started = time.perf_counter()
     plugin.train_supernet(short, folder, lambda point: None, cache=cache)
     return time.perf_counter() - started

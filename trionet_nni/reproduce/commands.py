@@ -20,7 +20,9 @@ def add_reproduce(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     names = "table2 table3 table4 table5 fig4 fig5a fig5b fig6a fig6b fig7a fig7b"
     parser.add_argument("items", nargs="+", metavar="ITEM", help=names)
     parser.add_argument(
-        "--scale", default="replica", help="paper: its own size; replica: hours on 2 cores (default)"
+        "--scale",
+        default="replica",
+        help="paper: its own size; replica: an hour on 2 cores (default); replica-long: three times that",
     )
     parser.add_argument("--seeds", type=int, default=3, help="runs of everything (default: 3)")
     parser.add_argument("--experiment", type=Path, help="instead of the scale's experiment file")

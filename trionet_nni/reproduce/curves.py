@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from trionet_nni.plugins import load_table
@@ -48,7 +48,15 @@ class _Curves(Item):
             tuple(self._row(index) for index in range(len(self._steps))),
             tuple(self._claim(operator, text) for operator, text in self.claims.items()),
             self._draw,
+            runs=(("step", "operator", "setting", "seed", "accuracy"), *self._points()),
         )
+
+    def _points(self) -> Iterator[tuple[str, ...]]:
+        for name in self._names:
+            for seed, job in zip(self.seeds, self.supernets(name), strict=True):
+                for point in self.result(job)["curve"]:
+                    for operator in self.operators:
+                        yield f"{point['step']:g}", operator, name, str(seed), f"{point[operator]:.4f}"
 
     @property
     def _names(self) -> tuple[str, str]:

@@ -23,9 +23,7 @@ class Figure6b(Item):
     def samples(self, name: str) -> list[Sample]:
         """One a seed, as many networks as a search scores; the same networks each time."""
         scale = self.scale
-        return [
-            Sample(setting(scale, seed, **SWITCHES[name]), scale.candidates) for seed in self.seeds
-        ]
+        return [Sample(setting(scale, seed, **SWITCHES[name]), scale.candidates) for seed in self.seeds]
 
     def jobs(self) -> list[Job]:
         """Supernets shared with Table 3."""

@@ -69,7 +69,9 @@ def conditions(scale: Scale, seeds: Sequence[int]) -> tuple[str, ...]:
         f"From scratch: {_recipe(config.retrain.model_dump())}, on all training images; measured once, on "
         "the test images.",
         f"Seeds {', '.join(map(str, seeds))}, each for supernet, search and training; ± is the standard "
-        "deviation of one run over seeds." if len(seeds) > 1 else f"One seed: {seeds[0]}; no spread.",
+        "deviation of one run over seeds."
+        if len(seeds) > 1
+        else f"One seed: {seeds[0]}; no spread.",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Sequence
@@ -125,6 +126,7 @@ class Pool:
 
 def _work(job: Job, working: Path, log: Path, slot: int, slots: int, end: Connection) -> None:
     """In the job's process; torch is not loaded yet."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     threads = str(max(1, (os.cpu_count() or 1) // slots))
     os.environ.setdefault("OMP_NUM_THREADS", threads)
     _choose_card(slot)
@@ -142,6 +144,14 @@ def _work(job: Job, working: Path, log: Path, slot: int, slots: int, end: Connec
             sys.exit(1)
         finally:
             end.close()
+
+
+def _end_with_parent() -> None:
+    """However the pool dies: a job without it would hold the lock that the next pool waits for."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _choose_card(slot: int) -> None:

@@ -27,6 +27,7 @@ class Report:
         claims: of the paper, tested.
         draw: puts the figure on a matplotlib figure.
         summary: sentences above the table.
+        runs: what the CSV file holds instead of the table, its header first: every run by itself.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Report:
     claims: tuple[Claim, ...]
     draw: Draw
     summary: tuple[str, ...] = ()
+    runs: tuple[tuple[str, ...], ...] = ()
 
     def markdown(self) -> str:
         """Table, claims, conditions, figure."""
@@ -57,7 +59,7 @@ class Report:
         paths = tuple(folder / f"{self.name}.{kind}" for kind in ("md", "csv", "png"))
         write_text(paths[0], self.markdown())
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([self.header, *self.rows])
+        csv.writer(text, lineterminator="\n").writerows(self.runs or (self.header, *self.rows))
         write_text(paths[1], text.getvalue())
         _write_figure(paths[2], self.draw)
         return paths

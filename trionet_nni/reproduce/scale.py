@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class Sizes:
         families: hand-designed networks of one operator, smallest first.
         data_sets: experiment files of Tables 4 and 5 by the name of their data.
         small: the networks of Tables 4 and 5.
+        three_times: whether Table 3 has its row of three times the epochs, the longest of all.
     """
 
     file: str
@@ -38,6 +39,7 @@ class Sizes:
     families: Mapping[str, tuple[tuple[str, Architecture], ...]]
     data_sets: Mapping[str, str]
     small: tuple[tuple[str, Architecture], ...]
+    three_times: bool = True
 
 
 def _families() -> dict[str, tuple[tuple[str, Architecture], ...]]:
@@ -102,6 +104,13 @@ SIZES = {
         _deepest(_tiny_families()),
     ),
 }
+SIZES["replica-long"] = replace(
+    SIZES["replica"],
+    file="experiments/replica-long.yml",
+    short_epochs=18,
+    data_sets={"CIFAR-10": "experiments/replica-long.yml"},
+    three_times=False,
+)
 
 
 @dataclass(frozen=True)
@@ -130,7 +139,7 @@ class Scale:
 
 
 def open_scale(name: str, file: Path | None = None) -> Scale:
-    """Open `paper` or `replica`.
+    """Open one of `SIZES`.
 
     Args:
         file: an experiment to start from instead of the size's own.

@@ -148,7 +148,7 @@ class Training(Job):
             return None
         run = f"retrain-seed{self.config.retrain.seed}"
         found = read_result(self.folder(working, network) / "runs" / run)
-        return None if found is None else {**found, **_cost(self.config, working, network)}
+        return None if found is None else {**found, **_facts(self.config, working, network)}
 
     def run(self, working: Path) -> None:
         """Train it, or go on."""
@@ -204,7 +204,7 @@ class FromSupernet(Job):
         found = read_result(self.folder(working))
         if network is None or found is None:
             return None
-        return {**found, **_cost(self.config, working, network)}
+        return {**found, **_facts(self.config, working, network)}
 
     def run(self, working: Path) -> None:
         """Measure, after training where that is asked for."""
@@ -245,9 +245,10 @@ def retrain_settings(config: ProjectConfig, working: Path) -> RetrainConfig:
     return retrain_config(config).model_copy(update={"cache": str((working / "cache").resolve())})
 
 
-def _cost(config: ProjectConfig, working: Path, network: Architecture) -> dict[str, int]:
+def _facts(config: ProjectConfig, working: Path, network: Architecture) -> dict[str, Any]:
     cost = cost_model(config, working)(network)
-    return {"flops": cost.flops, "params": cost.params}
+    which = {"hash": network.hash, "operators": network.operators}
+    return {**which, "flops": cost.flops, "params": cost.params}
 
 
 def with_recipe(config: ProjectConfig, **changes: Any) -> ProjectConfig:

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from trionet_nni.architecture import Architecture
@@ -20,6 +18,7 @@ from trionet_nni.errors import InputError
 from trionet_nni.loading import FILES
 from trionet_nni.network import TrioNet
 from trionet_nni.segmentation.config import BackboneConfig
+from trionet_nni.weights_file import check_weights, kinds, read_weights
 
 # Of ImageNet's pixels in [0, 1]; an exported folder's own where it has weights.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -145,16 +144,10 @@ def _load(network: TrioNet, path: Path) -> None:
     Raises:
         InputError: the file is missing or damaged, or another network's.
     """
-    try:
-        state = load_file(path)
-    except OSError:
+    if not path.exists():
         allowed = f"none, {', '.join(FILES)} of an exported folder, or a safetensors file"
-        raise InputError(f"backbone.weights: found no file {path}, allowed: {allowed}") from None
-    except SafetensorError as error:
-        raise InputError(f"{path}: found no readable weights ({error}), allowed: safetensors") from None
+        raise InputError(f"backbone.weights: found no file {path}, allowed: {allowed}")
+    state = read_weights(path)
     own = {name: tensor for name, tensor in state.items() if not name.startswith("classifier.")}
-    try:
-        network.load_state_dict(own)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:160]
-        raise InputError(f"{path}: found another network's weights ({reason})") from None
+    check_weights(path, own, kinds(network))
+    network.load_state_dict(own)

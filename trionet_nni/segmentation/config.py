@@ -8,24 +8,23 @@ learning rate falls as (1 − step ÷ iterations)^0.9 and images are scaled by 0
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from trionet_nni.atomic import write_text
-from trionet_nni.config import read_yaml
-from trionet_nni.errors import InputError
+from trionet_nni.config import Seed, read_yaml
+from trionet_nni.errors import InputError, shown
+from trionet_nni.section import Section as _Section
+from trionet_nni.section import refused
+from trionet_nni.text_file import reason
 
 VOC_CLASSES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train"),
     "tvmonitor",
 )
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class BackboneConfig(_Section):
@@ -35,7 +34,8 @@ class BackboneConfig(_Section):
     # none; of an exported folder: supernet, retrained, finetuned; or a safetensors file of a classifier
     weights: str = "none"
     stem: Literal["plain", "deep"] = "plain"  # deep: three 3×3 convolutions (V1c), as Table 6 counts
-    image_size: int | None = Field(None, ge=8)  # side of the weights' images, pixels; None: the network's
+    # Side of the weights' images, pixels; None: the network's
+    image_size: int | None = Field(None, ge=8, le=4096)
 
 
 class DataConfig(_Section):
@@ -55,14 +55,15 @@ class DataConfig(_Section):
     masks: tuple[str, ...] = ("SegmentationClass", "SegmentationClassAug")  # the first that has the file
     # voc: name of each value of a mask; 255 is void.
     classes: tuple[str, ...] = Field(VOC_CLASSES, min_length=2, max_length=255)
-    workers: int = Field(0, ge=0)  # processes that prepare batches
+    workers: int = Field(0, ge=0, le=256)  # processes that prepare batches
 
 
 class HeadConfig(_Section):
     """DeepLabV3's head."""
 
-    channels: int = Field(512, ge=1)  # of each branch of ASPP
-    rates: tuple[int, ...] | None = None  # dilations of ASPP; None: 96, 192, 288 pixels of the image
+    channels: int = Field(512, ge=1, le=65_536)  # of each branch of ASPP
+    # Dilations of ASPP; None: 96, 192, 288 pixels of the image
+    rates: tuple[Annotated[int, Field(ge=1, le=1024)], ...] | None = Field(None, min_length=1)
     dropout: float = Field(0.1, ge=0, lt=1)  # before the last convolution
 
 
@@ -82,15 +83,15 @@ class RecipeConfig(_Section):
     momentum: float = Field(0.9, ge=0, lt=1)  # sgd
     weight_decay: float = Field(5e-4, ge=0)
     batch_size: int = Field(16, ge=1)
-    iterations: int = Field(20_000, ge=1)
+    iterations: int = Field(20_000, ge=1, le=10**9)
     schedule: Literal["poly", "cosine"] = "poly"
     power: float = Field(0.9, gt=0)  # of poly
-    crop_size: int = Field(512, ge=16)  # side of the square crops, pixels
+    crop_size: int = Field(512, ge=16, le=8192)  # side of the square crops, pixels
     # Of the picture before the crop, drawn uniformly. coco-panoptic: 1 lets its longer side fill the crop.
     scale: tuple[float, float] = (0.5, 2.0)
     flip: bool = True  # half of the crops, left to right
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    seed: int = 0
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _ordered(self) -> RecipeConfig:
@@ -134,10 +135,7 @@ def parse_config(data: Any, source: str) -> SegmentationConfig:
     try:
         return SegmentationConfig.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "settings"
-        found = "these settings" if not first["loc"] else repr(first["input"])[:80]
-        raise InputError(f"{source}: {field}: found {found}, allowed: {first['msg']}") from None
+        raise refused(error, source, SegmentationConfig) from None
 
 
 def read_config(path: Path) -> SegmentationConfig:
@@ -148,17 +146,29 @@ def read_config(path: Path) -> SegmentationConfig:
     """
     config = parse_config(read_yaml(path), str(path))
     base = path.resolve().parent
-    data = config.data.model_copy(update={"root": str(base / Path(config.data.root).expanduser())})
-    backbone = config.backbone.model_copy(
-        update={name: _beside(base, getattr(config.backbone, name)) for name in ("network", "weights")}
-    )
+    root = _path(base, config.data.root, f"{path}: data.root")
+    data = config.data.model_copy(update={"root": str(root)})
+    named = {
+        name: _beside(base, getattr(config.backbone, name), f"{path}: backbone.{name}")
+        for name in ("network", "weights")
+    }
+    backbone = config.backbone.model_copy(update=named)
     return config.model_copy(update={"data": data, "backbone": backbone})
 
 
-def _beside(base: Path, value: str) -> str:
+def _beside(base: Path, value: str, field: str) -> str:
     """A path from the file's folder, where there is one; names stay names."""
-    path = base / Path(value).expanduser()
+    path = _path(base, value, field)
     return str(path) if path.exists() else value
+
+
+def _path(base: Path, value: str, field: str) -> Path:
+    try:
+        path = base / Path(value).expanduser()
+        path.exists()
+    except (RuntimeError, OSError) as error:  # an unknown ~user; 5,000 letters
+        raise InputError(f"{field}: found {shown(value)} ({reason(error)}), allowed: a path") from None
+    return path
 
 
 def write_config(path: Path, config: SegmentationConfig) -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from trionet_nni.atomic import write_json, write_tensors
 from trionet_nni.errors import InputError
@@ -17,6 +13,8 @@ from trionet_nni.segmentation.backbone import Backbone, described, restored
 from trionet_nni.segmentation.config import SegmentationConfig, read_config, write_config
 from trionet_nni.segmentation.registry import build_task
 from trionet_nni.segmentation.task import SegmentationTask
+from trionet_nni.text_file import read_json
+from trionet_nni.weights_file import check_weights, kinds, read_weights
 
 _FREE = {"evaluate_every", "validation_pictures", "checkpoint_minutes"}  # change no weight
 
@@ -80,20 +78,18 @@ class RunFolder:
             raise InputError(f"{self.weights}: found nothing, allowed: a run that has come to its end")
         config = read_config(self.settings)
         try:
-            document = json.loads(self.network.read_text(encoding="utf-8"))
+            document = read_json(self.network, "a run's")
             backbone = restored(document["backbone"])
             task = build_task(config, backbone, None if data else document["labels"])
-        except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        except InputError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:  # of other types
             raise InputError(
                 f"{self.network}: found no usable network ({error}), allowed: a run's"
             ) from None
-        try:
-            task.model.load_state_dict(load_file(self.weights))
-        except (OSError, SafetensorError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:120]
-            raise InputError(
-                f"{self.weights}: found other weights ({reason}), allowed: this run's"
-            ) from None
+        state = read_weights(self.weights, "this run's weights")
+        check_weights(self.weights, state, kinds(task.model))
+        task.model.load_state_dict(state)
         task.model.eval()
         return task
 

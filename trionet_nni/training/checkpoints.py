@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +41,28 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         InputError: it is damaged, or holds something else.
     """
     try:
-        checkpoint = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of other programs' files
+            found = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling damaged bytes raises almost anything
         reason = " ".join(str(error).split())[:100]
         raise InputError(
             f"{path}: found no readable checkpoint ({reason}), allowed: one of this run; "
             "delete it to start over"
         ) from None
-    if not isinstance(checkpoint, dict) or "global_step" not in checkpoint:
-        raise InputError(f"{path}: found another file, allowed: a checkpoint of this run")
+    return _checked(path, found)
+
+
+def _checked(path: Path, found: object) -> dict[str, Any]:
+    """What every run reads of its checkpoint before Lightning does."""
+    checkpoint = found if isinstance(found, dict) else {}
+    step = checkpoint.get("global_step")
+    parts = all(isinstance(checkpoint.get(part), dict) for part in ("state_dict", "callbacks"))
+    optimizers = checkpoint.get("optimizer_states")  # without one Lightning would go on with no momentum
+    if type(step) is not int or step < 0 or not parts or not optimizers:
+        raise InputError(
+            f"{path}: found another file, allowed: a checkpoint of this run; delete it to start over"
+        )
     return checkpoint
 
 

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ from torch.utils.data import DataLoader
 from trionet_nni.errors import InputError
 from trionet_nni.training.checkpoints import NAME, AtomicCheckpointIO, StepCheckpoint, read_checkpoint
 from trionet_nni.training.progress import ProgressCallback
+from trionet_nni.training.restoring import Started, restoring
 
 
 class Loader(Protocol):
@@ -70,12 +72,16 @@ def run_steps(
     path = run.directory / NAME
     start = _resume_step(run, path)
     if start >= run.total:
-        return _finished(module, path, run.total)
+        finished = _finished(module, path, run.total)
+        _say_resumed(run, path, start)
+        return finished
     keeper = StepCheckpoint(run.directory, run.checkpoint_minutes, run.stop_after_steps)
     bar = [ProgressCallback(run.title, run.total, start)] if run.progress else []
     with _quiet():
-        trainer = _trainer(run, [*callbacks, keeper, *bar])
-        _fit(trainer, module, loader(start, run.total), path if start else None)
+        started, checkpoint = Started(partial(_say_resumed, run, path, start)), path if start else None
+        trainer = _trainer(run, [*callbacks, keeper, *bar, started])
+        with restoring(checkpoint, lambda: started.yes):
+            _fit(trainer, module, loader(start, run.total), checkpoint)
     return _result(trainer.global_step, run.total, start, keeper.seconds)
 
 
@@ -122,19 +128,22 @@ def _resume_step(run: Run, path: Path) -> int:
             f"{path}: found a checkpoint of another network, recipe or data, allowed: one of this run; "
             "delete it to start over"
         )
-    step = int(checkpoint["global_step"])
-    if run.progress:
+    return int(checkpoint["global_step"])
+
+
+def _say_resumed(run: Run, path: Path, step: int) -> None:
+    if run.progress and step:
         message = f"{run.title}: resuming from step {step} of {run.total} ({path})"
         Console(stderr=True).print(message, soft_wrap=True)
-    return step
 
 
 def _finished(module: pl.LightningModule, path: Path, total: int) -> dict[str, Any]:
     """A run that had reached its end: only load what it gave."""
     checkpoint = read_checkpoint(path)
-    module.load_state_dict(checkpoint["state_dict"])
-    seconds = next(state["seconds"] for state in checkpoint["callbacks"].values() if "seconds" in state)
-    return _result(total, total, total, float(seconds))
+    with restoring(path):
+        module.load_state_dict(checkpoint["state_dict"])
+        states = [state for state in checkpoint["callbacks"].values() if "seconds" in state]
+        return _result(total, total, total, float(states[0]["seconds"]))
 
 
 def _result(steps: int, total: int, start: int, seconds: float) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Hostile inputs: everything that arrives from outside, spoilt, with what must become of it."""

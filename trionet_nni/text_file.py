@@ -1,0 +1,74 @@
+"""Text and JSON from files that anybody may have written. Standard library only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from trionet_nni.errors import InputError, shown
+
+_MAX_BYTES = 16_000_000  # a card with every class of ImageNet-21k has 1 MB
+
+
+def read_text(path: Path, allowed: str, max_bytes: int = _MAX_BYTES) -> str:
+    """A text file in UTF-8.
+
+    Args:
+        allowed: what the file should be, for the message.
+
+    Raises:
+        InputError: it cannot be read, is too large, or is no text.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)  # never more, also of /dev/zero
+        if len(data) > max_bytes:
+            raise InputError(f"{path}: found more than {max_bytes:,} bytes, allowed: {allowed}")
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: found binary data or no UTF-8, allowed: {allowed}") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: cannot be read ({reason(error)}), allowed: {allowed}") from None
+
+
+def read_json(path: Path, allowed: str, max_bytes: int = _MAX_BYTES) -> Any:
+    """A JSON document; see `parse_json`.
+
+    Raises:
+        InputError: it cannot be read, or is no JSON.
+    """
+    try:
+        return parse_json(read_text(path, allowed, max_bytes))
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"{path}: found no readable JSON ({error}), allowed: {allowed}") from None
+
+
+def parse_json(text: str | bytes) -> Any:
+    """One JSON document, in which no object has a name twice.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_each_once)
+    except RecursionError:
+        raise ValueError("lists or objects nested too deeply") from None
+
+
+def reason(error: Exception) -> str:
+    """Why something could not be read, in a few words."""
+    return " ".join(str(getattr(error, "strerror", None) or error).split())[:120] or type(error).__name__
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{shown(twice)} stands there twice")
+    return found
