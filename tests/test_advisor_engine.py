@@ -227,10 +227,11 @@ def test_trials_that_hang_are_found() -> None:
     jobs = [
         {"trialJobId": name, "status": status, "startTime": began, "hyperParameters": [parameters]}
         for name, status, parameters in (
-            ("a", "RUNNING", candidate), ("b", "SUCCEEDED", candidate), ("c", "RUNNING", supernet)
+            ("a", "RUNNING", candidate), ("b", "SUCCEEDED", candidate), ("c", "RUNNING", supernet),
+            ("d", "RUNNING", "[" * 100_000), ("e", "RUNNING", "[1]"),
         )
     ]  # fmt: skip
-    assert overdue(jobs, 90) == ["a"] and overdue(jobs, 110) == []
+    assert overdue(jobs, 90) == ["a", "d", "e"] and overdue(jobs, 110) == []
 
 
 def test_no_candidate_before_the_supernet(tmp_path: Path) -> None:

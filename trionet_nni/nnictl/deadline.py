@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from trionet_nni.nnictl.job import SUPERNET
+from trionet_nni.nnictl.job import is_supernet
 from trionet_nni.nnictl.rest import Manager
 
 _log = logging.getLogger("trionet_nni.deadline")
@@ -54,5 +53,5 @@ def overdue(jobs: list[dict[str, Any]], seconds: float) -> list[str]:
 
 
 def _is_candidate(job: dict[str, Any]) -> bool:
-    texts = job.get("hyperParameters") or ["{}"]
-    return job.get("status") == "RUNNING" and json.loads(texts[0]).get("parameters") != SUPERNET
+    texts = job.get("hyperParameters") or [""]
+    return job.get("status") == "RUNNING" and not is_supernet(texts[0])

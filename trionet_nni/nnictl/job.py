@@ -82,6 +82,15 @@ def parameter_id(text: object) -> int | None:
         return None
 
 
+def is_supernet(text: object) -> bool:
+    """Whether a trial trains the supernet, by its record in NNI's database."""
+    try:
+        record = _parsed(text)
+    except InputError:
+        return False
+    return isinstance(record, dict) and record.get("parameters") == SUPERNET
+
+
 def _number(record: object) -> int | None:
     number = record.get("parameter_id") if isinstance(record, dict) else None
     return number if type(number) is int else None
