@@ -62,7 +62,10 @@ class ToyExperiment:
         arguments = {
             "space": "spaces.small",
             "data": {"name": "digits"},
-            "supernet": {"strategy": "toy_supernet", "recipe": {"epochs": 1, "batch_size": 64}},
+            "supernet": {
+                "strategy": "toy_supernet",
+                "recipe": {"epochs": 1, "batch_size": 64, "warmup_epochs": 0},
+            },
             "search": {"max_flops": 2.0e7, "population": 4, "parents": 2, **search},
         }
         settings = {

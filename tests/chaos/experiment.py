@@ -68,7 +68,7 @@ class Experiment:
                     "data": {"name": "digits"},
                     "supernet": {
                         "strategy": "tests.chaos.objective",
-                        "recipe": {"epochs": 1, "batch_size": 64},
+                        "recipe": {"epochs": 1, "batch_size": 64, "warmup_epochs": 0},
                     },
                     "search": search,
                 },
