@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 LOCK := requirements.lock
 
-.PHONY: install search test lint native bench clean
+.PHONY: install search test lint native bench chaos clean
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make lint     ruff, mypy, import-linter"
 	@echo "make native   the compiled CPU kernel of local attention (optional; needs a C++ compiler)"
 	@echo "make bench    every benchmark; writes docs/performance.md (half an hour on 2 cores)"
+	@echo "make chaos    a search whose processes are killed 50 times: what is lost, repeated, mismatched (half an hour)"
 	@echo "make install  only the environment, .venv"
 
 install: .venv/.installed
@@ -40,6 +41,9 @@ native: install
 bench: install
 	-@$(MAKE) --no-print-directory native
 	$(BIN)/python -m benchmarks.report
+
+chaos: install
+	$(BIN)/python -m tests.chaos --kills 50 --candidates 200 --seed 0
 
 clean:
 	rm -rf .venv build dist *.egg-info trionet_nni/ops/native/*.so

@@ -11,10 +11,10 @@ from trionet_nni.config import ProjectConfig
 STEPS = 8
 
 
-def project(**supernet: Any) -> ProjectConfig:
-    """An experiment of `STEPS` steps on a few hundred digits."""
+def project(steps: int = STEPS, **supernet: Any) -> ProjectConfig:
+    """An experiment of a few steps on a few hundred digits."""
     recipe = {
-        "epochs": STEPS / 10,
+        "epochs": steps / 10,
         "batch_size": 16,
         "learning_rate": 0.05,
         "warmup_epochs": 0.1,
@@ -33,10 +33,11 @@ def project(**supernet: Any) -> ProjectConfig:
 
 
 def main() -> None:
-    """Train in a folder: what the kill-and-resume test starts as a process of its own."""
+    """Train in a folder, so many steps: what the kill-and-resume test starts as a process of its own."""
     from strategies.one_shot import train_supernet
 
-    train_supernet(project(), Path(sys.argv[1]), lambda _: None, cache=Path(sys.argv[2]))
+    directory, cache, steps = sys.argv[1:]
+    train_supernet(project(int(steps)), Path(directory), lambda _: None, cache=Path(cache))
 
 
 if __name__ == "__main__":

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+import pickle
+import pty
+import re
+import signal
+import socket
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from toy_experiment import TOY_TRIAL, ToyExperiment, architecture, is_supernet
 from toy_supernet import toy_accuracy
+
+from trionet_nni.nnictl import launch
 
 
 @pytest.fixture
@@ -52,13 +61,7 @@ def check_agreement(toy: ToyExperiment, jobs: list[dict[str, Any]]) -> set[str]:
 
 
 def check_loopback(toy: ToyExperiment) -> None:
-    manager = psutil.Process(toy.pid())
-    sockets = [
-        socket
-        for process in (manager, *manager.children(recursive=True))
-        for socket in process.net_connections("inet")
-        if socket.status == psutil.CONN_LISTEN
-    ]
+    sockets = toy.sockets()
     assert sockets and all(socket.laddr.ip in ("127.0.0.1", "::1") for socket in sockets), sockets
 
 
@@ -93,6 +96,88 @@ def test_crashing_trials_never_shift_parameters(toy: ToyExperiment) -> None:
     for job in jobs:
         if job["sequenceId"] in {1, 3, 5, 6, 8}:
             assert tried[shown[job["trialJobId"]]] > 1, job["sequenceId"]
+    # Each failure is on file with its reason.
+    number = {job["trialJobId"]: job["sequenceId"] for job in jobs}
+    reasons = {number[item["trial"]]: item["reason"] for item in toy.failures()}
+    assert set(reasons) == spoiled
+    for which, words in {
+        1: "left no message", 3: "died 3 times: the toy was told to crash", 6: "killed, or cancelled",
+        8: "found nan", 9: "without a result", 10: 'reported "abc"', 12: "reported NaN",
+    }.items():  # fmt: skip
+        assert words in reasons[which], reasons
+
+
+def test_hostile_trials_do_no_harm(toy: ToyExperiment) -> None:
+    """Anybody on this machine can add a trial by REST: its parameters are data, and it has failed."""
+    canary = toy.folder / "canary"
+    code = f"__import__('os').system('touch {canary}')"
+    pickled = base64.b64encode(pickle.dumps(Bomb(str(canary)))).decode()
+    hostile = [
+        {"__symbol__": "path:os.system", "__kwargs__": {"command": f"touch {canary}"}},
+        {"_type": "pickle", "__nni_obj__": pickled, "__pickled__": pickled},
+        {"stage1.depth": code, "stage1.block1.operator": code},
+        {"__nni_type__": "bytes:" + pickled},
+    ]
+    toy.set(TOY_SECONDS="0.5")
+    toy.write(trials=9)
+    toy.create()
+    toy.until(lambda status: len(toy.store) > 0)
+    for parameters in hostile:
+        post(f"{toy.manager.address}/api/v1/nni/trial-jobs", parameters)
+    toy.wait("DONE")
+    jobs = toy.manager.jobs()
+    added = [job for job in jobs if json.loads(job["hyperParameters"][0])["parameter_id"] is None]
+    assert len(added) == 4 and {job["status"] for job in added} == {"FAILED"}
+    noted = {item["trial"]: item for item in toy.failures()}
+    assert set(noted) == {job["trialJobId"] for job in added}
+    assert all(item["hash"] is None and "allowed" in item["reason"] for item in noted.values()), noted
+    assert not canary.exists()
+    assert len(toy.store) == len(toy.evaluated(4)) == 4
+
+
+def test_bare_nnictl_create_is_warned_of(toy: ToyExperiment) -> None:
+    """Its portal is open to the network: that is the first thing in the log and in the terminal."""
+    toy.write(trials=3)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    line = f"{launch.nnictl()} create --config {toy.yaml} --port {port}; sleep 60"
+    shell, terminal = pty.fork()
+    if shell == 0:
+        os.execv("/bin/sh", ["sh", "-c", line])
+    said = b""
+    try:
+        while b"WARNING: the portal" not in said or not said.endswith(b"\n"):
+            said += os.read(terminal, 4096)
+            if found := re.search(rb"Experiment ID: \S*?(\w{8})\b", said):
+                known = launch.Experiment(found[1].decode(), port)
+                toy.started = [known]
+    finally:
+        os.kill(shell, signal.SIGKILL)
+        os.waitpid(shell, 0)
+        os.close(terminal)
+    first = toy.experiment_folder.log.read_text().splitlines()[0]
+    for text in (first, said.decode()):
+        assert f"the portal on port {port} accepts anyone" in text
+        assert re.search(
+            rf"nnictl stop {toy.id} && NODE_OPTIONS=--require=\S+loopback.cjs \S*nnictl resume", text
+        )
+
+
+class Bomb:
+    """Whoever unpickles it makes a file."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.path}",)
+
+
+def post(url: str, body: object) -> None:
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
+    urllib.request.urlopen(request, timeout=60).close()
 
 
 def test_supernet_has_a_curve_and_no_final_metric(toy: ToyExperiment) -> None:

@@ -17,8 +17,10 @@ from toy_supernet import toy_accuracy
 from warm import ROOT, WarmExperiment, answer, networks, until, warm_experiment
 
 from tests.test_trial_job import FakeManager, channel  # noqa: F401
+from trionet_nni.locks import lock
 from trionet_nni.nnictl.address import connect, place, take_place
 from trionet_nni.nnictl.folder import ExperimentFolder
+from trionet_nni.nnictl.time_limit import EvaluatorWatch
 
 
 @pytest.fixture
@@ -92,6 +94,48 @@ def test_evaluator_that_always_dies_is_told_with_its_last_words(
     assert asking.returncode != 0 and "the evaluator died 3 times: the toy was told to crash" in err, out
     assert len(warm.noted("start")) == 3 and len(warm.store) == 0
     assert answer(warm.asking(second))["metrics"]["default"] == toy_accuracy(second)
+
+
+def test_evaluator_that_hangs_is_ended(warm: WarmExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOY_SECONDS", "1000")
+    (network,) = networks(1)
+    asking = warm.asking(network)
+    until(lambda: warm.noted("start"))
+    os.utime(place(warm.files, "cpu-0").began, (1, 1))  # long ago
+    _, err = asking.communicate(timeout=120)
+    assert asking.returncode != 0 and "no result within 3600 s (search.time_limit)" in err
+    until(lambda: not warm.evaluators())
+    assert len(warm.store) == 0
+
+
+def test_a_hanging_candidate_does_not_cost_who_waits_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trials of one card share an evaluator; the time of each counts from its own beginning."""
+    at = place(ExperimentFolder(tmp_path), "gpu-0")
+    alive = lock(at.alive)
+    hanging = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+    at.began.write_text(json.dumps({"process": hanging.pid, "trial": "a", "idle": False}))
+    assert not EvaluatorWatch(at, "b", 100).look() and hanging.poll() is None
+    os.utime(at.began, (1, 1))
+    assert not EvaluatorWatch(at, "b", 100).look()  # it asks again
+    assert hanging.wait(timeout=30) == -signal.SIGKILL
+    assert EvaluatorWatch(at, "a", 100).look()  # this one was told
+    stopped = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+    at.began.write_text(json.dumps({"process": stopped.pid, "trial": "", "idle": True}))
+    os.utime(at.began, (1, 1))
+    assert not EvaluatorWatch(at, "a", 100).look() and stopped.poll() is None  # idle, asked just now
+    assert EvaluatorWatch(at, "a", -1).look() and stopped.wait(timeout=30) == -signal.SIGKILL
+    alive.close()
+
+
+def test_trial_that_scores_by_itself_has_the_same_limit() -> None:
+    code = "import time; from trionet_nni.nnictl.time_limit import time_limit\n"
+    code += "with time_limit(0.2): time.sleep(60)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=50
+    )
+    assert done.returncode == 1 and done.stderr == "error: no result within 0.2 s (search.time_limit)\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, None])

@@ -81,7 +81,10 @@ def test_json_is_one_object_and_text_ends_with_the_next_command(
     [
         ({"search__max_flops": 1.0}, "search.max_flops: found 1, allowed: "),
         ({"data__root": "/none/such"}, "/none/such"),
-        ({"trialGpuNumber": 99}, "trialGpuNumber: found 99, allowed: up to the "),
+        (
+            {"trialGpuNumber": 99, "trainingService": {"platform": "local", "useActiveGpu": False}},
+            "trialGpuNumber: found 99, allowed: up to the ",
+        ),
         ({"retrain": {"batch_size": 5000}}, "retrain.batch_size: found 5000, allowed: up to the 200"),
         ({"supernet": {"recipe": {"batch_size": 129}}}, "batch_size: found 129, allowed: up to the 128"),
         ({"supernet": {"recipe": {"epochs": 2, "batch_size": 16}}}, "recipe.warmup_epochs: found 10"),

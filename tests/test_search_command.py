@@ -8,15 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from rich.console import Console
 from toy_experiment import ToyExperiment
+from toy_supernet import toy_accuracy
 
+from spaces.small import TABLE
 from trionet_nni import export as exporting
 from trionet_nni import search as searching
+from trionet_nni.config import SearchConfig
 from trionet_nni.errors import InputError
+from trionet_nni.flops import CostModel
 from trionet_nni.nnictl import launch
+from trionet_nni.nnictl.in_process import search_in_process
 from trionet_nni.nnictl.screen import Screen, panel, summary
 from trionet_nni.nnictl.watch import Snapshot
 
@@ -24,13 +30,18 @@ from trionet_nni.nnictl.watch import Snapshot
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ToyExperiment]:
     experiment = ToyExperiment(tmp_path, monkeypatch)
-    create = launch.create
 
-    def remembered(*arguments: Any, **options: Any) -> launch.Experiment:
-        experiment.started.append(create(*arguments, **options))
-        return experiment.started[-1]
+    def remember(name: str) -> None:
+        start = getattr(launch, name)
 
-    monkeypatch.setattr(launch, "create", remembered)
+        def remembered(*arguments: Any, **options: Any) -> launch.Experiment:
+            experiment.started.append(start(*arguments, **options))
+            return experiment.started[-1]
+
+        monkeypatch.setattr(launch, name, remembered)
+
+    remember("create")
+    remember("resume")
     monkeypatch.setattr(searching, "_POLL_SECONDS", 0.2)
     try:
         yield experiment
@@ -43,13 +54,16 @@ def test_search_from_file_to_export(
 ) -> None:
     exported: list[tuple[Path, int, Path]] = []
     monkeypatch.setattr(exporting, "export", lambda *given: exported.append(given) or [])
-    monkeypatch.setattr(exporting, "print_exported", lambda rows, out: print("exported to", out))
+    monkeypatch.setattr(exporting, "print_exported", lambda rows, out: sockets.extend(toy.sockets()))
+    sockets: list[Any] = []
     toy.write(trials=5)
     assert searching.search(toy.yaml, out=Path("out"), top=3) == 0
     said = capsys.readouterr().out
     assert exported == [(toy.experiment_folder.root, 3, Path("out"))]
     assert re.search(r"experiment \w{8}, portal http://127\.0\.0\.1:\d+", said)
-    assert "candidates: 4 of 4, 0 failed, best " in said and "exported to out" in said
+    assert "candidates: 4 of 4, 0 failed, best " in said
+    # Before it was stopped: manager, advisor and evaluators listen on this machine only.
+    assert sockets and {socket.laddr.ip for socket in sockets} <= {"127.0.0.1", "::1"}
     assert f"loopback.cjs nnictl view {toy.id}" in re.sub(r"\S*/nnictl view", "nnictl view", said)
     with pytest.raises(OSError):
         toy.manager.get("/check-status")  # it was stopped
@@ -61,6 +75,46 @@ def test_failure_is_shown(toy: ToyExperiment, capsys: pytest.CaptureFixture[str]
     assert searching.search(toy.yaml) == 1
     said = capsys.readouterr().out
     assert "the toy supernet was told to fail" in said and f"resume {toy.id}" in said
+
+
+def test_unfinished_search_goes_on(
+    toy: ToyExperiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At concurrency 1 its candidates are those of a search that nothing happened to, in this order."""
+    monkeypatch.setattr(exporting, "export", lambda *given: [])
+    monkeypatch.setattr(exporting, "print_exported", lambda rows, out: None)
+    settings = yaml.safe_load(toy.write(trials=11).read_text())
+    toy.yaml.write_text(yaml.safe_dump({**settings, "trialConcurrency": 1}))
+    toy.set(TOY_SECONDS="0.5")
+    killed: list[int] = []
+
+    def disturb(snapshot: Snapshot) -> None:
+        if len(killed) < 2 and len(toy.store) >= (3, 6)[len(killed)]:
+            manager = psutil.Process(toy.pid())
+            advisors = [one for one in manager.children(recursive=True) if "nni" in one.cmdline()]
+            victim = advisors[0] if killed else manager
+            killed.append(victim.pid)
+            victim.kill()
+
+    monkeypatch.setattr(Screen, "show", lambda screen, snapshot: disturb(snapshot))
+    assert searching.search(toy.yaml) == 1 and len(killed) == 1
+    assert "trionet search" in capsys.readouterr().out
+    assert searching.search(toy.yaml) == 1 and len(killed) == 2
+    assert "going on with experiment" in capsys.readouterr().out
+    assert searching.search(toy.yaml) == 0
+    assert {experiment.id for experiment in toy.started} == {toy.id}
+    order = [item["hash"] for item in toy.evaluated(10)]
+    done = [what for what, _ in toy.calls("done")]
+    assert order == done == undisturbed(10)
+    assert searching.search(toy.yaml) == 0 and len({one.id for one in toy.started}) == 2  # it was finished
+
+
+def undisturbed(candidates: int) -> list[str]:
+    """What the same search proposes, without nnictl."""
+    config = SearchConfig(max_flops=2.0e7, population=4, parents=2)
+    cost = CostModel(classes=10, channels=1, image_size=28)
+    models = search_in_process(config, TABLE, cost, toy_accuracy, candidates)
+    return [model.architecture.hash for model in models]
 
 
 def test_interrupt_leaves_the_experiment_running(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
@@ -18,7 +19,6 @@ from trionet_nni.architecture import Architecture
 from trionet_nni.nnictl import launch
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import SUPERNET
-from trionet_nni.nnictl.portal import free_port, loopback_environment
 from trionet_nni.nnictl.rest import Manager
 from trionet_nni.results import ResultsStore
 
@@ -62,7 +62,10 @@ class ToyExperiment:
         arguments = {
             "space": "spaces.small",
             "data": {"name": "digits"},
-            "supernet": {"strategy": "toy_supernet", "recipe": {"epochs": 1, "batch_size": 64}},
+            "supernet": {
+                "strategy": "toy_supernet",
+                "recipe": {"epochs": 1, "batch_size": 64, "warmup_epochs": 0},
+            },
             "search": {"max_flops": 2.0e7, "population": 4, "parents": 2, **search},
         }
         settings = {
@@ -104,18 +107,7 @@ class ToyExperiment:
         return ResultsStore(self.experiment_folder.evaluations)
 
     def resume(self) -> None:
-        for _ in range(3):
-            port = free_port(8080)
-            done = subprocess.run(
-                [launch.nnictl(), "resume", self.id, "--port", str(port)],
-                env=loopback_environment(),
-                capture_output=True,
-                text=True,
-            )
-            if done.returncode == 0:
-                self.started.append(launch.Experiment(self.id, port))
-                return
-        raise AssertionError(done.stdout + done.stderr)
+        self.started.append(launch.resume(self.experiment_folder, None))
 
     def stop(self) -> None:
         assert launch.stop(self.id)
@@ -123,6 +115,30 @@ class ToyExperiment:
     def pid(self) -> int:
         listed = json.loads((self.folder / "home/nni-experiments/.experiment").read_text())
         return int(listed[self.id]["pid"])
+
+    def processes(self) -> list[psutil.Process]:
+        """Manager, advisor, trials and evaluators: whatever knows this test's folder."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get("TOY_CALLS") == str(self.calls_file):
+                    found.append(process)
+        return [process for process in found if process.pid != os.getpid()]
+
+    def sockets(self) -> list[Any]:
+        """Listening sockets of all these."""
+        found = []
+        for process in self.processes():
+            with suppress(psutil.Error):
+                found += [
+                    item for item in process.net_connections("inet") if item.status == psutil.CONN_LISTEN
+                ]
+        return found
+
+    def failures(self) -> list[dict[str, Any]]:
+        """What the experiment noted of its failed trials."""
+        file = self.experiment_folder.failures
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     def close(self) -> None:
         """Leave nothing running."""

@@ -101,12 +101,13 @@ def _add_search(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--port", type=int, help="of the portal (default: a free one from 8080 on)")
     parser.add_argument("--top", type=int, default=5, help="networks to export (default: 5)")
     parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="their folder (default: out)")
+    parser.add_argument("--new", action="store_true", help="though one of this file is unfinished")
 
 
 def _search(options: argparse.Namespace) -> int:
     from trionet_nni.search import search
 
-    return search(options.experiment, port=options.port, out=options.out, top=options.top)
+    return search(options.experiment, port=options.port, out=options.out, top=options.top, new=options.new)
 
 
 def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -139,6 +139,7 @@ class SearchConfig(_Section):
     mutation: float = Field(0.1, gt=0, le=1)  # chance of each active gene
     crossover: float = Field(0.5, ge=0, le=1)  # share of children made by crossover
     retries: int = Field(2, ge=0)  # of a candidate whose trial failed
+    time_limit: float = Field(3600, gt=0)  # seconds of one candidate; one that hangs has failed
     warm: bool = True  # evaluators stay between candidates; false: each trial loads everything itself
     halving: HalvingConfig | None = None  # {}: candidates that fall behind are measured on fewer images
     seed: Seed = 0

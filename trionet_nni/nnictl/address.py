@@ -54,6 +54,11 @@ class Place:
         return self.folder / f"{self.device}.starting"
 
     @property
+    def began(self) -> Path:
+        """What it is at work on, and since when; see `trionet_nni.nnictl.time_limit`."""
+        return self.folder / f"{self.device}.began"
+
+    @property
     def busy(self) -> Path:
         """A lock of the trial that uses this share of the processor."""
         return self.folder / f"{self.device}.busy"

@@ -13,6 +13,8 @@ import queue
 import threading
 import time
 import traceback
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -23,6 +25,7 @@ from trionet_nni.errors import failure_line, shown
 from trionet_nni.locks import lock
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import metric_number, parameter_id
+from trionet_nni.nnictl.launch import command
 from trionet_nni.nnictl.portal import listens_everywhere
 from trionet_nni.nnictl.rest import Manager
 from trionet_nni.text_file import parse_json
@@ -51,12 +54,14 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
         self._session: Session | None = None
         self._commands: queue.SimpleQueue[tuple[CommandType, str]] = queue.SimpleQueue()
         self._start_log()
+        self._warn_if_exposed()
+        self._leave_mark()
         self._alive = lock(self._folder.advisor)  # evaluators end when it is free
 
     def run(self) -> None:
         """Receive commands until NNI stops the experiment."""
         threading.Thread(target=self._work, name="commands", daemon=True).start()
-        threading.Thread(target=_leave_with_manager, args=(os.getppid(),), daemon=True).start()
+        threading.Thread(target=_leave_with_manager, args=(_manager(),), daemon=True).start()
         while True:
             command, content = self._channel._receive()
             if command is None or command is CommandType.Terminate:
@@ -88,11 +93,10 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
         """Prepare the search; NNI asks for trials only after it has been told that this is done."""
         from trionet_nni.errors import InputError
 
-        self._warn_if_exposed()
         try:
             from trionet_nni.nnictl.session import Line, Session
 
-            line = Line(self.submit, self.fail, self._manager)
+            line = Line(self.submit, self.end, self.fail, self._manager)
             resume = os.environ.get("NNI_MODE") == "resume"
             session = Session(self._folder, self._arguments, line, resume=resume)
         except InputError as error:
@@ -113,13 +117,16 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
             return
         number = data.get("parameter_id")
         if data.get("type") == "FINAL" and type(number) is int:
-            self._post("metric", number, metric_number(data.get("value")))
+            value = data.get("value")
+            self._post("metric", number, metric_number(value), shown(value))
 
     def handle_trial_end(self, data: dict[str, Any]) -> None:
         """A trial has ended."""
         number = parameter_id(data["hyper_params"])
-        if number is not None:  # a trial that a user added by hand has none
+        if number is not None:
             self._post("trial_ended", number, data["trial_job_id"], data["event"])
+        else:
+            self._post("users_trial_ended", data["trial_job_id"], data["event"])
 
     def handle_add_customized_trial(self, data: list[dict[str, Any]]) -> None:
         """After a resume: the trials that NNI started again, with their old parameter ids."""
@@ -141,6 +148,10 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
         }
         self.send(CommandType.NewTrialJob, json.dumps(record))
 
+    def end(self, trial: str) -> None:
+        """Have NNI end a trial."""
+        self.send(CommandType.KillTrialJob, json.dumps(trial))
+
     def fail(self, message: str) -> None:
         """End the experiment with an error: in NNI's log, in the experiment's folder and in the portal."""
         from trionet_nni.atomic import write_text
@@ -158,14 +169,26 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
             engine.post(lambda: getattr(engine, name)(*arguments))
 
     def _warn_if_exposed(self) -> None:
+        """The first thing in the log and in the terminal, after an `nnictl create` without the preload."""
         port = urlsplit(self._manager.address).port
-        if port is not None and listens_everywhere(port):
-            _log.warning(
-                "the portal on port %d accepts anyone who can reach this machine, without a password; "
-                '`trionet search` keeps it on 127.0.0.1, and so does NODE_OPTIONS="--require '
-                "$(python -c 'import trionet_nni.nnictl.portal as p; print(p.LOOPBACK)')\" nnictl …",
-                port,
-            )
+        if port is None or not listens_everywhere(port):
+            return
+        name = self._folder.root.name
+        safe = f"{command('stop', name)} && {command('resume', name)}"
+        warning = (
+            f"the portal on port {port} accepts anyone who can reach this machine, without a password. "
+            f"To keep it on 127.0.0.1: {safe}; `trionet search` does so from the start"
+        )
+        _log.warning("%s", warning)
+        with suppress(OSError), Path("/dev/tty").open("w", encoding="utf-8") as terminal:
+            terminal.write(f"\r\nWARNING: {warning}\r\n")
+
+    def _leave_mark(self) -> None:
+        """Which `trionet search` began this experiment; a resume by hand does not say it."""
+        from trionet_nni.atomic import write_text
+
+        if mark := os.environ.get("TRIONET_SEARCH"):
+            write_text(self._folder.search, f"{mark}\n")
 
     def _start_log(self) -> None:
         """Messages go to NNI's dispatcher.log, which the portal shows, and to the experiment's own log."""
@@ -182,8 +205,30 @@ def _has_id(trial: dict[str, Any]) -> bool:
     return type(trial.get("parameter_id")) is int
 
 
+def _manager() -> int:
+    """Process id of NNI's manager, which starts this process through a shell."""
+    parent = os.getppid()
+    try:
+        shell = b"main.js" not in Path(f"/proc/{parent}/cmdline").read_bytes()
+        return _parent(parent) if shell else parent
+    except OSError:
+        return parent
+
+
+def _parent(process: int) -> int:
+    status = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
+    return int(status.rpartition(")")[2].split()[1])
+
+
 def _leave_with_manager(manager: int) -> None:
     """End this process when NNI's manager is gone: a later one on the same port must not meet it."""
-    while os.getppid() == manager:
-        time.sleep(1)
+    while manager == os.getppid() or _is_grandparent(manager):
+        time.sleep(0.5)
     os._exit(1)
+
+
+def _is_grandparent(process: int) -> bool:
+    try:
+        return _parent(os.getppid()) == process
+    except OSError:
+        return False

@@ -13,21 +13,24 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from trionet_nni.locks import lock, try_lock
 from trionet_nni.nnictl.address import Place, connect, take_place
 from trionet_nni.nnictl.folder import ExperimentFolder
+from trionet_nni.nnictl.time_limit import EvaluatorWatch, message
 
 _MODULE = "trionet_nni.nnictl.evaluator"
 _ATTEMPTS = 3
 _STOP_SECONDS = 60.0  # NNI gives its advisor 30 to end, and cancels the trials after that
 _END_SECONDS = 2.0  # until one that broke off is gone; another trial may have started the next by then
+_LOOK_SECONDS = 1.0  # between looks at how long it takes
 _START_SECONDS = 60.0  # until it listens; it loads afterwards
 
 
 class EvaluatorFailed(RuntimeError):
-    """The evaluator died each time it was asked, or something went wrong inside; the message says what."""
+    """The evaluator died each time it was asked, or it hung; the message says what."""
 
 
 def is_warm(folder: ExperimentFolder) -> bool:
@@ -49,13 +52,15 @@ def ask(folder: ExperimentFolder, question: dict[str, Any]) -> dict[str, Any]:
         {"metrics"}, or {"error"} where the question cannot be answered.
 
     Raises:
-        EvaluatorFailed: it died each time.
+        EvaluatorFailed: it died each time, or it took longer than `search.time_limit`.
         OSError: it cannot be started.
     """
+    seconds = _time_limit(folder)
     place, held = take_place(folder)
     try:
         for attempt in range(_ATTEMPTS):
-            answer = _exchange(_connected(folder, place), question)
+            watch = EvaluatorWatch(place, str(question["trial"]), seconds)
+            answer = _exchange(_connected(folder, place), question, watch, seconds)
             if answer is not None:
                 return answer
             wait_if_stopping(folder)
@@ -100,13 +105,36 @@ def _started(folder: ExperimentFolder, place: Place) -> socket.socket:
     raise EvaluatorFailed(f"the evaluator {place.device} did not start: {place.last_log_line()}")
 
 
-def _exchange(connection: socket.socket, question: dict[str, Any]) -> dict[str, Any] | None:
-    """The answer, or None where the connection ended without one."""
+def _time_limit(folder: ExperimentFolder) -> float:
+    try:
+        return float(json.loads(folder.project.read_text(encoding="utf-8"))["search"]["time_limit"])
+    except (OSError, ValueError, KeyError, TypeError):  # of an experiment from before there was one
+        return float("inf")
+
+
+def _exchange(
+    connection: socket.socket, question: dict[str, Any], watch: EvaluatorWatch, seconds: float
+) -> dict[str, Any] | None:
+    """The answer, or None where the connection ended without one.
+
+    Raises:
+        EvaluatorFailed: it took too long, and was ended.
+    """
     try:
         with connection:
             connection.sendall(json.dumps(question).encode() + b"\n")
-            with connection.makefile("rb") as lines:
-                line = lines.readline()
+            connection.settimeout(_LOOK_SECONDS)
+            line = b""
+            while not line.endswith(b"\n"):
+                try:
+                    part = connection.recv(65536)
+                except TimeoutError:
+                    if watch.look():
+                        raise EvaluatorFailed(message(seconds)) from None
+                    continue
+                if not part:
+                    break
+                line += part
         answer = json.loads(line) if line.endswith(b"\n") else None
     except (OSError, ValueError):
         return None
@@ -119,12 +147,21 @@ def wait_if_stopping(folder: ExperimentFolder) -> None:
     NNI ends the advisor some seconds before it cancels the trials, and evaluators end with the advisor. A
     trial that failed in between could be recorded as failed, and would not be started again by a resume.
     """
-    free = try_lock(folder.advisor)
-    if free is None:
+    if not _is_free(folder.advisor):
         return
-    free.close()
     print("the experiment is being stopped: waiting to be cancelled", flush=True)
-    time.sleep(_STOP_SECONDS)
+    give_up = time.monotonic() + _STOP_SECONDS
+    while time.monotonic() < give_up:
+        time.sleep(0.5)
+        if not _is_free(folder.advisor):
+            sys.exit("the experiment has been resumed: NNI has started this trial again")
+
+
+def _is_free(path: Path) -> bool:
+    free = try_lock(path)
+    if free is not None:
+        free.close()
+    return free is not None
 
 
 def environment_of(question: dict[str, Any]) -> dict[str, str]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from nni.nas.execution import ExecutionEngine
@@ -18,11 +18,14 @@ from nni.nas.space import ModelStatus
 
 from trionet_nni.architecture import Sample
 from trionet_nni.nnictl.candidate import CandidateSpace
+from trionet_nni.nnictl.failures import Failure, Failures
+from trionet_nni.nnictl.job import SUPERNET
 from trionet_nni.nnictl.supernet_stage import SupernetStage
 from trionet_nni.results import Evaluation
 
 _log = logging.getLogger("trionet_nni.engine")
 Message = Callable[[], None]
+_ENDED = {"SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED"}
 
 
 class SearchFailed(RuntimeError):
@@ -36,13 +39,33 @@ class Running:
     Attributes:
         failures: how many of its trials have failed so far.
         accuracy: what the present trial has reported, None before that or if it is no finite number.
+        reported: what it reported that is no finite number.
         confirmed: False after a resume, until it is known whether NNI restarted the trial.
     """
 
     model: CandidateSpace
     failures: int = 0
     accuracy: float | None = None
+    reported: str = ""
     confirmed: bool = True
+
+
+@dataclass(frozen=True)
+class Trials:
+    """How trials are started.
+
+    Attributes:
+        number: a parameter id that no trial has had.
+        submit: starts a trial: (parameter id, parameters).
+        one_more: raises NNI's limit of trials by one, for another attempt; True where NNI had already
+            reached it, and so asks for no trial by itself.
+        known: NNI's status of every trial of before a resume, by parameter id.
+    """
+
+    number: Callable[[], int]
+    submit: Callable[[int, dict[str, Any]], None]
+    one_more: Callable[[], bool] = lambda: False
+    known: Mapping[int, str] = field(default_factory=dict)
 
 
 class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
@@ -51,31 +74,30 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
     Args:
         space: for candidates that only NNI remembers.
         supernet: the stage that comes first.
-        send: starts a trial with these parameters and returns its parameter id.
+        trials: how they are started.
+        failures: takes note of those without a result.
         retries: how often a failed candidate is tried again.
         stored: what the results store has for a candidate, or None.
         save: writes the state of search and engine.
-        one_more: raises NNI's limit of trials by one, for another attempt; True where NNI had already
-            reached it, and so asks for no trial by itself.
     """
 
     def __init__(
         self,
         space: CandidateSpace,
         supernet: SupernetStage,
-        send: Callable[[dict[str, Any]], int],
+        trials: Trials,
+        failures: Failures,
         *,
         retries: int,
         stored: Callable[[CandidateSpace], Evaluation | None],
         save: Callable[[], None],
-        one_more: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__()
-        self._space, self._supernet, self._send = space, supernet, send
+        self._space, self._supernet, self._trials, self._failures = space, supernet, trials, failures
         self._retries, self._stored, self._save = retries, stored, save
-        self._one_more = one_more
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._stopped = False
+        self._problem = ""  # why the search cannot go on
         self._idle = 0  # trials that the manager asked for and did not get
         self._again: list[Running] = []  # candidates that wait for another trial
         self._running: dict[int, Running] = {}
@@ -91,7 +113,6 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         for model in models:
             self._models.append(model)
             self._start(Running(model))
-        self._save()
 
     def idle_worker_available(self) -> bool:
         """Wait until NNI asks for a trial, handling messages; False when the search has to stop."""
@@ -124,15 +145,13 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         """NNI has `count` more workers."""
         self._idle += count
 
-    def metric(self, parameter_id: int, accuracy: float | None) -> None:
-        """A trial's final result; None where it is no finite number."""
+    def metric(self, parameter_id: int, accuracy: float | None, reported: str = "") -> None:
+        """A trial's final result; None, and what it reported, where it is no finite number."""
         running = self._running.get(parameter_id)
         if running is None:
-            self._keep(parameter_id, lambda: self.metric(parameter_id, accuracy))
+            self._keep(parameter_id, lambda: self.metric(parameter_id, accuracy, reported))
             return
-        if accuracy is None:
-            _log.warning("%s reported no finite number", running.model.architecture.hash)
-        running.accuracy = accuracy
+        running.accuracy, running.reported = accuracy, reported if accuracy is None else ""
 
     def trial_ended(self, parameter_id: int, trial: str, event: str) -> None:
         """A trial has ended, however it did."""
@@ -146,9 +165,14 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
             self._ended.add(parameter_id)
             running = self._running.pop(parameter_id)
             running.confirmed = True
-            self._finish(running, event)
+            self._finish(running, trial, event)
         else:
             self._keep(parameter_id, lambda: self.trial_ended(parameter_id, trial, event))
+
+    def users_trial_ended(self, trial: str, event: str) -> None:
+        """A trial that a user added by hand has ended; one without a result is noted."""
+        if event != "SUCCEEDED":
+            self._failures.add(Failure(trial, None, 1, event, self._failures.reason(trial, event)))
 
     def adopt(self, trials: dict[int, dict[str, Any]], others: int = 0) -> None:
         """After a resume: which trials NNI restarted, by parameter id. The others are put back.
@@ -163,12 +187,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         if self._supernet.state == "running" and self._supernet.parameter_id not in trials:
             self._supernet.put_back()
         for parameter_id in [key for key, running in self._running.items() if not running.confirmed]:
-            running = self._running.pop(parameter_id)
-            running.confirmed = True
-            if self._stored(running.model) is None:
-                self._again.append(running)
-            else:
-                self._finish(running, "SUCCEEDED")
+            self._put_back(parameter_id)
         self._save()
 
     # State.
@@ -218,6 +237,21 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         for message in self._early.pop(parameter_id, []):
             message()
 
+    def _put_back(self, parameter_id: int) -> None:
+        """A candidate whose trial NNI did not restart: it has ended, or NNI never heard of it."""
+        running = self._running.pop(parameter_id)
+        running.confirmed = True
+        event = self._trials.known.get(parameter_id)
+        stored = self._stored(running.model)
+        if event == "SUCCEEDED" and stored is not None:
+            running.accuracy = stored.accuracy  # NNI has it; the message was lost
+        if event in _ENDED:
+            self._finish(running, f"of parameters {parameter_id}", str(event))
+        else:
+            self._again.append(running)
+            if event is not None:  # NNI counts it, and will not restart it
+                self._make_room()
+
     # The loop.
 
     def _handle_until(self, condition: Callable[[], bool]) -> None:
@@ -232,44 +266,65 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
             return
         if self._supernet.state == "failed":
             raise SearchFailed(self._supernet.problem)
+        if self._problem:
+            raise SearchFailed(self._problem)
         if self._supernet.state == "waiting" and self._idle > 0:
-            self._idle -= 1
-            self._supernet.start()
-            self._save()
+            number = self._trials.number()
+            self._supernet.start(number)
+            self._submit(number, dict(SUPERNET))
         while self._again and self._idle > 0 and self._supernet.state == "done":
             self._start(self._again.pop(0))
-            self._save()
 
     def _start(self, running: Running) -> None:
-        running.accuracy = None
+        running.accuracy, running.reported = None, ""
         running.model.status = ModelStatus.Training
-        self._idle -= 1
         assert running.model.sample is not None
-        self._running[self._send(running.model.sample)] = running
+        number = self._trials.number()
+        self._running[number] = running
+        self._submit(number, running.model.sample)
 
-    def _finish(self, running: Running, event: str) -> None:
-        """A candidate's trial has ended: result, another trial, or failure."""
+    def _submit(self, number: int, parameters: dict[str, Any]) -> None:
+        """Saved first: a search that dies in between proposes this candidate again, and no other one."""
+        self._idle -= 1
+        self._save()
+        self._trials.submit(number, parameters)
+
+    def _finish(self, running: Running, trial: str, event: str) -> None:
+        """A candidate's trial has ended: result, another trial, or failure.
+
+        A result that is stored and not reported, because the trial died in between, is not lost; another
+        trial reports it, so that NNI shows what the search counts.
+        """
         model = running.model
+        stored = self._stored(model)
         accuracy = running.accuracy if event == "SUCCEEDED" else None
-        stored = self._stored(model)  # a trial may have died between storing and reporting
-        if stored is not None:
+        if stored is not None and (accuracy is not None or running.failures >= self._retries):
             accuracy, model.stopped = stored.accuracy, stored.stopped
-        if accuracy is not None:
+        if accuracy is None:
+            self._failed(running, trial, event)
+        else:
+            self._failures.succeeded()
             self.dispatch_model_event(FinalMetricEvent(model, accuracy))
             self.dispatch_model_event(TrainingEndEvent(model, ModelStatus.Trained))
-        elif running.failures < self._retries:
-            running.failures += 1
-            _log.warning("%s: trial %s without a result, tried again", model.architecture.hash, event)
+        self._save()
+
+    def _failed(self, running: Running, trial: str, event: str) -> None:
+        """No result: another trial or none, and the end of the search where too many fail."""
+        model = running.model
+        running.failures += 1
+        reason = self._failures.reason(trial, event, running.reported)
+        self._failures.add(Failure(trial, model.architecture.hash, running.failures, event, reason))
+        if running.failures <= self._retries:
             self._again.append(running)
             self._make_room()
         else:
-            _log.warning("%s: given up after %d trials", model.architecture.hash, running.failures + 1)
+            _log.warning("%s: given up after %d trials", model.architecture.hash, running.failures)
             self.dispatch_model_event(TrainingEndEvent(model, ModelStatus.Failed))
-        self._save()
+        self._problem = self._failures.too_many() or ""
 
     def _make_room(self) -> None:
         """Another attempt must not cost the search a candidate."""
-        if self._one_more():
+        if self._trials.one_more():
             self._idle += 1
 
     def _keep(self, parameter_id: int, message: Message) -> None:

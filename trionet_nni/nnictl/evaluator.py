@@ -24,6 +24,7 @@ from trionet_nni.nnictl.address import Place, address, place
 from trionet_nni.nnictl.ask import environment_of
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.scoring import Scoring, metrics
+from trionet_nni.nnictl.time_limit import begin, end
 from trionet_nni.text_file import parse_json
 from trionet_nni.training.process import prepare_process
 
@@ -68,6 +69,7 @@ class Server:
             scoring.prepare()
         except (InputError, OSError) as error:
             print(f"error: {failure_line(error) or error}", flush=True)
+        end(self._at)
         while True:
             try:
                 connection, _ = self._listener.accept()
@@ -82,8 +84,10 @@ class Server:
         except (OSError, ValueError) as error:  # a trial that was killed, or no trial at all
             print(f"no question: {error}", flush=True)
             return
+        begin(self._at, str(question.get("trial")))
         with self._busy:
             answer = _scored(scoring, question)
+        end(self._at)
         with suppress(OSError):  # a trial that was killed: the next one finds the result stored
             connection.sendall(json.dumps(answer).encode() + b"\n")
         if answer.get("fatal"):
@@ -128,6 +132,7 @@ def serve(root: Path, device: str, idle: float = _IDLE_SECONDS) -> int:
     except TimeoutError as error:
         print(error, flush=True)
         return 0
+    begin(at)
     server = Server(folder, at, idle)
     threading.Thread(target=server.leave_with_advisor, daemon=True).start()
     server.listen()

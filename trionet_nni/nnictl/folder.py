@@ -27,8 +27,13 @@ class ExperimentFolder:
         self.cost = self.home / "cost.json"  # {"classes", "channels", "image_size"}: what FLOPs depend on
         self.advisor = self.home / "advisor.lock"  # held by the advisor as long as it lives
         self.evaluators = self.home / "evaluators"  # sockets, locks and logs of the evaluators
+        self.failures = self.home / "failures.jsonl"  # trials without a result, and why
         self.error = self.home / "error.txt"  # why the search could not go on
         self.log = self.home / "log"
+        self.search = self.home / "search.txt"  # which `trionet search` began it, see nnictl.again
+        self.steps = self.home / "steps.txt"  # of the supernet's training, for who watches it
+        self.finished = self.home / "finished"  # its best networks were exported by `trionet search`
+        self.terminal = self.home / "terminal.lock"  # held by the `trionet search` that watches it
 
     @property
     def working_directory(self) -> Path:

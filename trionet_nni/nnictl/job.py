@@ -18,6 +18,8 @@ from trionet_nni.nnictl.rest import Manager, put_patiently
 from trionet_nni.text_file import parse_json
 
 SUPERNET = {"stage": "supernet"}  # parameters of the experiment's first trial
+_SENDINGS = 5  # of a result that NNI does not store
+_LOOKS = (0.05, 0.1, 0.2, 0.4, 0.8, 0)  # seconds between them
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,15 @@ def parameter_id(text: object) -> int | None:
         return None
 
 
+def is_supernet(text: object) -> bool:
+    """Whether a trial trains the supernet, by its record in NNI's database."""
+    try:
+        record = _parsed(text)
+    except InputError:
+        return False
+    return isinstance(record, dict) and record.get("parameters") == SUPERNET
+
+
 def _number(record: object) -> int | None:
     number = record.get("parameter_id") if isinstance(record, dict) else None
     return number if type(number) is int else None
@@ -112,13 +123,33 @@ class Reporter:
             print(f"warning: the manager did not take an intermediate result ({error})", flush=True)
 
     def final(self, value: Mapping[str, float]) -> None:
-        """The trial's result.
+        """The trial's result; it is in NNI's database when this returns.
+
+        While NNI starts a trial again after a resume, it drops what comes from it and tells its log alone.
 
         Raises:
             ValueError: a value is not finite; NNI would let NaN win.
             OSError: the manager did not take it.
         """
-        put_patiently(self.job.channel, self._command("FINAL", 0, value))
+        command = self._command("FINAL", 0, value)
+        for _ in range(_SENDINGS):
+            put_patiently(self.job.channel, command)
+            if self._is_stored():
+                return
+        raise OSError(f"NNI's manager does not store the result of trial {self.job.trial}")
+
+    def _is_stored(self) -> bool:
+        """Whether NNI has a result of this trial; where it does not answer, what it accepted counts."""
+        manager = Manager.of_trial(self.job.channel)
+        for pause in _LOOKS:
+            try:
+                stored = manager.get(f"/metric-data/{self.job.trial}?type=FINAL")
+            except (OSError, ValueError):
+                return True
+            if stored or not isinstance(stored, list):
+                return True
+            time.sleep(pause)
+        return False
 
     def _command(self, kind: str, sequence: int, value: Mapping[str, float]) -> dict[str, Any]:
         if not all(math.isfinite(number) for number in value.values()):

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from trionet_nni.errors import InputError
+from trionet_nni.locks import lock
 from trionet_nni.nnictl.folder import ExperimentFolder
-from trionet_nni.nnictl.portal import LOOPBACK, free_port, loopback_environment
+from trionet_nni.nnictl.portal import LOOPBACK, PATIENCE, free_port, loopback_environment
 from trionet_nni.nnictl.rest import Manager
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ID = re.compile(r"Experiment ID: (\w+)")
 _ATTEMPTS = 6
+_READINGS = 20
+_inherited: list[int] = []  # files that nnictl keeps open, see `starting`
 
 
 @dataclass(frozen=True)
@@ -64,22 +72,44 @@ def nnictl() -> str:
     return found
 
 
-def create(path: Path, port: int | None, *, ports: int = 1) -> Experiment:
-    """`nnictl create`, again where it gave up on a busy machine (it waits 4 seconds for its manager).
+def create(
+    path: Path, port: int | None, *, ports: int = 1, environment: Mapping[str, str] | None = None
+) -> Experiment:
+    """`nnictl create`, again where it gave up on a busy machine.
 
     Args:
         port: of the portal; a free one from 8080 up when None.
         ports: how many in a row the training service needs.
+        environment: variables for the manager and its advisor.
 
     Raises:
         InputError: nnictl refuses the file.
         RuntimeError: the manager did not start; the message is nnictl's.
     """
+    return _started(["create", "--config", str(path)], port, ports, environment or {}, str(path))
+
+
+def resume(folder: ExperimentFolder, port: int | None, *, ports: int = 1) -> Experiment:
+    """`nnictl resume`, again where it gave up.
+
+    Raises:
+        InputError: nnictl refuses it.
+        RuntimeError: the manager did not start; the message is nnictl's.
+    """
+    name = folder.root.name
+    # With the folder named, nnictl does not ask its list whether a manager that was killed still runs.
+    arguments = ["resume", name, "--experiment_dir", str(folder.working_directory)]
+    return _started(arguments, port, ports, {}, f"experiment {name}")
+
+
+def _started(
+    arguments: list[str], port: int | None, ports: int, environment: Mapping[str, str], what: str
+) -> Experiment:
     for attempt in range(_ATTEMPTS):
         chosen = free_port(8080 if port is None else port, ports)
         if port is not None and chosen != port:
             raise InputError(f"--port: found {port}, which is in use, allowed: a free one such as {chosen}")
-        status, output, interrupted = _run(["create", "--config", str(path), "--port", str(chosen)])
+        status, output, interrupted = _run([*arguments, "--port", str(chosen)], environment)
         found = _ID.search(output)
         if found and status == 0:
             return Experiment(found[1], chosen, interrupted)
@@ -87,15 +117,43 @@ def create(path: Path, port: int | None, *, ports: int = 1) -> Experiment:
             raise KeyboardInterrupt
         taken = "is not idle" in output  # by another experiment, since the port was looked at
         if not found and not taken:
-            raise InputError(f"{path}: nnictl refuses it: {_last_line(output)}")
+            raise InputError(f"{what}: nnictl refuses it: {_last_line(output)}")
         if attempt < _ATTEMPTS - 1:
             print(f"nnictl gave up ({_last_line(output)}); once more", flush=True)
-    raise RuntimeError(f"nnictl create failed {_ATTEMPTS} times: {_last_line(output)}")
+    raise RuntimeError(f"nnictl {arguments[0]} failed {_ATTEMPTS} times: {_last_line(output)}")
+
+
+@contextmanager
+def starting(working_directory: Path) -> Iterator[None]:
+    """Only one `trionet search` of a working directory starts an experiment, or looks for one, at a time.
+
+    nnictl inherits the lock: it is free when nothing is being started any more, also where the command
+    that started nnictl was killed.
+    """
+    with lock(working_directory / ".starting.lock") as held:
+        _inherited.append(held.fileno())
+        try:
+            yield
+        finally:
+            _inherited.remove(held.fileno())
+
+
+def listed() -> dict[str, dict[str, Any]]:
+    """NNI's list of the experiments of this user, by id; empty where there is none."""
+    path = Path.home() / "nni-experiments" / ".experiment"
+    for _ in range(_READINGS):
+        try:
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            break
+        except ValueError:  # NNI is writing it
+            time.sleep(0.1)
+    return {}
 
 
 def stop(experiment: str) -> bool:
     """`nnictl stop`; whether it said that it worked."""
-    status, output, _ = _run(["stop", experiment])
+    status, output, _ = _run(["stop", experiment], {})
     return status == 0 and "success" in output
 
 
@@ -115,19 +173,20 @@ def _shown(path: str) -> str:
     return f"./{Path(path).relative_to(here)}" if Path(path).is_relative_to(here) else path
 
 
-def _run(arguments: list[str]) -> tuple[int, str, bool]:
+def _run(arguments: list[str], environment: Mapping[str, str]) -> tuple[int, str, bool]:
     """Exit status and output of nnictl, and whether Ctrl-C came meanwhile.
 
     It runs in a session of its own: an interrupt in its middle would leave a manager nobody knows of.
     """
     process = subprocess.Popen(
-        [nnictl(), *arguments],
-        env=loopback_environment(),
+        [*_patient_nnictl(), *arguments],
+        env={**loopback_environment(PATIENCE), **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        pass_fds=_inherited,
     )
     interrupted = False
     try:
@@ -136,6 +195,14 @@ def _run(arguments: list[str]) -> tuple[int, str, bool]:
         interrupted = True
         output, _ = process.communicate()
     return process.returncode, _COLOUR.sub("", output), interrupted
+
+
+def _patient_nnictl() -> list[str]:
+    """The same nnictl with more patience, where NNI is this interpreter's own."""
+    own = nnictl()
+    if Path(own) != Path(sys.executable).with_name("nnictl"):
+        return [own]
+    return [sys.executable, "-m", "trionet_nni.nnictl.patient"]
 
 
 def _last_line(output: str) -> str:

@@ -11,14 +11,15 @@ from trionet_nni.architecture import block_label, depth_label
 from trionet_nni.table import SpaceTable
 
 LOOPBACK = Path(__file__).with_name("loopback.cjs")
+PATIENCE = LOOPBACK.with_name("patience.cjs")
 _LISTEN = "0A"  # state of a socket in /proc/net/tcp
 
 
-def loopback_environment() -> dict[str, str]:
-    """This process's environment, with the preload that keeps NNI's manager on 127.0.0.1."""
+def loopback_environment(*others: Path) -> dict[str, str]:
+    """This process's environment, with the preload that keeps NNI's manager on 127.0.0.1, and others."""
     before = os.environ.get("NODE_OPTIONS", "")
-    preload = f'--require="{LOOPBACK}"'
-    return {**os.environ, "NODE_OPTIONS": f"{before} {preload}".strip()}
+    preloads = [f'--require="{path}"' for path in (LOOPBACK, *others)]
+    return {**os.environ, "NODE_OPTIONS": " ".join([before, *preloads]).strip()}
 
 
 def free_port(start: int = 8080, count: int = 1) -> int:

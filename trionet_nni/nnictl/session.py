@@ -18,7 +18,9 @@ from trionet_nni.atomic import write_json, write_text
 from trionet_nni.config import parse_project
 from trionet_nni.errors import InputError, failure_line
 from trionet_nni.nnictl.candidate import CandidateSpace
-from trionet_nni.nnictl.engine import AdvisorEngine, SearchFailed
+from trionet_nni.nnictl.deadline import Deadline
+from trionet_nni.nnictl.engine import AdvisorEngine, SearchFailed, Trials
+from trionet_nni.nnictl.failures import Failures
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import parameter_id
 from trionet_nni.nnictl.limit import TrialLimit
@@ -39,11 +41,13 @@ class Line:
 
     Attributes:
         submit: starts a trial: (parameter id, parameters).
+        end: has NNI end a trial, by its id.
         fail: ends the experiment with an error, which is shown.
         manager: for what goes through REST.
     """
 
     submit: Callable[[int, dict[str, Any]], None]
+    end: Callable[[str], None]
     fail: Callable[[str], None]
     manager: Manager
 
@@ -68,7 +72,8 @@ class Session:
         use_code(code)
         self.config = with_absolute_paths(parse_project(arguments, _SOURCE), code)
         self._task = prepare(self.config, folder.cache)
-        self._next_id = _first_free_id(line.manager) if resume else 0
+        self._known = _known_trials(line.manager) if resume else {}
+        self._next_id = max(self._known, default=-1) + 1
         self._space = CandidateSpace(self._task.table)
         self._strategy = self._build_strategy()
         self._results = ResultsStore(folder.evaluations)
@@ -81,6 +86,7 @@ class Session:
     def start(self) -> None:
         """Run the strategy in a thread of its own."""
         self._thread.start()
+        Deadline(self._line.manager, self.config.search.time_limit, self._line.end).start()
 
     def _build_strategy(self) -> Strategy:
         name = self.config.search.strategy
@@ -88,15 +94,14 @@ class Session:
         return plugin.build(self.config.search, self._task.table, self._task.cost)
 
     def _build_engine(self) -> AdvisorEngine:
-        supernet = SupernetStage(self.folder, self.config.supernet_hash(), self._send)
         engine = AdvisorEngine(
             self._space,
-            supernet,
-            self._send,
+            SupernetStage(self.folder, self.config.supernet_hash()),
+            Trials(self._number, self._line.submit, self._limit.one_more, self._known),
+            Failures(self.folder),
             retries=self.config.search.retries,
             stored=self._stored,
             save=self._save,
-            one_more=self._limit.one_more,
         )
         engine.on_adopted = self._strategy.restore_running
         return engine
@@ -147,9 +152,8 @@ class Session:
             # The strategy has nothing left to try.
             _log.info("search finished after %d trials", self._limit.end_here())
 
-    def _send(self, parameters: dict[str, Any]) -> int:
+    def _number(self) -> int:
         number, self._next_id = self._next_id, self._next_id + 1
-        self._line.submit(number, parameters)
         return number
 
     def _stored(self, model: CandidateSpace) -> Evaluation | None:
@@ -172,12 +176,12 @@ class Session:
         return dict(state)
 
 
-def _first_free_id(manager: Manager) -> int:
-    """One more than the largest parameter id that any trial of the experiment ever had."""
-    used = [-1]
+def _known_trials(manager: Manager) -> dict[int, str]:
+    """NNI's status of every trial that the experiment ever had, by parameter id."""
+    known: dict[int, str] = {}
     for job in manager.jobs():
         for text in job.get("hyperParameters") or ():
             number = parameter_id(text)
             if number is not None:
-                used.append(number)
-    return max(used) + 1
+                known[number] = str(job.get("status"))
+    return known

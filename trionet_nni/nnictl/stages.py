@@ -8,6 +8,7 @@ from trionet_nni.atomic import write_json
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import Reporter
 from trionet_nni.nnictl.scoring import Scoring, metrics, read_project
+from trionet_nni.nnictl.time_limit import time_limit
 from trionet_nni.supernet_run import ensure_supernet
 from trionet_nni.training.process import prepare_process
 
@@ -34,4 +35,7 @@ def run_candidate(folder: ExperimentFolder, parameters: dict[str, Any], reporter
         InputError: the parameters are no candidate, or the result is no finite number.
     """
     prepare_process()
-    reporter.final(metrics(Scoring(folder).score(parameters)))
+    scoring = Scoring(folder)
+    with time_limit(scoring.config.search.time_limit):
+        result = scoring.score(parameters)
+    reporter.final(metrics(result))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal
 
+from trionet_nni.nnictl.failures import last_lines
 from trionet_nni.nnictl.folder import ExperimentFolder
-from trionet_nni.nnictl.job import SUPERNET
 from trionet_nni.supernet_folder import is_complete
 
 State = Literal["waiting", "running", "done", "failed"]
@@ -18,23 +17,19 @@ class SupernetStage:
 
     Args:
         supernet_hash: of the experiment's configuration.
-        send: starts a trial with these parameters and returns its parameter id.
     """
 
-    def __init__(
-        self, folder: ExperimentFolder, supernet_hash: str, send: Callable[[dict[str, Any]], int]
-    ) -> None:
-        self.folder, self.supernet_hash, self._send = folder, supernet_hash, send
+    def __init__(self, folder: ExperimentFolder, supernet_hash: str) -> None:
+        self.folder, self.supernet_hash = folder, supernet_hash
         self.state: State = "waiting"
         self.attempts = 0
         self.parameter_id: int | None = None
         self.problem = ""
 
-    def start(self) -> None:
-        """Start the trial."""
+    def start(self, parameter_id: int) -> None:
+        """Its trial is about to be started."""
         self.attempts += 1
-        self.state = "running"
-        self.parameter_id = self._send(dict(SUPERNET))
+        self.state, self.parameter_id = "running", parameter_id
 
     def ended(self, trial: str) -> bool:
         """The trial has ended; whether it succeeded is read from what it left behind.
@@ -45,7 +40,7 @@ class SupernetStage:
         if self.is_complete():
             self.state = "done"
             return False
-        lines = _last_lines(self.folder, trial)
+        lines = last_lines(self.folder, trial)
         self.problem = f"the supernet's trial {trial} failed: {lines or 'it left no message'}"
         self.state = "failed" if self.attempts >= _ATTEMPTS else "waiting"
         return self.state == "waiting"
@@ -75,13 +70,3 @@ class SupernetStage:
         lost = self.state == "done" and not self.is_complete()
         if self.state == "failed" or lost:
             self.state, self.attempts = "waiting", 0
-
-
-def _last_lines(folder: ExperimentFolder, trial: str, count: int = 1) -> str:
-    """The end of what a trial wrote to its error stream."""
-    try:
-        text = folder.trial_file(trial, "trial.stderr").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " / ".join(lines[-count:])[:500]

@@ -1,0 +1,91 @@
+"""Trials that failed: why, on file, and how many of the latest."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import deque
+from dataclasses import asdict, dataclass
+
+from trionet_nni.nnictl.folder import ExperimentFolder
+
+_log = logging.getLogger("trionet_nni.failures")
+_LATEST = 20
+_MANY = _LATEST // 2  # more than these of the latest end the search
+_WITHOUT_MESSAGE = {
+    "SUCCEEDED": "it ended without a result",
+    "USER_CANCELED": "it was killed, or cancelled by a user",
+    "SYS_CANCELED": "it was cancelled by NNI",
+    "EARLY_STOPPED": "it was ended: search.time_limit, or NNI's maxTrialDuration",
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One trial that left no result.
+
+    Attributes:
+        hash: of the architecture; None for a trial that a user added by hand.
+        attempt: 1 for the candidate's first trial.
+        event: how NNI says that it ended.
+    """
+
+    trial: str
+    hash: str | None
+    attempt: int
+    event: str
+    reason: str
+
+
+class Failures:
+    """The failed trials of one experiment; `<experiment>/trionet/failures.jsonl` has one a line."""
+
+    def __init__(self, folder: ExperimentFolder) -> None:
+        self._folder = folder
+        self._latest: deque[str | None] = deque(maxlen=_LATEST)  # reason; None: the trial had a result
+
+    def reason(self, trial: str, event: str, reported: str = "") -> str:
+        """Why a trial failed.
+
+        Args:
+            reported: what it reported instead of a finite number.
+        """
+        if reported:
+            return f"it reported {reported}, allowed: a finite number"
+        said = last_lines(self._folder, trial)
+        return said or _WITHOUT_MESSAGE.get(event, "it left no message")
+
+    def succeeded(self) -> None:
+        """A candidate's trial has a result."""
+        self._latest.append(None)
+
+    def add(self, failure: Failure) -> None:
+        """Note a failed trial; those of candidates count."""
+        _log.warning("trial %s of %s failed: %s", failure.trial, failure.hash, failure.reason)
+        if failure.hash is not None:
+            self._latest.append(failure.reason)
+        line = {"time": round(time.time(), 3), **asdict(failure)}
+        try:
+            self._folder.home.mkdir(parents=True, exist_ok=True)
+            with self._folder.failures.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        except OSError as error:  # a full disk; the log has it
+            _log.warning("%s: %s", self._folder.failures, error)
+
+    def too_many(self) -> str | None:
+        """What ends the search, once more than half of the latest trials have failed."""
+        reasons = [reason for reason in self._latest if reason is not None]
+        if len(reasons) <= _MANY:
+            return None
+        return f"{len(reasons)} of the last {len(self._latest)} trials failed; the last one: {reasons[-1]}"
+
+
+def last_lines(folder: ExperimentFolder, trial: str, count: int = 1) -> str:
+    """The end of what a trial wrote to its error stream."""
+    try:
+        text = folder.trial_file(trial, "trial.stderr").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " / ".join(lines[-count:])[:500]
