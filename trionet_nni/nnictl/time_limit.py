@@ -16,6 +16,7 @@ from trionet_nni.locks import try_lock
 from trionet_nni.nnictl.address import Place
 
 _GRACE_SECONDS = 5.0
+_ERRORS = 2  # standard error, whatever Python has in its place
 
 
 def message(seconds: float) -> str:
@@ -63,12 +64,17 @@ class EvaluatorWatch:
 
 def begin(at: Place, trial: str = "") -> None:
     """This evaluator begins to work for a trial, or, without one, to load what all need."""
-    at.began.write_text(json.dumps({"process": os.getpid(), "trial": trial, "idle": False}))
+    _note(at, trial, idle=False)
 
 
 def end(at: Place) -> None:
     """This evaluator is idle."""
-    at.began.write_text(json.dumps({"process": os.getpid(), "trial": "", "idle": True}))
+    _note(at, "", idle=True)
+
+
+def _note(at: Place, trial: str, *, idle: bool) -> None:
+    with suppress(OSError):  # of a full disk the result's own file tells
+        at.began.write_text(json.dumps({"process": os.getpid(), "trial": trial, "idle": idle}))
 
 
 @contextmanager
@@ -78,7 +84,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     # Where the interpreter itself is held up, the timer's thread does not run; this one does.
-    faulthandler.dump_traceback_later(seconds + _GRACE_SECONDS, exit=True)
+    faulthandler.dump_traceback_later(seconds + _GRACE_SECONDS, exit=True, file=_ERRORS)
     try:
         yield
     finally:
@@ -87,7 +93,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def _expire(seconds: float) -> None:
-    os.write(2, f"error: {message(seconds)}\n".encode())
+    os.write(_ERRORS, f"error: {message(seconds)}\n".encode())
     os._exit(1)
 
 
