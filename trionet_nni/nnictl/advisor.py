@@ -118,7 +118,8 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
         number = data.get("parameter_id")
         if data.get("type") == "FINAL" and type(number) is int:
             value = data.get("value")
-            self._post("metric", number, metric_number(value), shown(value))
+            said = value[:80] if isinstance(value, str) else shown(value)
+            self._post("metric", number, metric_number(value), said)
 
     def handle_trial_end(self, data: dict[str, Any]) -> None:
         """A trial has ended."""
