@@ -29,7 +29,8 @@ from trionet_nni.results import ResultsStore
 ROOT = Path(__file__).resolve().parent.parent
 COST = CostModel(10, 1, 28)
 ASK = (
-    "import json, sys; from pathlib import Path; from trionet_nni.nnictl.ask import ask; "
+    "import json, signal, sys; from pathlib import Path; from trionet_nni.nnictl.ask import ask; "
+    "signal.signal(signal.SIGINT, signal.default_int_handler); "  # as a trial does
     "from trionet_nni.nnictl.folder import ExperimentFolder; "
     "print(json.dumps(ask(ExperimentFolder(Path(sys.argv[1])), json.loads(sys.argv[2]))))"
 )

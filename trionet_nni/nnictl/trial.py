@@ -9,6 +9,7 @@ experiments with `search.warm: false`.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -23,6 +24,8 @@ _MODULE = "trionet_nni.nnictl.trial"
 
 def main() -> int:
     """Run this process's trial; 0 when its result is stored and reported."""
+    # NNI cancels a trial by SIGINT, which all children of a command in a shell's background ignore.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         folder = ExperimentFolder.of_trial()
     except LookupError as error:
