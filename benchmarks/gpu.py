@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from benchmarks.ratio import Row, Timings, arguments, interleaved, machine, prepare, show
 from benchmarks.roofline import Floor, Rates, floor_of, measured_rates, waiting
 from trionet_nni.architecture import Architecture, Axial, Block, Conv, Local
-from trionet_nni.atomic import write_json
+from trionet_nni.files.atomic import write_json
 from trionet_nni.network import TrioNet
 from trionet_nni.ops.axial_attention import AxialAttention
 from trionet_nni.ops.conv import SpatialConv

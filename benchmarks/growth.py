@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.attention_cases import Shape, attention, convolution, single_threaded
 from benchmarks.peak_memory import peak_bytes
 from benchmarks.ratio import interleaved, machine
-from trionet_nni.atomic import replacing, write_json
+from trionet_nni.files.atomic import replacing, write_json
 from trionet_nni.ops.routes import compiled_routes
 
 SIDES = (14, 28, 56, 112)

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.atomic import replacing, write_json
+from trionet_nni.files.atomic import replacing, write_json
 
 ROOT = Path(__file__).parents[1]
 RUNS = ROOT / "build" / "bench"

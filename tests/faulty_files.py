@@ -1,4 +1,4 @@
-"""A disk that fails on purpose, under everything that `trionet_nni.atomic` writes.
+"""A disk that fails on purpose, under everything that `trionet_nni.files.atomic` writes.
 
     with Faults("*.ckpt", at=3, fault=errno.ENOSPC):
         ...
@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from trionet_nni import atomic
+from trionet_nni.files import atomic
 
 OPERATIONS = ("mkstemp", "open", "write", "close", "fsync", "link", "replace")
 Fault = int | str  # an errno, "short" or "kill"

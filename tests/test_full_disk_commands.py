@@ -16,8 +16,8 @@ from test_panoptic_run import settings  # noqa: F401  (a fixture)
 from test_retrain import folder  # noqa: F401  (a fixture)
 from tiny_experiment import ROOT, finished, project
 
-from trionet_nni.atomic import write_json, write_text
 from trionet_nni.cli import main
+from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.nnictl import trial
 from trionet_nni.nnictl.evaluator import _scored
 from trionet_nni.nnictl.folder import ExperimentFolder

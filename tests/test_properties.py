@@ -16,10 +16,10 @@ from spaces.trionet import TABLE as TRIONET
 from trionet_nni.architecture import Architecture
 from trionet_nni.config import DataConfig, ProjectConfig, RecipeConfig, SearchConfig, parse_project
 from trionet_nni.errors import InputError
+from trionet_nni.files.text import parse_json
+from trionet_nni.files.yaml import read_yaml
 from trionet_nni.segmentation.config import SegmentationConfig, parse_config
 from trionet_nni.table import SpaceTable
-from trionet_nni.text_file import parse_json
-from trionet_nni.yaml_file import read_yaml
 
 settings.register_profile(
     "ours", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

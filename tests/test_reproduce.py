@@ -21,9 +21,9 @@ from rich.console import Console
 from tiny import CACHE, digit_folder
 
 from trionet_nni.architecture import Architecture
-from trionet_nni.atomic import write_json, write_text
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
+from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.reproduce import published
 from trionet_nni.reproduce.ablation import OURS, SWITCHES, Table3
 from trionet_nni.reproduce.items import ITEMS, item_of

@@ -17,7 +17,7 @@ from trionet_nni.data import load_splits
 from trionet_nni.data.held import held
 from trionet_nni.errors import InputError
 from trionet_nni.evaluation import Evaluator, evaluate
-from trionet_nni.locks import lock, locked_key, try_lock
+from trionet_nni.files.locks import lock, locked_key, try_lock
 from trionet_nni.nnictl.address import address
 from trionet_nni.results import ResultsStore
 from trionet_nni.supernet_folder import COMPLETE, WEIGHTS, is_complete
@@ -98,7 +98,7 @@ def test_a_curve_has_each_step_once(tmp_path: Path) -> None:
 def test_locks_exclude_processes_and_end_with_them(tmp_path: Path) -> None:
     path, key = tmp_path / "lock", "ffffffffffffffff"
     code = (
-        "import sys, time; from pathlib import Path; from trionet_nni.locks import *\n"
+        "import sys, time; from pathlib import Path; from trionet_nni.files.locks import *\n"
         "file = lock(Path(sys.argv[1]))\n"
         "with locked_key(Path(sys.argv[2]), sys.argv[3]):\n    print('held', flush=True); time.sleep(100)"
     )

@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from trionet_nni.errors import InputError
+from trionet_nni.files.yaml import read_yaml as read_yaml
 from trionet_nni.section import Section as _Section
 from trionet_nni.section import refused
-from trionet_nni.yaml_file import read_yaml as read_yaml
 
 ONE_SHOT = "strategies.one_shot"  # this project's own supernet
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and Lightning take

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from trionet_nni.atomic import naming
+from trionet_nni.files.atomic import naming
 
 Point = dict[str, float]
 

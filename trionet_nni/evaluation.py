@@ -13,6 +13,7 @@ from trionet_nni.architecture import Architecture
 from trionet_nni.config import ProjectConfig
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.data.held import held
+from trionet_nni.files.weights import check_weights, read_weights
 from trionet_nni.flops import CostModel
 from trionet_nni.halving import GoesOn
 from trionet_nni.network import TrioNet
@@ -21,7 +22,6 @@ from trionet_nni.results import Evaluation
 from trionet_nni.supernet_folder import WEIGHTS as WEIGHTS
 from trionet_nni.training.evaluate import accuracy, correct
 from trionet_nni.training.recalibrate import recalibrate
-from trionet_nni.weights_file import check_weights, read_weights
 
 State = Mapping[str, Tensor]
 

@@ -19,10 +19,10 @@ from trionet_nni.errors import InputError
 from trionet_nni.evaluation import WEIGHTS
 from trionet_nni.export_config import retrain_config
 from trionet_nni.export_network import write_network
+from trionet_nni.files.text import read_json
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.preflight import use_code
 from trionet_nni.results import Evaluation, ResultsStore, ranked
-from trionet_nni.text_file import read_json
 
 _BUDGET = re.compile(r"\d+(\.\d+)?[BMk]")  # names of `budget_name`
 

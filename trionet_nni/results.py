@@ -11,7 +11,7 @@ from typing import Any
 
 from trionet_nni.architecture import Architecture
 from trionet_nni.errors import InputError, shown
-from trionet_nni.text_file import read_json
+from trionet_nni.files.text import read_json
 
 _LARGEST = 1e300  # FLOPs of any network, and images of any data set, are fewer
 
@@ -98,7 +98,7 @@ class ResultsStore:
         """
         if not math.isfinite(evaluation.accuracy):
             raise ValueError(f"accuracy: found {evaluation.accuracy}, allowed: a finite number")
-        from trionet_nni.atomic import write_json
+        from trionet_nni.files.atomic import write_json
 
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / f"{evaluation.architecture.hash}.json", evaluation.to_dict())

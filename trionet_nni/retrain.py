@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 from trionet_nni.architecture import Architecture
-from trionet_nni.atomic import write_json, write_tensors
 from trionet_nni.baselines import BASELINES
 from trionet_nni.card import make_card, read_card, write_card
 from trionet_nni.config import RecipeConfig, load_experiment, read_yaml
@@ -21,7 +20,8 @@ from trionet_nni.data.seeding import seed_of
 from trionet_nni.errors import InputError
 from trionet_nni.export_config import NAME, RetrainConfig, read_config, retrain_config
 from trionet_nni.export_files import write_folder
-from trionet_nni.invocation import shown
+from trionet_nni.files.atomic import write_json, write_tensors
+from trionet_nni.files.invocation import shown
 from trionet_nni.loading import FILES, architecture_of, build, load_weights
 from trionet_nni.network import TrioNet, set_survival
 from trionet_nni.ops.attention_dropout import set_attention_dropout

@@ -9,10 +9,10 @@ from typing import IO, Any
 
 from rich.console import Console
 
-from trionet_nni.atomic import write_text
 from trionet_nni.config import ProjectConfig, read_yaml
 from trionet_nni.errors import InputError
-from trionet_nni.locks import lock, try_lock
+from trionet_nni.files.atomic import write_text
+from trionet_nni.files.locks import lock, try_lock
 from trionet_nni.nnictl import launch
 from trionet_nni.nnictl.again import MARK, advisor_lives, go_on, mark_of, unfinished
 from trionet_nni.nnictl.folder import ExperimentFolder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trionet_nni.text_file import parse_json
+from trionet_nni.files.text import parse_json
 
 WEIGHTS = "supernet.safetensors"
 COMPLETE = "complete.json"  # written last: {"hash", …}

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from trionet_nni import export as exporting
-from trionet_nni.atomic import write_json
+from trionet_nni.files.atomic import write_json
 from trionet_nni.nnictl import launch
 from trionet_nni.nnictl.rest import Manager
 from trionet_nni.report import pareto

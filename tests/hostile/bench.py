@@ -116,12 +116,12 @@ def write_json(path: Path, document: object) -> Path:
 
 @cache
 def _exported() -> Path:
-    from trionet_nni.atomic import write_tensors
     from trionet_nni.card import make_card, write_card
     from trionet_nni.config import ProjectConfig
     from trionet_nni.data import load_splits
     from trionet_nni.export_config import retrain_config
     from trionet_nni.export_files import write_folder
+    from trionet_nni.files.atomic import write_tensors
     from trionet_nni.network import TrioNet
 
     config = ProjectConfig.model_validate(experiment()["tuner"]["classArgs"])

@@ -11,10 +11,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from trionet_nni.atomic import write_json, write_tensors
 from trionet_nni.data.images import statistics
 from trionet_nni.data.source import Source
 from trionet_nni.data.stores import Store
+from trionet_nni.files.atomic import write_json, write_tensors
 
 _SAMPLE = 2048  # images whose mean and deviation stand for a data set that is not in memory
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from trionet_nni.data.panoptic import IGNORE, Categories, Category, Segment
 from trionet_nni.errors import InputError
-from trionet_nni.text_file import parse_json
+from trionet_nni.files.text import parse_json
 
 _IDS = 256**3  # what fits into the three bytes of a pixel
 _KINDS: dict[type, str] = {int: "a whole number", str: "a text", list: "a list"}

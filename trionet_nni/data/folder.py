@@ -12,7 +12,7 @@ from trionet_nni.data.leaks import check_folders
 from trionet_nni.data.listed import Labelled, listed_source
 from trionet_nni.data.source import Source
 from trionet_nni.errors import InputError
-from trionet_nni.text_file import reason
+from trionet_nni.files.text import reason
 
 _NAMED = 3
 

@@ -17,11 +17,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from trionet_nni.atomic import write_json
 from trionet_nni.data.copies import Pairs, same_bytes, same_files, same_pixels
 from trionet_nni.data.source import Source
 from trionet_nni.data.stores import MemoryStore, Store
 from trionet_nni.errors import InputError
+from trionet_nni.files.atomic import write_json
 
 _SHARE = 0.01  # of the test images
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from trionet_nni.locks import try_lock
+from trionet_nni.files.locks import try_lock
 from trionet_nni.nnictl.folder import ExperimentFolder
 
 _MAX_ADDRESS = 100  # bytes; the kernel takes 107 and a final zero

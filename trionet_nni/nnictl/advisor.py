@@ -22,13 +22,13 @@ from nni.runtime.msg_dispatcher_base import MsgDispatcherBase
 from nni.runtime.tuner_command_channel import CommandType
 
 from trionet_nni.errors import failure_line, shown
-from trionet_nni.locks import lock
+from trionet_nni.files.locks import lock
+from trionet_nni.files.text import parse_json
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import metric_number, parameter_id
 from trionet_nni.nnictl.launch import command
 from trionet_nni.nnictl.portal import listens_everywhere
 from trionet_nni.nnictl.rest import Manager
-from trionet_nni.text_file import parse_json
 
 if TYPE_CHECKING:
     from trionet_nni.nnictl.session import Session
@@ -155,7 +155,7 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
 
     def fail(self, message: str) -> None:
         """End the experiment with an error: in NNI's log, in the experiment's folder and in the portal."""
-        from trionet_nni.atomic import write_text
+        from trionet_nni.files.atomic import write_text
 
         _log.error("%s", message)
         try:
@@ -186,7 +186,7 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
 
     def _leave_mark(self) -> None:
         """Which `trionet search` began this experiment; a resume by hand does not say it."""
-        from trionet_nni.atomic import write_text
+        from trionet_nni.files.atomic import write_text
 
         if mark := os.environ.get("TRIONET_SEARCH"):
             write_text(self._folder.search, f"{mark}\n")

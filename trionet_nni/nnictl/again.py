@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.locks import try_lock
+from trionet_nni.files.locks import try_lock
 from trionet_nni.nnictl import launch
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.rest import Manager

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.locks import lock, try_lock
+from trionet_nni.files.locks import lock, try_lock
 from trionet_nni.nnictl.address import Place, connect, take_place
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.time_limit import EvaluatorWatch, message

@@ -14,9 +14,9 @@ from typing import Any
 
 from nni.nas.strategy import Strategy
 
-from trionet_nni.atomic import write_json, write_text
 from trionet_nni.config import parse_project
 from trionet_nni.errors import InputError, failure_line
+from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.nnictl.candidate import CandidateSpace
 from trionet_nni.nnictl.deadline import Deadline
 from trionet_nni.nnictl.engine import AdvisorEngine, SearchFailed, Trials

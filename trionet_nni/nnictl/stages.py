@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trionet_nni.atomic import write_json
+from trionet_nni.files.atomic import write_json
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import Reporter
 from trionet_nni.nnictl.scoring import Scoring, metrics, read_project

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from trionet_nni.locks import try_lock
+from trionet_nni.files.locks import try_lock
 from trionet_nni.nnictl.address import Place
 
 _GRACE_SECONDS = 5.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.atomic import replacing, write_text
+from trionet_nni.files.atomic import replacing, write_text
 from trionet_nni.reproduce.statistics import Claim
 
 Draw = Callable[[Any], None]  # on a matplotlib figure

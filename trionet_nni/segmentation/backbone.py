@@ -15,10 +15,10 @@ from trionet_nni.baselines import BASELINES
 from trionet_nni.card import read_card
 from trionet_nni.data.seeding import seed_of
 from trionet_nni.errors import InputError
+from trionet_nni.files.weights import check_weights, kinds, read_weights
 from trionet_nni.loading import FILES
 from trionet_nni.network import TrioNet
 from trionet_nni.segmentation.config import BackboneConfig
-from trionet_nni.weights_file import check_weights, kinds, read_weights
 
 # Of ImageNet's pixels in [0, 1]; an exported folder's own where it has weights.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

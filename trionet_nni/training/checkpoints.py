@@ -19,9 +19,9 @@ import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
 
-from trionet_nni.atomic import write_bytes
 from trionet_nni.errors import InputError, say
-from trionet_nni.training.sealed import Damaged, is_sealed, seal, unseal
+from trionet_nni.files.atomic import write_bytes
+from trionet_nni.files.sealed import Damaged, is_sealed, seal, unseal
 
 NAME = "last.ckpt"
 PREVIOUS = "previous.ckpt"

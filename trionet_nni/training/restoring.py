@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 
 from trionet_nni.errors import InputError
-from trionet_nni.text_file import reason
+from trionet_nni.files.text import reason
 
 _OF_WRONG_CONTENT = (RuntimeError, ValueError, TypeError, LookupError, AttributeError)
 

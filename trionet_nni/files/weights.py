@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from trionet_nni.errors import InputError, shown
-from trionet_nni.text_file import reason
+from trionet_nni.files.text import reason
 
 Kind = tuple[tuple[int, ...], torch.dtype]  # shape and type of a tensor
 

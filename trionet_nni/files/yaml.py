@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from trionet_nni.errors import InputError, shown
-from trionet_nni.text_file import read_text
+from trionet_nni.files.text import read_text
 
 _MAX_BYTES = 1_000_000
 _MAX_NODES = 20_000  # values once every alias is written out
