@@ -26,14 +26,14 @@ from benchmarks.ratio import Row, arguments, interleaved, prepare, show
 from benchmarks.small_search import QUICKSTART, own_home, run_search
 from trionet_nni.architecture import Architecture
 from trionet_nni.budget import Budget
-from trionet_nni.config import ProjectConfig, load_experiment
 from trionet_nni.data import ImageSet, load_splits
 from trionet_nni.evaluation import Evaluator
 from trionet_nni.files.atomic import write_json
 from trionet_nni.flops import CostModel
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.scoring import Scoring
-from trionet_nni.plugins import load_table
+from trionet_nni.settings.plugins import load_table
+from trionet_nni.settings.project import ProjectConfig, load_experiment
 from trionet_nni.training.evaluate import BATCH, accuracy
 from trionet_nni.training.recalibrate import recalibrate
 

@@ -12,8 +12,8 @@ import torch
 
 from strategies.one_shot import SupernetTask, TrioNetOneShot
 from strategies.sandwich_module import SandwichModule
-from trionet_nni.config import RecipeConfig, SupernetConfig
-from trionet_nni.plugins import load_module
+from trionet_nni.settings.plugins import load_module
+from trionet_nni.settings.project import RecipeConfig, SupernetConfig
 
 CLASSES = 1000
 

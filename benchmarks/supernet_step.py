@@ -22,8 +22,8 @@ from benchmarks.step_case import CLASSES, TABLE, StepCase
 from benchmarks.waiting import waiting_shares
 from strategies.sandwich import Step
 from trionet_nni.architecture import Architecture
-from trionet_nni.config import RecipeConfig
 from trionet_nni.flops import architecture_cost
+from trionet_nni.settings.project import RecipeConfig
 from trionet_nni.training.recipe import optimizer
 
 _LINE_ROUNDS = 5

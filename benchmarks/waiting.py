@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from trionet_nni.config import DataConfig
 from trionet_nni.data import load_splits
+from trionet_nni.settings.project import DataConfig
 from trionet_nni.training.batches import Batch, StepBatches, step_loader
 
 _SIDES = (500, 375)  # of a usual ImageNet photograph, pixels

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.config import ProjectConfig
+from trionet_nni.settings.project import ProjectConfig
 
 STEPS = 8
 

@@ -20,7 +20,6 @@ from strategies.variation import Variation
 from trionet_nni.architecture import Architecture
 from trionet_nni.budget import Budget, budget_name, budgets_of
 from trionet_nni.cli import main
-from trionet_nni.config import ProjectConfig, SearchConfig, load_experiment, parse_project, read_yaml
 from trionet_nni.errors import InputError
 from trionet_nni.flops import CostModel
 from trionet_nni.nnictl.candidate import CandidateSpace
@@ -28,6 +27,13 @@ from trionet_nni.nnictl.in_process import InProcessEngine
 from trionet_nni.preflight import Task
 from trionet_nni.report.pareto import front_rows
 from trionet_nni.results import Evaluation, ResultsStore
+from trionet_nni.settings.project import (
+    ProjectConfig,
+    SearchConfig,
+    load_experiment,
+    parse_project,
+    read_yaml,
+)
 
 ROOT = Path(__file__).parents[1]
 COST = CostModel(classes=10, channels=1, image_size=28)

@@ -13,11 +13,11 @@ from conftest import random_architectures
 from spaces import small, trionet
 from trionet_nni.baselines import BASELINES
 from trionet_nni.cli import main
-from trionet_nni.config import load_experiment, read_yaml
 from trionet_nni.flops import CostModel
-from trionet_nni.plugins import load_table
 from trionet_nni.report.space import cost_model, space_summary
 from trionet_nni.results import Evaluation, ResultsStore
+from trionet_nni.settings.plugins import load_table
+from trionet_nni.settings.project import load_experiment, read_yaml
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "experiments").glob("*.yml"))

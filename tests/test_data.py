@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 from tiny import CACHE, alikeness, digit_folder, digits, folder_config, small_splits, write_digits
 
-from trionet_nni.config import DataConfig
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.errors import InputError
+from trionet_nni.settings.project import DataConfig
 
 PARTS = ("train", "recalibration", "search", "test")
 

@@ -14,11 +14,11 @@ from strategies.evolution import BudgetedEvolution, build
 from strategies.variation import Variation
 from trionet_nni.architecture import Architecture
 from trionet_nni.budget import Budget
-from trionet_nni.config import SearchConfig
 from trionet_nni.errors import InputError
 from trionet_nni.flops import CostModel
 from trionet_nni.nnictl.candidate import CandidateSpace
 from trionet_nni.nnictl.in_process import InProcessEngine
+from trionet_nni.settings.project import SearchConfig
 
 COST = CostModel(classes=10, channels=1, image_size=28)
 LIMIT = 2e7

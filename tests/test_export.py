@@ -21,15 +21,15 @@ from trionet_nni.architecture import Architecture
 from trionet_nni.budget import budget_name
 from trionet_nni.card import read_card
 from trionet_nni.cli import main
-from trionet_nni.config import SearchConfig, load_experiment, read_yaml
 from trionet_nni.errors import InputError
 from trionet_nni.export import ExportedRow, experiment_folder, export, leftover, print_exported
 from trionet_nni.export_config import read_config
 from trionet_nni.flops import architecture_cost
 from trionet_nni.loading import load
-from trionet_nni.plugins import load_table
 from trionet_nni.report.pareto import pareto
 from trionet_nni.results import ResultsStore
+from trionet_nni.settings.plugins import load_table
+from trionet_nni.settings.project import SearchConfig, load_experiment, read_yaml
 from trionet_nni.training.evaluate import accuracy
 from trionet_nni.training.recalibrate import recalibrate
 

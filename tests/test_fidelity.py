@@ -13,10 +13,10 @@ from tiny_experiment import finished
 from trionet_nni.architecture import Architecture, Conv
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
-from trionet_nni.plugins import load_table
 from trionet_nni.reproduce.fidelity import choose, open_fidelity
 from trionet_nni.reproduce.statistics import rank_correlation
 from trionet_nni.results import Evaluation, ResultsStore
+from trionet_nni.settings.plugins import load_table
 
 
 def store_of(folder: Path, count: int) -> ResultsStore:

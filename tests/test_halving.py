@@ -13,7 +13,6 @@ from tiny_experiment import CANDIDATES, finished, project
 from spaces.small import TABLE
 from strategies.evolution import build
 from tests.conftest import random_architectures
-from trionet_nni.config import HalvingConfig, SearchConfig, SupernetConfig
 from trionet_nni.data import load_splits
 from trionet_nni.errors import InputError
 from trionet_nni.evaluation import Evaluator
@@ -23,6 +22,7 @@ from trionet_nni.nnictl.candidate import CandidateSpace
 from trionet_nni.nnictl.in_process import InProcessEngine
 from trionet_nni.preflight import prepare
 from trionet_nni.results import Evaluation, ResultsStore, StoredRungs
+from trionet_nni.settings.project import HalvingConfig, SearchConfig, SupernetConfig
 from trionet_nni.training.evaluate import correct
 
 

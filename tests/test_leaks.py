@@ -17,11 +17,11 @@ from tiny import digit_folder, folder_config, write_digits
 from torchvision.datasets import Flowers102
 
 from trionet_nni.cli import main
-from trionet_nni.config import DataConfig
 from trionet_nni.data import copies, leaks, load_splits
 from trionet_nni.data.registry import DATASETS
 from trionet_nni.data.source import Source
 from trionet_nni.errors import InputError
+from trionet_nni.settings.project import DataConfig
 
 SIZES = (28, 72)  # pixels held in memory, and files decoded on demand
 

@@ -12,10 +12,10 @@ from tiny import digit_folder
 
 from strategies.one_shot import train_supernet
 from trionet_nni.cli import main
-from trionet_nni.config import load_experiment
 from trionet_nni.files.atomic import write_text
 from trionet_nni.plan.measure import Measured
 from trionet_nni.plan.plan import Plan, make_plan
+from trionet_nni.settings.project import load_experiment
 
 ROOT = Path(__file__).resolve().parents[1]
 

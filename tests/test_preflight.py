@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from trionet_nni.config import ProjectConfig, SearchConfig
 from trionet_nni.errors import InputError
 from trionet_nni.preflight import DATA_VARIABLE, with_absolute_paths
+from trionet_nni.settings.project import ProjectConfig, SearchConfig
 
 
 def root_of(root: str, code: Path) -> str | None:

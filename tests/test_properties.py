@@ -14,11 +14,17 @@ from spaces.small import TABLE as SMALL
 from spaces.tiny import TABLE as TINY
 from spaces.trionet import TABLE as TRIONET
 from trionet_nni.architecture import Architecture
-from trionet_nni.config import DataConfig, ProjectConfig, RecipeConfig, SearchConfig, parse_project
 from trionet_nni.errors import InputError
 from trionet_nni.files.text import parse_json
 from trionet_nni.files.yaml import read_yaml
 from trionet_nni.segmentation.config import SegmentationConfig, parse_config
+from trionet_nni.settings.project import (
+    DataConfig,
+    ProjectConfig,
+    RecipeConfig,
+    SearchConfig,
+    parse_project,
+)
 from trionet_nni.table import SpaceTable
 
 settings.register_profile(

@@ -7,10 +7,10 @@ import torch
 from published import WRITERS
 from torchvision.datasets import Flowers102
 
-from trionet_nni.config import DataConfig
 from trionet_nni.data import load_splits
 from trionet_nni.data.registry import DATASETS
 from trionet_nni.errors import InputError
+from trionet_nni.settings.project import DataConfig
 
 CLASSES, IMAGES = 3, 6
 

@@ -27,16 +27,16 @@ from strategies.one_shot import train_supernet
 from strategies.slicing import subnetwork_state
 from trionet_nni.architecture import Architecture
 from trionet_nni.card import make_card, write_card
-from trionet_nni.config import ProjectConfig, RecipeConfig, load_experiment, read_yaml
 from trionet_nni.data import load_splits
 from trionet_nni.export_config import retrain_config
 from trionet_nni.export_files import write_folder
 from trionet_nni.files.atomic import write_tensors
 from trionet_nni.loading import FILES
-from trionet_nni.plugins import load_table
 from trionet_nni.preflight import prepare, with_absolute_paths
 from trionet_nni.retrain import finetune, retrain
 from trionet_nni.segmentation.train import train
+from trionet_nni.settings.plugins import load_table
+from trionet_nni.settings.project import ProjectConfig, RecipeConfig, load_experiment, read_yaml
 from trionet_nni.table import SpaceTable
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"

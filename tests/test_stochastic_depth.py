@@ -8,9 +8,9 @@ from torch import nn
 
 from spaces import small
 from tests.conftest import random_architectures
-from trionet_nni.config import RecipeConfig, parse_project
 from trionet_nni.errors import InputError
 from trionet_nni.network import ResidualBlock, TrioNet, set_survival
+from trionet_nni.settings.project import RecipeConfig, parse_project
 
 
 def block_and_images() -> tuple[ResidualBlock, torch.Tensor]:

@@ -18,7 +18,7 @@ from strategies.sandwich import draw
 from strategies.slicing import subnetwork_state
 from trionet_nni.architecture import Architecture
 from trionet_nni.network import TrioNet
-from trionet_nni.plugins import load_module
+from trionet_nni.settings.plugins import load_module
 
 TABLE = small.TABLE
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from trionet_nni.config import ProjectConfig
 from trionet_nni.nnictl.folder import ExperimentFolder
+from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet_run import _set_aside_if_inputs_changed
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tiny import alikeness, digits, network, small_splits
 from torch import Tensor, nn
 
-from trionet_nni.config import RecipeConfig
 from trionet_nni.errors import InputError
 from trionet_nni.files.atomic import replacing, write_json, write_tensors, write_text
+from trionet_nni.settings.project import RecipeConfig
 from trionet_nni.training.augment import AUGMENTATIONS, flip, shift
 from trionet_nni.training.batches import StepBatches, step_loader
 from trionet_nni.training.evaluate import accuracy

@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from trionet_nni.architecture import Architecture, Axial, Conv, Local
-from trionet_nni.config import DataConfig, RecipeConfig
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.network import TrioNet
+from trionet_nni.settings.project import DataConfig, RecipeConfig
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="trionet-tests-")
 CACHE = Path(_FOLDER.name) / "cache"

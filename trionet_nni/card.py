@@ -14,7 +14,7 @@ from trionet_nni.data import Splits
 from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.files.text import read_json
 from trionet_nni.flops import architecture_cost
-from trionet_nni.section import Section, refused
+from trionet_nni.settings.section import Section, refused
 
 
 class Measured(Section):

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from trionet_nni.architecture import Architecture
-from trionet_nni.config import ProjectConfig
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.data.held import held
 from trionet_nni.files.weights import check_weights, read_weights
 from trionet_nni.flops import CostModel
 from trionet_nni.halving import GoesOn
 from trionet_nni.network import TrioNet
-from trionet_nni.plugins import load_module, load_table
 from trionet_nni.results import Evaluation
+from trionet_nni.settings.plugins import load_module, load_table
+from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet_folder import WEIGHTS as WEIGHTS
 from trionet_nni.training.evaluate import accuracy, correct
 from trionet_nni.training.recalibrate import recalibrate

@@ -13,7 +13,6 @@ from rich.table import Table
 
 from trionet_nni.budget import budget_name
 from trionet_nni.card import Measured
-from trionet_nni.config import ProjectConfig, parse_project
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.errors import InputError
 from trionet_nni.evaluation import WEIGHTS
@@ -23,6 +22,7 @@ from trionet_nni.files.text import read_json
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.preflight import use_code
 from trionet_nni.results import Evaluation, ResultsStore, ranked
+from trionet_nni.settings.project import ProjectConfig, parse_project
 
 _BUDGET = re.compile(r"\d+(\.\d+)?[BMk]")  # names of `budget_name`
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from trionet_nni.config import DataConfig, ProjectConfig, RecipeConfig, read_yaml
 from trionet_nni.files.atomic import write_text
-from trionet_nni.section import Section, refused
+from trionet_nni.settings.project import DataConfig, ProjectConfig, RecipeConfig, read_yaml
+from trionet_nni.settings.section import Section, refused
 
 NAME = "retrain.yml"
 _HEAD = """\

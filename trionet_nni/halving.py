@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from trionet_nni.config import HalvingConfig
+from trionet_nni.settings.project import HalvingConfig
 
 Rungs = tuple[float, ...]  # accuracies of one candidate after each rung that it reached
 

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from trionet_nni.errors import InputError, shown
-from trionet_nni.section import Section, refused
+from trionet_nni.settings.section import Section, refused
 
 _Duration = Annotated[str, Field(pattern=r"^\d+(\.\d+)?[smhd]$")] | Annotated[int, Field(ge=1)] | None
 _Cards = list[int] | int | str | None
@@ -41,7 +41,7 @@ class _Fields(Section):
 class _Tuner(_Fields):
     class_name: Literal["trionet_nni.nnictl.advisor.TrioNetAdvisor"]
     code_directory: str
-    class_args: dict[str, Any]  # see `trionet_nni.config`
+    class_args: dict[str, Any]  # see `trionet_nni.settings.project`
 
 
 class _Local(_Fields):

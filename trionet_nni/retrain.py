@@ -14,7 +14,6 @@ from rich.table import Table
 from trionet_nni.architecture import Architecture
 from trionet_nni.baselines import BASELINES
 from trionet_nni.card import make_card, read_card, write_card
-from trionet_nni.config import RecipeConfig, load_experiment, read_yaml
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.data.seeding import seed_of
 from trionet_nni.errors import InputError
@@ -26,6 +25,7 @@ from trionet_nni.loading import FILES, architecture_of, build, load_weights
 from trionet_nni.network import TrioNet, set_survival
 from trionet_nni.ops.attention_dropout import set_attention_dropout
 from trionet_nni.preflight import code_directory, with_absolute_paths
+from trionet_nni.settings.project import RecipeConfig, load_experiment, read_yaml
 from trionet_nni.training.recipe import check_warmup
 
 

@@ -9,7 +9,6 @@ from typing import IO, Any
 
 from rich.console import Console
 
-from trionet_nni.config import ProjectConfig, read_yaml
 from trionet_nni.errors import InputError
 from trionet_nni.files.atomic import write_text
 from trionet_nni.files.locks import lock, try_lock
@@ -19,6 +18,7 @@ from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.screen import Screen
 from trionet_nni.nnictl.watch import Snapshot, Watch
 from trionet_nni.preflight import beside, check_experiment
+from trionet_nni.settings.project import ProjectConfig, read_yaml
 
 _POLL_SECONDS = 1.0
 _SETTLED_SECONDS = 3.0  # a last trial that failed is tried again: NNI says DONE for a moment

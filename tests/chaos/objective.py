@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trionet_nni.architecture import Architecture
-from trionet_nni.config import ProjectConfig
 from trionet_nni.flops import architecture_cost
 from trionet_nni.results import Evaluation
+from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet_folder import COMPLETE, WEIGHTS
 
 STEPS = 12

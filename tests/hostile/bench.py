@@ -117,12 +117,12 @@ def write_json(path: Path, document: object) -> Path:
 @cache
 def _exported() -> Path:
     from trionet_nni.card import make_card, write_card
-    from trionet_nni.config import ProjectConfig
     from trionet_nni.data import load_splits
     from trionet_nni.export_config import retrain_config
     from trionet_nni.export_files import write_folder
     from trionet_nni.files.atomic import write_tensors
     from trionet_nni.network import TrioNet
+    from trionet_nni.settings.project import ProjectConfig
 
     config = ProjectConfig.model_validate(experiment()["tuner"]["classArgs"])
     splits = load_splits(config.data, HOME / ".cache")
@@ -153,7 +153,7 @@ def finished(folder: Path) -> Path:
     """The folder of a finished experiment, to be spoilt."""
     from safetensors.torch import save_file
 
-    from trionet_nni.config import ProjectConfig
+    from trionet_nni.settings.project import ProjectConfig
 
     config = ProjectConfig.model_validate(experiment()["tuner"]["classArgs"])
     home, weights = folder / "runs" / "abc" / "trionet", folder / "weights"

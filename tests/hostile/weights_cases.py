@@ -233,9 +233,9 @@ def _of_supernet(name: str, write: Callable[[Path], object], *line: str) -> Case
     """The file of a trained supernet, as an evaluator and an export read it."""
 
     def run(folder: Path) -> None:
-        from trionet_nni.config import ProjectConfig
         from trionet_nni.evaluation import WEIGHTS, load_weights
         from trionet_nni.flops import CostModel
+        from trionet_nni.settings.project import ProjectConfig
 
         write(folder / WEIGHTS)
         config = ProjectConfig.model_validate(experiment()["tuner"]["classArgs"])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from trionet_nni.config import DataConfig
 from trionet_nni.data.folder import class_images
 from trionet_nni.data.listed import Labelled, listed_source
 from trionet_nni.data.published import root_of
 from trionet_nni.data.seeding import seeded
 from trionet_nni.data.source import Source
+from trionet_nni.settings.project import DataConfig
 
 _TRAIN = 30  # images of a class, the customary protocol; the paper does not name its own
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trionet_nni.config import DataConfig
 from trionet_nni.data.listed import Labelled, listed_source
 from trionet_nni.data.published import root_of
 from trionet_nni.data.source import Source
 from trionet_nni.errors import InputError
+from trionet_nni.settings.project import DataConfig
 
 
 def open_cub2010(config: DataConfig) -> Source:

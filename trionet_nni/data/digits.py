@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trionet_nni.config import DataConfig
 from trionet_nni.data.source import Source
 from trionet_nni.errors import InputError
+from trionet_nni.settings.project import DataConfig
 
 
 def open_digits(config: DataConfig) -> Source:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from trionet_nni.config import DataConfig
 from trionet_nni.data.listed import listed_source
 from trionet_nni.data.published import labelled, root_of
 from trionet_nni.data.source import Source
+from trionet_nni.settings.project import DataConfig
 
 
 def open_flowers(config: DataConfig) -> Source:

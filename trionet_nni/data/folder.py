@@ -6,13 +6,13 @@ import os
 import sys
 from pathlib import Path
 
-from trionet_nni.config import DataConfig
 from trionet_nni.data.decode import SUFFIXES
 from trionet_nni.data.leaks import check_folders
 from trionet_nni.data.listed import Labelled, listed_source
 from trionet_nni.data.source import Source
 from trionet_nni.errors import InputError
 from trionet_nni.files.text import reason
+from trionet_nni.settings.project import DataConfig
 
 _NAMED = 3
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.config import DataConfig
 from trionet_nni.data.listed import Labelled
 from trionet_nni.errors import InputError
+from trionet_nni.settings.project import DataConfig
 
 
 def root_of(config: DataConfig) -> Path:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from trionet_nni.config import DataConfig
 from trionet_nni.data.decode import THREADS, read_image, read_images
 from trionet_nni.data.source import Source
 from trionet_nni.errors import InputError
 from trionet_nni.files.atomic import write_json
 from trionet_nni.files.text import read_json
+from trionet_nni.settings.project import DataConfig
 
 _PROBE = 8  # pixels: JPEGs are decoded at an eighth of their size, and still to their last byte
 _NAMED = 3

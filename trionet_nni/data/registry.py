@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from trionet_nni.config import DataConfig
 from trionet_nni.data.caltech101 import open_caltech101
 from trionet_nni.data.cub import open_cub2010, open_cub2011
 from trionet_nni.data.digits import open_digits
@@ -13,6 +12,7 @@ from trionet_nni.data.flowers import open_flowers
 from trionet_nni.data.folder import open_folder
 from trionet_nni.data.source import Source
 from trionet_nni.data.stanford_cars import open_stanford_cars
+from trionet_nni.settings.project import DataConfig
 
 DATASETS: dict[str, Callable[[DataConfig], Source]] = {
     "digits": open_digits,

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trionet_nni.config import DataConfig
 from trionet_nni.data.cache import decoded, sampled_statistics
 from trionet_nni.data.images import ImageSet, statistics
 from trionet_nni.data.leaks import check_test_images
@@ -20,6 +19,7 @@ from trionet_nni.data.seeding import seeded
 from trionet_nni.data.source import Source
 from trionet_nni.data.stores import FileStore, MemoryStore, Store
 from trionet_nni.errors import InputError
+from trionet_nni.settings.project import DataConfig
 
 _IN_MEMORY = 64  # pixels: larger images are decoded from their files each time
 

@@ -43,7 +43,7 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
     serializer that can run code. Here is one queue, of plain JSON.
 
     Args:
-        arguments: `tuner.classArgs`, the fields of `trionet_nni.config.ProjectConfig`.
+        arguments: `tuner.classArgs`, the fields of `trionet_nni.settings.project.ProjectConfig`.
     """
 
     def __init__(self, **arguments: Any) -> None:

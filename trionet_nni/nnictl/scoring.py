@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from trionet_nni.architecture import Architecture
-from trionet_nni.config import ONE_SHOT, ProjectConfig, parse_project
 from trionet_nni.errors import InputError, shown
 from trionet_nni.files import text as text_file
 from trionet_nni.files.locks import locked_key
 from trionet_nni.flops import CostModel
 from trionet_nni.halving import Halving
 from trionet_nni.nnictl.folder import ExperimentFolder
-from trionet_nni.plugins import load_module, load_table
 from trionet_nni.results import Evaluation, ResultsStore, StoredRungs
+from trionet_nni.settings.plugins import load_module, load_table
+from trionet_nni.settings.project import ONE_SHOT, ProjectConfig, parse_project
 
 Evaluate = Callable[[Architecture], Evaluation]
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from nni.nas.strategy import Strategy
 
-from trionet_nni.config import parse_project
 from trionet_nni.errors import InputError, failure_line
 from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.nnictl.candidate import CandidateSpace
@@ -27,9 +26,10 @@ from trionet_nni.nnictl.limit import TrialLimit
 from trionet_nni.nnictl.portal import nni_search_space
 from trionet_nni.nnictl.rest import Manager
 from trionet_nni.nnictl.supernet_stage import SupernetStage
-from trionet_nni.plugins import load_module
 from trionet_nni.preflight import prepare, use_code, with_absolute_paths
 from trionet_nni.results import Evaluation, ResultsStore
+from trionet_nni.settings.plugins import load_module
+from trionet_nni.settings.project import parse_project
 
 _log = logging.getLogger("trionet_nni.session")
 _SOURCE = "tuner.classArgs"

@@ -16,8 +16,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from trionet_nni.architecture import Architecture
-from trionet_nni.config import ProjectConfig, RecipeConfig
 from trionet_nni.errors import InputError
+from trionet_nni.settings.project import ProjectConfig, RecipeConfig
 
 _WARM = 2  # steps that are not counted: memory is taken and caches are filled in them
 _CPU_PIXELS = 64 * 64**2  # of a measured step on a CPU, where 256 photographs would take minutes
@@ -154,7 +154,7 @@ def _per_step(run: Callable[[int], float], steps: int) -> float:
 
 def _supernet(config: ProjectConfig, cache: Path, folder: Path, steps: int) -> float:
     """Seconds of a whole training of so many steps."""
-    from trionet_nni.plugins import load_module
+    from trionet_nni.settings.plugins import load_module
 
     plugin = load_module(config.supernet.strategy, ("train_supernet",), "supernet.strategy")
     recipe = _recipe(config.supernet.recipe, None, steps)

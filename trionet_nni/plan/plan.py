@@ -11,12 +11,12 @@ import numpy as np
 from numpy.random import RandomState
 
 from trionet_nni.budget import Budget
-from trionet_nni.config import ProjectConfig, read_yaml
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.errors import InputError
 from trionet_nni.plan.measure import Measured, measure
-from trionet_nni.plugins import load_module
 from trionet_nni.preflight import check_experiment
+from trionet_nni.settings.plugins import load_module
+from trionet_nni.settings.project import ProjectConfig, read_yaml
 from trionet_nni.supernet_run import supernet_directory
 from trionet_nni.training.recipe import check_warmup, total_steps
 

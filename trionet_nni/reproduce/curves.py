@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-from trionet_nni.plugins import load_table
 from trionet_nni.reproduce.ablation import OURS, SWITCHES
 from trionet_nni.reproduce.item import Item, setting
 from trionet_nni.reproduce.jobs import Job, SupernetJob
 from trionet_nni.reproduce.report import Report
 from trionet_nni.reproduce.statistics import Claim, Spread
+from trionet_nni.settings.plugins import load_table
 
 _COLOURS = {"conv": "tab:blue", "local": "tab:orange", "axial": "tab:green"}
 

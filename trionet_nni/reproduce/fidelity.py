@@ -10,7 +10,6 @@ from typing import Any
 
 from rich.console import Console
 
-from trionet_nni.config import ProjectConfig, parse_project
 from trionet_nni.errors import InputError
 from trionet_nni.export import experiment_folder
 from trionet_nni.nnictl.folder import ExperimentFolder
@@ -23,6 +22,7 @@ from trionet_nni.reproduce.scale import changed
 from trionet_nni.reproduce.statistics import Rank, Spread, rank_correlation
 from trionet_nni.reproduce.training import Given, Training
 from trionet_nni.results import Evaluation, ResultsStore
+from trionet_nni.settings.project import ProjectConfig, parse_project
 
 LEAST = 4  # networks; with fewer a rank correlation says nothing
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from trionet_nni.config import ProjectConfig
 from trionet_nni.reproduce.jobs import Job
 from trionet_nni.reproduce.report import Report
 from trionet_nni.reproduce.scale import ANY_FLOPS, Scale, changed
 from trionet_nni.reproduce.searching import Search, cost_model
 from trionet_nni.reproduce.statistics import Spread
+from trionet_nni.settings.project import ProjectConfig
 
 _MILLION, _BILLION = 1e6, 1e9
 

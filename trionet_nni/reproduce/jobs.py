@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.config import ProjectConfig
+from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet_folder import CURVE, is_complete
 from trionet_nni.supernet_run import ensure_supernet, supernet_directory
 

@@ -11,14 +11,14 @@ from numpy.random import RandomState
 
 from trionet_nni.architecture import Architecture
 from trionet_nni.budget import Budget
-from trionet_nni.config import ProjectConfig, RecipeConfig
 from trionet_nni.data import load_splits
 from trionet_nni.errors import InputError
 from trionet_nni.export_config import RetrainConfig, retrain_config
 from trionet_nni.files.atomic import write_json
-from trionet_nni.plugins import load_table
 from trionet_nni.reproduce.jobs import RESULT, Job, SupernetJob, key_of, read_result
 from trionet_nni.reproduce.searching import Search, cost_model
+from trionet_nni.settings.plugins import load_table
+from trionet_nni.settings.project import ProjectConfig, RecipeConfig
 
 _TOLERANCES = (0.01, 0.02, 0.05, 0.1)  # of the winner's FLOPs
 

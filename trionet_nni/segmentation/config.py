@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from trionet_nni.config import Seed, read_yaml
 from trionet_nni.errors import InputError, shown
 from trionet_nni.files.atomic import write_text
 from trionet_nni.files.text import reason
-from trionet_nni.section import Section as _Section
-from trionet_nni.section import refused
+from trionet_nni.settings.project import Seed, read_yaml
+from trionet_nni.settings.section import Section as _Section
+from trionet_nni.settings.section import refused
 
 VOC_CLASSES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),

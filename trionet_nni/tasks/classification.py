@@ -11,8 +11,8 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
-from trionet_nni.config import RecipeConfig
 from trionet_nni.data.seeding import seed_of
+from trionet_nni.settings.project import RecipeConfig
 from trionet_nni.training.recipe import optimizer, schedule
 
 

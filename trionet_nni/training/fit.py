@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import nn
 
-from trionet_nni.config import RecipeConfig
 from trionet_nni.data.images import ImageSet
+from trionet_nni.settings.project import RecipeConfig
 from trionet_nni.tasks.classification import Classification
 from trionet_nni.training.batches import StepBatches, step_loader
 from trionet_nni.training.chance import TrainingChance, chance

@@ -11,8 +11,8 @@ from torch import nn
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from trionet_nni.config import RecipeConfig
 from trionet_nni.errors import InputError
+from trionet_nni.settings.project import RecipeConfig
 
 
 def total_steps(recipe: RecipeConfig, steps_per_epoch: int) -> int:

@@ -15,8 +15,8 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from trionet_nni.errors import InputError
 from trionet_nni.files.yaml import read_yaml as read_yaml
-from trionet_nni.section import Section as _Section
-from trionet_nni.section import refused
+from trionet_nni.settings.section import Section as _Section
+from trionet_nni.settings.section import refused
 
 ONE_SHOT = "strategies.one_shot"  # this project's own supernet
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and Lightning take
