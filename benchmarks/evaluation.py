@@ -24,12 +24,12 @@ from torch import Tensor, nn
 
 from benchmarks.ratio import Row, arguments, interleaved, prepare, show
 from benchmarks.small_search import QUICKSTART, own_home, run_search
-from trionet_nni.architecture import Architecture
-from trionet_nni.budget import Budget
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.budget import Budget
+from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import ImageSet, load_splits
 from trionet_nni.evaluation import Evaluator
 from trionet_nni.files.atomic import write_json
-from trionet_nni.flops import CostModel
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.scoring import Scoring
 from trionet_nni.settings.plugins import load_table

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from benchmarks.ratio import Row, Timings, arguments, interleaved, machine, prepare, show
 from benchmarks.roofline import Floor, Rates, floor_of, measured_rates, waiting
-from trionet_nni.architecture import Architecture, Axial, Block, Conv, Local
+from trionet_nni.architecture.architecture import Architecture, Axial, Block, Conv, Local
+from trionet_nni.architecture.skeleton import SKELETONS
 from trionet_nni.files.atomic import write_json
 from trionet_nni.network import TrioNet
 from trionet_nni.ops.axial_attention import AxialAttention
@@ -29,7 +30,6 @@ from trionet_nni.ops.conv import SpatialConv
 from trionet_nni.ops.local_attention import LocalAttention
 from trionet_nni.ops.triton_attention import triton_attention
 from trionet_nni.ops.window_attention import window_attention
-from trionet_nni.skeleton import SKELETONS
 
 LARGEST: dict[str, Block] = {  # the largest choice of each operator in Table 1
     "conv": Conv(1 / 4, 7),

@@ -21,10 +21,10 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from benchmarks.ratio import Row, arguments, prepare, show
-from trionet_nni.architecture import Architecture
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.evaluation import subnetwork
-from trionet_nni.flops import CostModel
 from trionet_nni.halving import Halving, Rungs
 from trionet_nni.nnictl.in_process import search_in_process
 from trionet_nni.settings.plugins import load_table

@@ -18,15 +18,15 @@ from typing import Any
 
 from numpy.random import RandomState
 
-from trionet_nni.architecture import Architecture
-from trionet_nni.budget import Budget
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.budget import Budget
+from trionet_nni.architecture.cost import CostModel
+from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data import load_splits
 from trionet_nni.evaluation import Evaluator
-from trionet_nni.flops import CostModel
 from trionet_nni.nnictl.in_process import search_in_process
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import ProjectConfig, SearchConfig
-from trionet_nni.table import SpaceTable
 from trionet_nni.training.process import prepare_process
 
 Scores = Callable[[Architecture], float]

@@ -21,8 +21,8 @@ from benchmarks.ratio import Row, arguments, interleaved, prepare, show
 from benchmarks.step_case import CLASSES, TABLE, StepCase
 from benchmarks.waiting import waiting_shares
 from strategies.sandwich import Step
-from trionet_nni.architecture import Architecture
-from trionet_nni.flops import architecture_cost
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.cost import architecture_cost
 from trionet_nni.settings.project import RecipeConfig
 from trionet_nni.training.recipe import optimizer
 

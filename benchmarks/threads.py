@@ -22,7 +22,7 @@ def serve() -> None:
     from torch.nn.functional import cross_entropy
 
     from spaces.small import TABLE
-    from trionet_nni.architecture import Architecture
+    from trionet_nni.architecture.architecture import Architecture
     from trionet_nni.network import TrioNet
     from trionet_nni.training.process import prepare_process
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from trionet_nni.table import SpaceTable
+from trionet_nni.architecture.table import SpaceTable
 
 if TYPE_CHECKING:
     from spaces.model_space import TrioNetSpace

@@ -1,6 +1,6 @@
 """A table as NNI's ModelSpace: Repeat for the depth, LayerChoice for the operator, choice for its options.
 
-Labels are those of `trionet_nni.architecture`: stage1.depth, stage1.block1.operator …
+Labels are those of `trionet_nni.architecture.architecture`: stage1.depth, stage1.block1.operator …
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableModule, Repeat
 from torch import Tensor, nn
 
-from trionet_nni.architecture import BOTTLENECKS, Conv, block_label, block_widths, depth_label
-from trionet_nni.flops import Place, place
+from trionet_nni.architecture.architecture import BOTTLENECKS, Conv, block_label, block_widths, depth_label
+from trionet_nni.architecture.cost import Place, place
+from trionet_nni.architecture.table import OperatorChoices, SpaceTable
 from trionet_nni.network import ResidualBlock, build_operator, build_stem, initialize
 from trionet_nni.residual import build_shortcut, pointwise
-from trionet_nni.table import OperatorChoices, SpaceTable
 
 
 class OperatorCandidate(MutableModule):  # type: ignore[misc]

@@ -1,6 +1,6 @@
 """Table 1 of the paper: what each operator offers in every block."""
 
-from trionet_nni.table import OperatorChoices
+from trionet_nni.architecture.table import OperatorChoices
 
 #                     Convolution      Local attention       Axial attention
 # Expansion rates     1/8, 1/4         1/4, 1/2              1/4, 1/2

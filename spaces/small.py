@@ -2,7 +2,7 @@
 
 from spaces.declare import declares
 from spaces.options import OPERATORS
-from trionet_nni.table import SpaceTable
+from trionet_nni.architecture.table import SpaceTable
 
 TABLE = SpaceTable("trionet-small", OPERATORS, ((1, 2), (1, 2), (1, 2)))
 build = declares(TABLE)

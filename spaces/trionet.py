@@ -2,7 +2,7 @@
 
 from spaces.declare import declares
 from spaces.options import OPERATORS
-from trionet_nni.table import SpaceTable
+from trionet_nni.architecture.table import SpaceTable
 
 TABLE = SpaceTable("trionet", OPERATORS, ((1, 2), (2, 3), (3, 4, 5, 6), (1, 2, 3)))
 build = declares(TABLE)

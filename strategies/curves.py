@@ -10,9 +10,9 @@ from strategies.sandwich import largest_of
 from strategies.sandwich_module import SandwichModule
 from strategies.sharing import Sharing
 from strategies.slicing import subnetwork_state
+from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data import Splits
 from trionet_nni.network import network_from_state
-from trionet_nni.table import SpaceTable
 from trionet_nni.training.chance import chance, third, warn_at_chance
 from trionet_nni.training.evaluate import accuracy
 from trionet_nni.training.recalibrate import recalibrate

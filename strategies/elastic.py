@@ -19,11 +19,11 @@ from strategies.regions import Region
 from strategies.shared import Shared
 from strategies.sharing import Sharing
 from strategies.slicing import Cut, cut_out, stored_block
-from trionet_nni.architecture import BOTTLENECKS, Architecture, Basic, Bottleneck
-from trionet_nni.flops import Place
+from trionet_nni.architecture.architecture import BOTTLENECKS, Architecture, Basic, Bottleneck
+from trionet_nni.architecture.cost import Place
+from trionet_nni.architecture.table import OperatorChoices
 from trionet_nni.network import ResidualBlock, build_operator
 from trionet_nni.residual import build_shortcut, pointwise
-from trionet_nni.table import OperatorChoices
 
 
 @runtime_checkable

@@ -28,12 +28,12 @@ from nni.nas.strategy import RegularizedEvolution
 from nni.nas.strategy.evolution import Individual
 
 from strategies.variation import Variation
-from trionet_nni.architecture import Architecture
-from trionet_nni.budget import Budget, budgets_of
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.budget import Budget, budgets_of
+from trionet_nni.architecture.cost import CostModel
+from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError
-from trionet_nni.flops import CostModel
 from trionet_nni.settings.project import SearchConfig
-from trionet_nni.table import SpaceTable
 
 _TRIES = 200
 

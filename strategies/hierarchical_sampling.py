@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from strategies.sampling import Sampling
-from trionet_nni.table import SpaceTable
+from trionet_nni.architecture.table import SpaceTable
 
 
 class HierarchicalSampling(Sampling):

@@ -25,13 +25,13 @@ from strategies.elastic import ElasticBlock
 from strategies.region_sgd import RegionSGD
 from strategies.sandwich_module import SandwichModule
 from strategies.sharing import Sharing
+from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.errors import InputError
 from trionet_nni.files.atomic import write_json, write_tensors
 from trionet_nni.ops.attention_dropout import set_attention_dropout
 from trionet_nni.settings.plugins import load_module
 from trionet_nni.settings.project import ProjectConfig, RecipeConfig, SupernetConfig
-from trionet_nni.table import SpaceTable
 from trionet_nni.training.batches import StepBatches, step_loader
 from trionet_nni.training.checkpoints import NAME, AtomicCheckpointIO, StepCheckpoint, resume
 from trionet_nni.training.divergence import Divergence, RolledBack, rolling_back

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trionet_nni.architecture import Architecture, Block
-from trionet_nni.table import SpaceTable
+from trionet_nni.architecture.architecture import Architecture, Block
+from trionet_nni.architecture.table import SpaceTable
 
 Operators = dict[tuple[int, int], str]  # β: (stage, block) → operator
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from strategies.sampling import Operators, Sampling
-from trionet_nni.architecture import Architecture
-from trionet_nni.flops import architecture_cost
-from trionet_nni.table import SpaceTable
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.cost import architecture_cost
+from trionet_nni.architecture.table import SpaceTable
 
 
 @dataclass(frozen=True)

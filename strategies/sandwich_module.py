@@ -19,8 +19,8 @@ from strategies.elastic import Chooser, elastic_blocks
 from strategies.sampling import Sampling
 from strategies.sandwich import Step, draw
 from strategies.usage import Usage
-from trionet_nni.architecture import Architecture
-from trionet_nni.table import SpaceTable
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.table import SpaceTable
 
 LOG_EVERY_STEPS = 10
 

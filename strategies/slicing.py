@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from strategies.sharing import Sharing
-from trionet_nni.architecture import Architecture, Axial, Basic, Bottleneck, Conv, block_widths
-from trionet_nni.flops import Place, place
-from trionet_nni.table import OperatorChoices
+from trionet_nni.architecture.architecture import Architecture, Axial, Basic, Bottleneck, Conv, block_widths
+from trionet_nni.architecture.cost import Place, place
+from trionet_nni.architecture.table import OperatorChoices
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from strategies.elastic import elastic_blocks
 from strategies.reduce import averaged
 from strategies.regions import WHOLE, Region
 from strategies.slicing import cut_view
-from trionet_nni.architecture import Architecture, Basic
+from trionet_nni.architecture.architecture import Architecture, Basic
 
 
 class Usage:

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from numpy.random import RandomState
 
-from trionet_nni.architecture import Architecture, Block
-from trionet_nni.budget import Budget, Position
+from trionet_nni.architecture.architecture import Architecture, Block
+from trionet_nni.architecture.budget import Budget, Position
 
 T = TypeVar("T")
 _TRIES = 200

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from strategies.hierarchical_sampling import SAMPLING
-from trionet_nni.architecture import Architecture
-from trionet_nni.table import SpaceTable
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.table import SpaceTable
 
 
 def random_architectures(table: SpaceTable, count: int, seed: int = 0) -> list[Architecture]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spaces import small, trionet
-from trionet_nni.architecture import Architecture, Conv
+from trionet_nni.architecture.architecture import Architecture, Conv
 from trionet_nni.errors import InputError
 
 ISSUE_EXAMPLE = {

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from test_export import exported
 
 from spaces import small, trionet
-from trionet_nni.baselines import BASELINES
+from trionet_nni.architecture.baselines import BASELINES
 from trionet_nni.errors import InputError
 from trionet_nni.loading import load
 from trionet_nni.network import TrioNet

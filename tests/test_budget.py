@@ -8,11 +8,11 @@ import pytest
 from numpy.random import RandomState
 
 from spaces import small, small_conv, trionet, trionet_axial, trionet_conv, trionet_local
-from trionet_nni import budget as budget_module
-from trionet_nni.budget import Budget
+from trionet_nni.architecture.architecture import budget as budget_module
+from trionet_nni.architecture.budget import Budget
+from trionet_nni.architecture.cost import CostModel
+from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError
-from trionet_nni.flops import CostModel
-from trionet_nni.table import SpaceTable
 
 SMALL = CostModel(classes=10, channels=1, image_size=28)
 WIDE = 1e15

@@ -17,11 +17,11 @@ from numpy.random import RandomState
 from spaces import small, small_conv, trionet
 from strategies.evolution import BudgetedEvolution, build
 from strategies.variation import Variation
-from trionet_nni.architecture import Architecture
-from trionet_nni.budget import Budget, budget_name, budgets_of
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.budget import Budget, budget_name, budgets_of
+from trionet_nni.architecture.cost import CostModel
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
-from trionet_nni.flops import CostModel
 from trionet_nni.nnictl.candidate import CandidateSpace
 from trionet_nni.nnictl.in_process import InProcessEngine
 from trionet_nni.preflight import Task

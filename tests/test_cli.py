@@ -11,9 +11,9 @@ import pytest
 from conftest import random_architectures
 
 from spaces import small, trionet
-from trionet_nni.baselines import BASELINES
+from trionet_nni.architecture.baselines import BASELINES
+from trionet_nni.architecture.cost import CostModel
 from trionet_nni.cli import main
-from trionet_nni.flops import CostModel
 from trionet_nni.report.space import cost_model, space_summary
 from trionet_nni.results import Evaluation, ResultsStore
 from trionet_nni.settings.plugins import load_table

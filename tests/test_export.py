@@ -17,14 +17,14 @@ from tiny import CACHE, RECIPE, digit_folder, small_splits
 from tiny_experiment import CANDIDATES, finished, project
 
 from strategies.one_shot import TrioNetOneShot, build_supernet
-from trionet_nni.architecture import Architecture
-from trionet_nni.budget import budget_name
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.budget import budget_name
+from trionet_nni.architecture.cost import architecture_cost
 from trionet_nni.card import read_card
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
 from trionet_nni.export import ExportedRow, experiment_folder, export, leftover, print_exported
 from trionet_nni.export_config import read_config
-from trionet_nni.flops import architecture_cost
 from trionet_nni.loading import load
 from trionet_nni.report.pareto import pareto
 from trionet_nni.results import ResultsStore

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tiny_experiment import finished
 
-from trionet_nni.architecture import Architecture, Conv
+from trionet_nni.architecture.architecture import Architecture, Conv
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
 from trionet_nni.reproduce.fidelity import choose, open_fidelity

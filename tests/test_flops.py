@@ -6,9 +6,9 @@ from conftest import random_architectures
 from torch.utils.flop_counter import FlopCounterMode
 
 from spaces import small, trionet
-from trionet_nni.architecture import Architecture
-from trionet_nni.baselines import BASELINES, baseline
-from trionet_nni.flops import CostModel
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.baselines import BASELINES, baseline
+from trionet_nni.architecture.cost import CostModel
 from trionet_nni.network import TrioNet
 
 

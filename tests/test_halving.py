@@ -13,10 +13,10 @@ from tiny_experiment import CANDIDATES, finished, project
 from spaces.small import TABLE
 from strategies.evolution import build
 from tests.conftest import random_architectures
+from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import load_splits
 from trionet_nni.errors import InputError
 from trionet_nni.evaluation import Evaluator
-from trionet_nni.flops import CostModel
 from trionet_nni.halving import Halving, Rungs
 from trionet_nni.nnictl.candidate import CandidateSpace
 from trionet_nni.nnictl.in_process import InProcessEngine

@@ -6,7 +6,7 @@ import torch
 from panoptic_folder import real_sample, write_folder
 from PIL import Image
 
-from trionet_nni.architecture import Architecture, Axial, Conv, Local
+from trionet_nni.architecture.architecture import Architecture, Axial, Conv, Local
 from trionet_nni.data.coco_panoptic import CocoPanoptic
 from trionet_nni.data.panoptic import IGNORE, Panoptic, Segment
 from trionet_nni.errors import InputError

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from spaces.small import TABLE as SMALL
 from spaces.tiny import TABLE as TINY
 from spaces.trionet import TABLE as TRIONET
-from trionet_nni.architecture import Architecture
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError
 from trionet_nni.files.text import parse_json
 from trionet_nni.files.yaml import read_yaml
@@ -25,7 +26,6 @@ from trionet_nni.settings.project import (
     SearchConfig,
     parse_project,
 )
-from trionet_nni.table import SpaceTable
 
 settings.register_profile(
     "ours", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

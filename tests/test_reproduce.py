@@ -20,7 +20,7 @@ import yaml
 from rich.console import Console
 from tiny import CACHE, digit_folder
 
-from trionet_nni.architecture import Architecture
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
 from trionet_nni.files.atomic import write_json, write_text

@@ -17,12 +17,12 @@ from torchvision.models import resnet18
 
 import trionet_nni
 from spaces import small, tiny, trionet
-from trionet_nni.architecture import Architecture, Basic, Conv
-from trionet_nni.baselines import BASELINES
+from trionet_nni.architecture.architecture import Architecture, Basic, Conv
+from trionet_nni.architecture.baselines import BASELINES
+from trionet_nni.architecture.cost import CostModel
 from trionet_nni.card import read_card
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
-from trionet_nni.flops import CostModel
 from trionet_nni.network import TrioNet, set_survival
 from trionet_nni.residual import BasicBlock
 from trionet_nni.retrain import retrain

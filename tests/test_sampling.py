@@ -9,7 +9,7 @@ from scipy.stats import chisquare
 from spaces import small, trionet
 from strategies import hierarchical_sampling, uniform_sampling
 from strategies.sandwich import draw, largest_of
-from trionet_nni.flops import architecture_cost
+from trionet_nni.architecture.cost import architecture_cost
 
 DRAWS = 400
 

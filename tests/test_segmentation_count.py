@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from trionet_nni.baselines import BASELINES
+from trionet_nni.architecture.baselines import BASELINES
+from trionet_nni.architecture.cost import CostModel
 from trionet_nni.cli import main
-from trionet_nni.flops import CostModel
 from trionet_nni.segmentation.count import segmentation_cost
 
 

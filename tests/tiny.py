@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trionet_nni.architecture import Architecture, Axial, Conv, Local
+from trionet_nni.architecture.architecture import Architecture, Axial, Conv, Local
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.network import TrioNet
 from trionet_nni.settings.project import DataConfig, RecipeConfig

@@ -8,7 +8,7 @@ from pathlib import Path
 from tiny import CACHE, RECIPE, digit_folder, folder_config
 
 from strategies.one_shot import train_supernet
-from trionet_nni.architecture import Architecture
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.evaluation import evaluate
 from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.nnictl.folder import ExperimentFolder

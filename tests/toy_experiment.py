@@ -15,7 +15,7 @@ import psutil
 import pytest
 import yaml
 
-from trionet_nni.architecture import Architecture
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.nnictl import launch
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import SUPERNET

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from trionet_nni.architecture import Architecture
-from trionet_nni.flops import architecture_cost
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.cost import architecture_cost
 from trionet_nni.results import Evaluation
 from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet_folder import COMPLETE, WEIGHTS

@@ -18,10 +18,10 @@ import pytest
 
 from spaces.small import TABLE
 from tests.conftest import random_architectures
-from trionet_nni.architecture import Architecture
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.cost import CostModel
 from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.files.locks import lock
-from trionet_nni.flops import CostModel
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.results import ResultsStore
 from trionet_nni.settings.project import ProjectConfig

@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from trionet_nni.architecture import Architecture
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.data.held import held
 from trionet_nni.files.weights import check_weights, read_weights
-from trionet_nni.flops import CostModel
 from trionet_nni.halving import GoesOn
 from trionet_nni.network import TrioNet
 from trionet_nni.results import Evaluation

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from trionet_nni.budget import budget_name
+from trionet_nni.architecture.budget import budget_name
 from trionet_nni.card import Measured
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.errors import InputError

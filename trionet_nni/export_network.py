@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trionet_nni.architecture import Architecture
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.card import Measured, make_card, write_card
 from trionet_nni.data import Splits
 from trionet_nni.evaluation import subnetwork

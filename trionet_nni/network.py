@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trionet_nni.architecture import (
+from trionet_nni.architecture.architecture import (
     Architecture,
     Basic,
     Block,
@@ -19,13 +19,13 @@ from trionet_nni.architecture import (
     Local,
     block_widths,
 )
-from trionet_nni.flops import Place, place
+from trionet_nni.architecture.cost import Place, place
+from trionet_nni.architecture.skeleton import Skeleton
 from trionet_nni.ops.axial_attention import AxialAttention
 from trionet_nni.ops.border import Border
 from trionet_nni.ops.conv import SpatialConv
 from trionet_nni.ops.local_attention import LocalAttention
 from trionet_nni.residual import BasicBlock, Residual, build_shortcut, pointwise
-from trionet_nni.skeleton import Skeleton
 
 
 class ResidualBlock(Residual):

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.budget import Budget, budgets_of
+from trionet_nni.architecture.budget import Budget, budgets_of
+from trionet_nni.architecture.cost import CostModel
+from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError, shown
 from trionet_nni.files.text import reason
-from trionet_nni.flops import CostModel
 from trionet_nni.nni_file import beside as beside
 from trionet_nni.nni_file import check_nni
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import ONE_SHOT, ProjectConfig, load_experiment
-from trionet_nni.table import SpaceTable
 
 DATA_VARIABLE = "TRIONET_DATA"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.architecture import Architecture
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.errors import InputError, shown
 from trionet_nni.files.text import read_json
 

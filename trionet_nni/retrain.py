@@ -11,8 +11,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from trionet_nni.architecture import Architecture
-from trionet_nni.baselines import BASELINES
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.baselines import BASELINES
 from trionet_nni.card import make_card, read_card, write_card
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.data.seeding import seed_of

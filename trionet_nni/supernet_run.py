@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from trionet_nni.architecture import block_to_dict
+from trionet_nni.architecture.architecture import block_to_dict
 from trionet_nni.curve import Curve, Point
 from trionet_nni.errors import InputError
 from trionet_nni.files.atomic import write_json

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trionet_nni.architecture import Block, block_widths
-from trionet_nni.flops import Place, place
+from trionet_nni.architecture.architecture import Block, block_widths
+from trionet_nni.architecture.cost import Place, place
+from trionet_nni.architecture.skeleton import Skeleton
 from trionet_nni.network import ResidualBlock, build_stem
 from trionet_nni.residual import build_shortcut, pointwise
-from trionet_nni.skeleton import Skeleton
 
 
 class AllOperatorsBlock(nn.Module):

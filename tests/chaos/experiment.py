@@ -16,7 +16,7 @@ from typing import IO, Any
 import psutil
 import yaml
 
-from trionet_nni.architecture import Architecture
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.nnictl.folder import ExperimentFolder
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -91,7 +91,7 @@ def _portal(experiment: Experiment) -> dict[str, list[float]]:
 
 def _strategy(experiment: Experiment) -> dict[str, list[float]]:
     """Every result that the search counted, by hash."""
-    from trionet_nni.architecture import Architecture
+    from trionet_nni.architecture.architecture import Architecture
 
     assert experiment.files is not None
     found: dict[str, list[float]] = {}

@@ -16,7 +16,7 @@ import yaml
 from PIL import Image
 from torch import Tensor
 
-from trionet_nni.architecture import Architecture, Axial, Conv, Local
+from trionet_nni.architecture.architecture import Architecture, Axial, Conv, Local
 
 ROOT = Path(__file__).resolve().parents[2]
 _FOLDER = tempfile.TemporaryDirectory(prefix="trionet-hostile-")

@@ -233,8 +233,8 @@ def _of_supernet(name: str, write: Callable[[Path], object], *line: str) -> Case
     """The file of a trained supernet, as an evaluator and an export read it."""
 
     def run(folder: Path) -> None:
+        from trionet_nni.architecture.cost import CostModel
         from trionet_nni.evaluation import WEIGHTS, load_weights
-        from trionet_nni.flops import CostModel
         from trionet_nni.settings.project import ProjectConfig
 
         write(folder / WEIGHTS)

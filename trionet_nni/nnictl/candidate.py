@@ -8,10 +8,10 @@ from typing import Any
 from nni.mutable import Categorical, LabeledMutable, Mutable, SampleValidationError
 from nni.nas.space import ExecutableModelSpace, ModelStatus
 
-from trionet_nni.architecture import Architecture, Sample
+from trionet_nni.architecture.architecture import Architecture, Sample
+from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError
 from trionet_nni.nnictl.portal import space_labels
-from trionet_nni.table import SpaceTable
 
 
 class CandidateSpace(ExecutableModelSpace):  # type: ignore[misc]

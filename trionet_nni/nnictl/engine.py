@@ -16,7 +16,7 @@ from nni.nas.execution import ExecutionEngine
 from nni.nas.execution.event import FinalMetricEvent, TrainingEndEvent
 from nni.nas.space import ModelStatus
 
-from trionet_nni.architecture import Sample
+from trionet_nni.architecture.architecture import Sample
 from trionet_nni.nnictl.candidate import CandidateSpace
 from trionet_nni.nnictl.failures import Failure, Failures
 from trionet_nni.nnictl.job import SUPERNET

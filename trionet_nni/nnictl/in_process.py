@@ -11,12 +11,12 @@ from nni.nas.execution import ExecutionEngine
 from nni.nas.execution.event import FinalMetricEvent, TrainingEndEvent
 from nni.nas.space import ModelStatus
 
-from trionet_nni.architecture import Architecture
-from trionet_nni.flops import CostModel
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.cost import CostModel
+from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.nnictl.candidate import CandidateSpace
 from trionet_nni.settings.plugins import load_module
 from trionet_nni.settings.project import SearchConfig
-from trionet_nni.table import SpaceTable
 
 
 def search_in_process(

@@ -7,8 +7,8 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.architecture import block_label, depth_label
-from trionet_nni.table import SpaceTable
+from trionet_nni.architecture.architecture import block_label, depth_label
+from trionet_nni.architecture.table import SpaceTable
 
 LOOPBACK = Path(__file__).with_name("loopback.cjs")
 PATIENCE = LOOPBACK.with_name("patience.cjs")

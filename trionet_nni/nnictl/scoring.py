@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.architecture import Architecture
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.cost import CostModel
 from trionet_nni.errors import InputError, shown
 from trionet_nni.files import text as text_file
 from trionet_nni.files.locks import locked_key
-from trionet_nni.flops import CostModel
 from trionet_nni.halving import Halving
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.results import Evaluation, ResultsStore, StoredRungs

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from trionet_nni.architecture import Architecture
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.errors import InputError
 from trionet_nni.settings.project import ProjectConfig, RecipeConfig
 

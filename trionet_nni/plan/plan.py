@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.random import RandomState
 
-from trionet_nni.budget import Budget
+from trionet_nni.architecture.budget import Budget
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.errors import InputError
 from trionet_nni.plan.measure import Measured, measure

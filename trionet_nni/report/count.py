@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trionet_nni.architecture import Architecture
-from trionet_nni.baselines import BASELINES
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.baselines import BASELINES
+from trionet_nni.architecture.cost import Cost, CostModel
 from trionet_nni.errors import InputError
-from trionet_nni.flops import Cost, CostModel
 
 SEGMENTATION = {"semantic": (512, 21), "panoptic": (640, 133)}  # size and classes of Table 6
 

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from trionet_nni.budget import budget_name
+from trionet_nni.architecture.budget import budget_name
 from trionet_nni.errors import InputError
 from trionet_nni.export import ExportedRow, experiment_folder
 from trionet_nni.nnictl.folder import ExperimentFolder

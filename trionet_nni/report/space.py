@@ -7,11 +7,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from trionet_nni.architecture.cost import Cost, CostModel
+from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data.folder import class_names
-from trionet_nni.flops import Cost, CostModel
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import ProjectConfig
-from trionet_nni.table import SpaceTable
 
 _IMAGENET_CLASSES = 1000  # the paper counts its space for ImageNet
 _CLASSES = {

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from trionet_nni.flops import CostModel
+from trionet_nni.architecture.cost import CostModel
 from trionet_nni.report import paper_figures as paper
 from trionet_nni.report.count import count, count_segmentation
 from trionet_nni.report.space import ranges

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from trionet_nni.architecture import Architecture
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import load_splits
 from trionet_nni.evaluation import Evaluator
 from trionet_nni.files.atomic import write_json
-from trionet_nni.flops import CostModel
 from trionet_nni.reproduce.jobs import RESULT, Job, SupernetJob, key_of, read_result
 from trionet_nni.results import Evaluation, ResultsStore
 from trionet_nni.settings.plugins import load_module, load_table

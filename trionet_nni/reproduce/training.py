@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from numpy.random import RandomState
 
-from trionet_nni.architecture import Architecture
-from trionet_nni.budget import Budget
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.budget import Budget
 from trionet_nni.data import load_splits
 from trionet_nni.errors import InputError
 from trionet_nni.export_config import RetrainConfig, retrain_config

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trionet_nni.architecture import Architecture
-from trionet_nni.baselines import BASELINES
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.baselines import BASELINES
 from trionet_nni.card import read_card
 from trionet_nni.data.seeding import seed_of
 from trionet_nni.errors import InputError

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from trionet_nni.architecture import Architecture
-from trionet_nni.flops import Cost
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.cost import Cost
 from trionet_nni.network import TrioNet
 from trionet_nni.segmentation.config import HeadConfig
 from trionet_nni.segmentation.registry import TASKS
@@ -33,7 +33,7 @@ def segmentation_cost(
     channels: int = 3,
     deep_stem: bool = False,
 ) -> Cost:
-    """Parameters and multiply-accumulates of one image, by the conventions of `trionet_nni.flops`.
+    """Parameters and multiply-accumulates of one image, by the conventions of `trionet_nni.architecture.cost`.
 
     Args:
         task: "semantic" or "panoptic".

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
+from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError, shown
-from trionet_nni.table import SpaceTable
 
 
 def load_module(name: str, attributes: tuple[str, ...], field: str) -> ModuleType:

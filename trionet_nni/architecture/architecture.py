@@ -17,9 +17,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
+from trionet_nni.architecture.skeleton import Skeleton, skeleton
 from trionet_nni.errors import InputError, shown
 from trionet_nni.files.text import parse_json, read_text
-from trionet_nni.skeleton import Skeleton, skeleton
 
 Sample = dict[str, Any]
 _MAX_FILE_BYTES = 1_000_000

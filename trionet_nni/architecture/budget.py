@@ -14,11 +14,11 @@ from itertools import product
 
 from numpy.random import RandomState
 
-from trionet_nni.architecture import Architecture, Block
+from trionet_nni.architecture.architecture import Architecture, Block
+from trionet_nni.architecture.cost import CostModel
+from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError
-from trionet_nni.flops import CostModel
 from trionet_nni.settings.project import SearchConfig
-from trionet_nni.table import SpaceTable
 
 Position = tuple[int, int]
 _TRIES = 100

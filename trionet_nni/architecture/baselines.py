@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trionet_nni.architecture import Architecture, Axial, Basic, Block, Conv, Local
+from trionet_nni.architecture.architecture import Architecture, Axial, Basic, Block, Conv, Local
 from trionet_nni.errors import InputError
 
 _DEPTHS = {26: (1, 2, 4, 1), 38: (2, 3, 5, 2), 50: (3, 4, 6, 3)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from trionet_nni.architecture import (
+from trionet_nni.architecture.architecture import (
     Architecture,
     Basic,
     Block,
@@ -18,7 +18,7 @@ from trionet_nni.architecture import (
     Local,
     block_widths,
 )
-from trionet_nni.skeleton import Skeleton, reduced, skeleton
+from trionet_nni.architecture.skeleton import Skeleton, reduced, skeleton
 
 
 @dataclass(frozen=True)

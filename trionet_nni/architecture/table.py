@@ -12,8 +12,8 @@ from functools import cached_property
 from itertools import product
 from math import prod
 
-from trionet_nni.architecture import BOTTLENECKS, Architecture, Bottleneck
-from trionet_nni.skeleton import Skeleton, skeleton
+from trionet_nni.architecture.architecture import BOTTLENECKS, Architecture, Bottleneck
+from trionet_nni.architecture.skeleton import Skeleton, skeleton
 
 
 @dataclass(frozen=True)
