@@ -17,7 +17,7 @@ from benchmarks.attention_cases import BATCH, HEADS
 from benchmarks.ratio import Row, arguments, interleaved, prepare, show
 from trionet_nni.architecture.architecture import Axial, Block, Conv, Local
 from trionet_nni.architecture.cost import Place
-from trionet_nni.network import ResidualBlock
+from trionet_nni.network.trionet import ResidualBlock
 from trionet_nni.ops.local_attention import LocalAttention
 from trionet_nni.ops.routes import compiled_routes, torch_route
 

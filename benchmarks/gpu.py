@@ -24,7 +24,7 @@ from benchmarks.roofline import Floor, Rates, floor_of, measured_rates, waiting
 from trionet_nni.architecture.architecture import Architecture, Axial, Block, Conv, Local
 from trionet_nni.architecture.skeleton import SKELETONS
 from trionet_nni.files.atomic import write_json
-from trionet_nni.network import TrioNet
+from trionet_nni.network.trionet import TrioNet
 from trionet_nni.ops.axial_attention import AxialAttention
 from trionet_nni.ops.conv import SpatialConv
 from trionet_nni.ops.local_attention import LocalAttention

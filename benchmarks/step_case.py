@@ -17,7 +17,7 @@ from strategies.sandwich import Step, largest, smallest
 from strategies.sandwich_module import SandwichModule
 from strategies.slicing import subnetwork_state
 from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.network import TrioNet, network_from_state
+from trionet_nni.network.trionet import TrioNet, network_from_state
 from trionet_nni.settings.project import RecipeConfig, SupernetConfig
 
 CLASSES = 1000

@@ -23,7 +23,7 @@ def serve() -> None:
 
     from spaces.small import TABLE
     from trionet_nni.architecture.architecture import Architecture
-    from trionet_nni.network import TrioNet
+    from trionet_nni.network.trionet import TrioNet
     from trionet_nni.training.process import prepare_process
 
     prepare_process()

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from trionet_nni.architecture.architecture import BOTTLENECKS, Conv, block_label, block_widths, depth_label
 from trionet_nni.architecture.cost import Place, place
 from trionet_nni.architecture.table import OperatorChoices, SpaceTable
-from trionet_nni.network import ResidualBlock, build_operator, build_stem, initialize
-from trionet_nni.residual import build_shortcut, pointwise
+from trionet_nni.network.residual import build_shortcut, pointwise
+from trionet_nni.network.trionet import ResidualBlock, build_operator, build_stem, initialize
 
 
 class OperatorCandidate(MutableModule):  # type: ignore[misc]

@@ -22,8 +22,8 @@ from strategies.slicing import Cut, cut_out, stored_block
 from trionet_nni.architecture.architecture import BOTTLENECKS, Architecture, Basic, Bottleneck
 from trionet_nni.architecture.cost import Place
 from trionet_nni.architecture.table import OperatorChoices
-from trionet_nni.network import ResidualBlock, build_operator
-from trionet_nni.residual import build_shortcut, pointwise
+from trionet_nni.network.residual import build_shortcut, pointwise
+from trionet_nni.network.trionet import ResidualBlock, build_operator
 
 
 @runtime_checkable

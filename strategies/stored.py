@@ -8,7 +8,7 @@ from strategies.slicing import stored_block, stored_name
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.table import OperatorChoices, SpaceTable
 from trionet_nni.files.weights import Kind, kinds
-from trionet_nni.network import TrioNet
+from trionet_nni.network.trionet import TrioNet
 
 
 def supernet_kinds(table: SpaceTable, classes: int, channels: int, image_size: int) -> dict[str, Kind]:

@@ -12,7 +12,7 @@ from spaces import small
 from strategies.elastic import elastic_blocks
 from strategies.one_shot import TrioNetOneShot
 from tests.conftest import random_architectures
-from trionet_nni.network import TrioNet
+from trionet_nni.network.trionet import TrioNet
 from trionet_nni.ops.attention_dropout import Drop, set_attention_dropout
 from trionet_nni.ops.axial_attention import line_attention
 from trionet_nni.ops.local_attention import LocalAttention, local_attention
@@ -131,7 +131,7 @@ def test_the_supernet_drops_as_its_frozen_networks_do() -> None:
         if {block.operator for _, block in network.blocks()} == {"local", "axial", "conv"}
     ][:1]
     from strategies.slicing import subnetwork_state
-    from trionet_nni.network import network_from_state
+    from trionet_nni.network.trionet import network_from_state
 
     state = subnetwork_state(supernet.state_dict(), architecture, strategy.sharing, 16)
     frozen: TrioNet = network_from_state(architecture, state, image_size=16).train()

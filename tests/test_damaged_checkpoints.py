@@ -16,7 +16,7 @@ from tiny import RECIPE, small_splits
 from strategies.one_shot import train_supernet
 from trionet_nni.errors import InputError
 from trionet_nni.files.sealed import is_sealed
-from trionet_nni.network import TrioNet
+from trionet_nni.network.trionet import TrioNet
 from trionet_nni.training.checkpoints import NAME, PREVIOUS, AtomicCheckpointIO, read_checkpoint
 from trionet_nni.training.fit import fit
 

@@ -9,7 +9,7 @@ from spaces import small, trionet
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.baselines import BASELINES, baseline
 from trionet_nni.architecture.cost import CostModel
-from trionet_nni.network import TrioNet
+from trionet_nni.network.trionet import TrioNet
 
 
 def counted(architecture: Architecture, size: int, classes: int) -> tuple[int, int]:

@@ -22,7 +22,7 @@ from strategies.region_sgd import RegionSGD
 from strategies.regions import region
 from strategies.slicing import block_cuts, cut_index, cut_out, stored_name
 from strategies.usage import Usage
-from trionet_nni.network import ResidualBlock
+from trionet_nni.network.trionet import ResidualBlock
 from trionet_nni.training.recipe import precision
 
 RULES = ["strategies.multi_head_sharing", "strategies.prefix_sharing"]

@@ -12,7 +12,7 @@ from strategies.prefix_sharing import SHARING as PREFIX
 from strategies.slicing import block_cuts, cut_index, cut_out, stored_block, stored_name
 from trionet_nni.architecture.architecture import Axial, Local, block_widths
 from trionet_nni.architecture.cost import Place
-from trionet_nni.network import ResidualBlock, build_operator
+from trionet_nni.network.trionet import ResidualBlock, build_operator
 
 AT = Place(input_width=64, output_width=64, size=6, stride=1)
 

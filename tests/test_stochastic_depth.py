@@ -9,7 +9,7 @@ from torch import nn
 from spaces import small
 from tests.conftest import random_architectures
 from trionet_nni.errors import InputError
-from trionet_nni.network import ResidualBlock, TrioNet, set_survival
+from trionet_nni.network.trionet import ResidualBlock, TrioNet, set_survival
 from trionet_nni.settings.project import RecipeConfig, parse_project
 
 

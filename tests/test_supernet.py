@@ -17,7 +17,7 @@ from strategies.one_shot import SupernetTask, TrioNetOneShot, train_supernet
 from strategies.sandwich import draw
 from strategies.slicing import subnetwork_state
 from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.network import TrioNet
+from trionet_nni.network.trionet import TrioNet
 from trionet_nni.settings.plugins import load_module
 
 TABLE = small.TABLE

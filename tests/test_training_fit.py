@@ -11,7 +11,7 @@ from tiny import RECIPE, network, small_splits
 from torch import Tensor, nn
 
 from trionet_nni.errors import InputError
-from trionet_nni.network import TrioNet
+from trionet_nni.network.trionet import TrioNet
 from trionet_nni.training.checkpoints import NAME
 from trionet_nni.training.evaluate import accuracy
 from trionet_nni.training.fit import fit

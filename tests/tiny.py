@@ -12,7 +12,7 @@ from torch import Tensor
 
 from trionet_nni.architecture.architecture import Architecture, Axial, Conv, Local
 from trionet_nni.data import Splits, load_splits
-from trionet_nni.network import TrioNet
+from trionet_nni.network.trionet import TrioNet
 from trionet_nni.settings.project import DataConfig, RecipeConfig
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="trionet-tests-")

@@ -15,7 +15,7 @@ from trionet_nni.data import Splits, load_splits
 from trionet_nni.data.held import held
 from trionet_nni.files.weights import check_weights, read_weights
 from trionet_nni.halving import GoesOn
-from trionet_nni.network import TrioNet
+from trionet_nni.network.trionet import TrioNet
 from trionet_nni.results import Evaluation
 from trionet_nni.settings.plugins import load_module, load_table
 from trionet_nni.settings.project import ProjectConfig

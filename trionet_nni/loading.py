@@ -11,7 +11,7 @@ from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.card import Card, read_card
 from trionet_nni.errors import InputError
 from trionet_nni.files.weights import check_weights, kinds, read_weights
-from trionet_nni.network import TrioNet
+from trionet_nni.network.trionet import TrioNet
 
 Weights = Literal["best available", "retrained", "finetuned", "supernet"]
 FILES: dict[str, str] = {

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from trionet_nni.architecture.architecture import Block, block_widths
 from trionet_nni.architecture.cost import Place, place
 from trionet_nni.architecture.skeleton import Skeleton
-from trionet_nni.network import ResidualBlock, build_stem
-from trionet_nni.residual import build_shortcut, pointwise
+from trionet_nni.network.residual import build_shortcut, pointwise
+from trionet_nni.network.trionet import ResidualBlock, build_stem
 
 
 class AllOperatorsBlock(nn.Module):

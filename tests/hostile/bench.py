@@ -121,7 +121,7 @@ def _exported() -> Path:
     from trionet_nni.export_config import retrain_config
     from trionet_nni.export_files import write_folder
     from trionet_nni.files.atomic import write_tensors
-    from trionet_nni.network import TrioNet
+    from trionet_nni.network.trionet import TrioNet
     from trionet_nni.settings.project import ProjectConfig
 
     config = ProjectConfig.model_validate(experiment()["tuner"]["classArgs"])

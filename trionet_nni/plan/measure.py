@@ -168,7 +168,7 @@ def _retrain(
     config: ProjectConfig, network: Architecture, train: object, folder: Path, steps: int
 ) -> float:
     from trionet_nni.data.images import ImageSet
-    from trionet_nni.network import TrioNet
+    from trionet_nni.network.trionet import TrioNet
     from trionet_nni.training.fit import fit
 
     assert isinstance(train, ImageSet)

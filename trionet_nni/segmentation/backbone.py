@@ -17,7 +17,7 @@ from trionet_nni.data.seeding import seed_of
 from trionet_nni.errors import InputError
 from trionet_nni.files.weights import check_weights, kinds, read_weights
 from trionet_nni.loading import FILES
-from trionet_nni.network import TrioNet
+from trionet_nni.network.trionet import TrioNet
 from trionet_nni.segmentation.config import BackboneConfig
 
 # Of ImageNet's pixels in [0, 1]; an exported folder's own where it has weights.

@@ -17,7 +17,7 @@ from trionet_nni.data.panoptic_crop import crop_pixels, crop_segments, random_vi
 from trionet_nni.data.picture import to_tensor
 from trionet_nni.data.seeding import seed_of
 from trionet_nni.errors import InputError
-from trionet_nni.network import TrioNet
+from trionet_nni.network.trionet import TrioNet
 from trionet_nni.segmentation.backbone import Backbone
 from trionet_nni.segmentation.config import DataConfig, HeadConfig, SegmentationConfig
 from trionet_nni.segmentation.task import Batch

@@ -14,7 +14,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardInd
 from trionet_nni.data.picture import open_mask, open_picture, to_tensor
 from trionet_nni.data.seeding import seed_of
 from trionet_nni.data.voc import VOID, VocPicture, check, read_list
-from trionet_nni.network import TrioNet
+from trionet_nni.network.trionet import TrioNet
 from trionet_nni.segmentation.backbone import Backbone
 from trionet_nni.segmentation.colours import painted
 from trionet_nni.segmentation.config import HeadConfig, SegmentationConfig

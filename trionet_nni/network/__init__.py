@@ -1,0 +1,1 @@
+"""Static networks: stem, residual blocks, classifier."""
