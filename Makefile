@@ -36,7 +36,7 @@ lint: install
 	$(BIN)/lint-imports
 
 native: install
-	@$(BIN)/python -m trionet_nni.ops.build_native
+	@$(BIN)/python -m trionet_nni.network.ops.build_native
 
 bench: install
 	-@$(MAKE) --no-print-directory native

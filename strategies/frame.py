@@ -15,8 +15,8 @@ from strategies.sharing import Sharing
 from strategies.slicing import Cut, block_cuts, cut_out, cut_view, stored_name
 from trionet_nni.architecture.architecture import Bottleneck
 from trionet_nni.architecture.cost import Place
+from trionet_nni.network.ops.attention_dropout import DropsAttention
 from trionet_nni.network.trionet import ResidualBlock
-from trionet_nni.ops.attention_dropout import DropsAttention
 
 
 class Frame:

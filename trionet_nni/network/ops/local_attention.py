@@ -13,9 +13,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from trionet_nni.ops.border import Border
-from trionet_nni.ops.projection import project, projection
-from trionet_nni.ops.routes import Route, attend
+from trionet_nni.network.ops.border import Border
+from trionet_nni.network.ops.projection import project, projection
+from trionet_nni.network.ops.routes import Route, attend
 
 
 def local_attention(

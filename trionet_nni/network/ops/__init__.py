@@ -1,0 +1,1 @@
+"""Spatial operators, one a file, and the routes by which they are computed."""

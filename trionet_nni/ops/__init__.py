@@ -1,1 +1,0 @@
-"""The spatial operators, one a file, as plain torch modules."""
