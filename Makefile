@@ -46,4 +46,4 @@ chaos: install
 	$(BIN)/python -m tests.chaos --kills 50 --candidates 200 --seed 0
 
 clean:
-	rm -rf .venv build dist *.egg-info trionet_nni/ops/native/*.so
+	rm -rf .venv build dist *.egg-info trionet_nni/network/ops/native/*.so
