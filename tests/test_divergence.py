@@ -19,9 +19,9 @@ from strategies.one_shot import SupernetTask, train_supernet
 from trionet_nni.cli import main
 from trionet_nni.errors import RunFailed
 from trionet_nni.network.trionet import TrioNet
-from trionet_nni.tasks.classification import Classification
 from trionet_nni.training import chance, divergence
 from trionet_nni.training.checkpoints import NAME, PREVIOUS, read_checkpoint
+from trionet_nni.training.classification import Classification
 from trionet_nni.training.fit import fit
 
 NAN = float("nan")

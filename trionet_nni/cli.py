@@ -15,7 +15,7 @@ from trionet_nni.errors import InputError, RunFailed, failure_line, quiet_writer
 from trionet_nni.plan.commands import add_plan
 from trionet_nni.reproduce.commands import add_fidelity, add_reproduce
 from trionet_nni.segmentation.commands import add_segment
-from trionet_nni.threads import sleep_while_waiting
+from trionet_nni.training.threads import sleep_while_waiting
 
 Command = Callable[[argparse.Namespace], int]
 

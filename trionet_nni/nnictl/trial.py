@@ -17,7 +17,7 @@ from trionet_nni.errors import InputError, RunFailed, failure_line, quiet_writer
 from trionet_nni.nnictl.ask import EvaluatorFailed, ask, is_warm, question_of, wait_if_stopping
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import Job, Reporter, fetch_job
-from trionet_nni.threads import sleep_while_waiting
+from trionet_nni.training.threads import sleep_while_waiting
 
 _MODULE = "trionet_nni.nnictl.trial"
 

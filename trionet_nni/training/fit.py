@@ -12,9 +12,9 @@ from torch import nn
 
 from trionet_nni.data.images import ImageSet
 from trionet_nni.settings.project import RecipeConfig
-from trionet_nni.tasks.classification import Classification
 from trionet_nni.training.batches import StepBatches, step_loader
 from trionet_nni.training.chance import TrainingChance, chance
+from trionet_nni.training.classification import Classification
 from trionet_nni.training.loop import Run, run_steps
 from trionet_nni.training.recipe import precision, total_steps
 
