@@ -15,10 +15,10 @@ from strategies.hierarchical_sampling import SAMPLING
 from strategies.one_shot import SupernetTask, TrioNetOneShot
 from strategies.sandwich import Step, largest, smallest
 from strategies.sandwich_module import SandwichModule
-from strategies.slicing import subnetwork_state
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.network.trionet import TrioNet, network_from_state
 from trionet_nni.settings.project import RecipeConfig, SupernetConfig
+from trionet_nni.supernet.slicing import subnetwork_state
 
 CLASSES = 1000
 TABLE = trionet.TABLE

@@ -8,11 +8,11 @@ import pytorch_lightning as pl
 
 from strategies.sandwich import largest_of
 from strategies.sandwich_module import SandwichModule
-from strategies.sharing import Sharing
-from strategies.slicing import subnetwork_state
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data import Splits
 from trionet_nni.network.trionet import network_from_state
+from trionet_nni.supernet.sharing import Sharing
+from trionet_nni.supernet.slicing import subnetwork_state
 from trionet_nni.training.chance import chance, third, warn_at_chance
 from trionet_nni.training.evaluate import accuracy
 from trionet_nni.training.recalibrate import recalibrate

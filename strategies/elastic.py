@@ -1,8 +1,8 @@
 """The supernet's block: three operators side by side between shared projections (Fig. 2, right).
 
 NNI's mutation hook turns every searchable block of a space into this one. A forward pass runs the static
-block of the current choice on parts of the stored tensors; see `strategies.frame` for how, and
-`strategies.slicing` for the cuts.
+block of the current choice on parts of the stored tensors; see `trionet_nni.supernet.frame` for how, and
+`trionet_nni.supernet.slicing` for the cuts.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any, Protocol, runtime_checkable
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from torch import Tensor, nn
 
-from strategies.frame import Frame
-from strategies.regions import Region
-from strategies.shared import Shared
-from strategies.sharing import Sharing
-from strategies.slicing import Cut, cut_out, stored_block
 from trionet_nni.architecture.architecture import BOTTLENECKS, Architecture, Basic, Bottleneck
 from trionet_nni.architecture.cost import Place
 from trionet_nni.architecture.table import OperatorChoices
 from trionet_nni.network.residual import build_shortcut, pointwise
 from trionet_nni.network.trionet import ResidualBlock, build_operator
+from trionet_nni.supernet.frame import Frame
+from trionet_nni.supernet.regions import Region
+from trionet_nni.supernet.shared import Shared
+from trionet_nni.supernet.sharing import Sharing
+from trionet_nni.supernet.slicing import Cut, cut_out, stored_block
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from strategies.sharing import Sharing, check_split
+from trionet_nni.supernet.sharing import Sharing, check_split
 
 
 def head_rows(full: int, heads: int, sampled: int) -> list[int]:

@@ -22,9 +22,7 @@ from torch.nn.functional import cross_entropy
 
 from strategies.curves import Curves
 from strategies.elastic import ElasticBlock
-from strategies.region_sgd import RegionSGD
 from strategies.sandwich_module import SandwichModule
-from strategies.sharing import Sharing
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.errors import InputError
@@ -32,6 +30,8 @@ from trionet_nni.files.atomic import write_json, write_tensors
 from trionet_nni.network.ops.attention_dropout import set_attention_dropout
 from trionet_nni.settings.plugins import load_module
 from trionet_nni.settings.project import ProjectConfig, RecipeConfig, SupernetConfig
+from trionet_nni.supernet.region_sgd import RegionSGD
+from trionet_nni.supernet.sharing import Sharing
 from trionet_nni.training.batches import StepBatches, step_loader
 from trionet_nni.training.checkpoints import NAME, AtomicCheckpointIO, StepCheckpoint, resume
 from trionet_nni.training.divergence import Divergence, RolledBack, rolling_back

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from strategies.sharing import Sharing, check_split
+from trionet_nni.supernet.sharing import Sharing, check_split
 
 
 class PrefixSharing(Sharing):

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from strategies.sampling import Operators, Sampling
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.cost import architecture_cost
 from trionet_nni.architecture.table import SpaceTable
+from trionet_nni.supernet.sampling import Operators, Sampling
 
 
 @dataclass(frozen=True)

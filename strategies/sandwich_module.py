@@ -16,11 +16,11 @@ from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
 from torch import Tensor
 
 from strategies.elastic import Chooser, elastic_blocks
-from strategies.sampling import Sampling
 from strategies.sandwich import Step, draw
 from strategies.usage import Usage
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.table import SpaceTable
+from trionet_nni.supernet.sampling import Sampling
 
 LOG_EVERY_STEPS = 10
 

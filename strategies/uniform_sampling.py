@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from strategies.sampling import Sampling
 from trionet_nni.architecture.table import SpaceTable
+from trionet_nni.supernet.sampling import Sampling
 
 
 class UniformSampling(Sampling):

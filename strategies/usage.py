@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from strategies.elastic import elastic_blocks
-from strategies.reduce import averaged
-from strategies.regions import WHOLE, Region
-from strategies.slicing import cut_view
 from trionet_nni.architecture.architecture import Architecture, Basic
+from trionet_nni.supernet.reduce import averaged
+from trionet_nni.supernet.regions import WHOLE, Region
+from trionet_nni.supernet.slicing import cut_view
 
 
 class Usage:

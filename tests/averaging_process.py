@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from strategies.multi_head_sharing import SHARING
-from strategies.reduce import averaged
-from strategies.regions import WHOLE, region
-from strategies.slicing import Heads, Prefix
+from trionet_nni.supernet.reduce import averaged
+from trionet_nni.supernet.regions import WHOLE, region
+from trionet_nni.supernet.slicing import Heads, Prefix
 
 
 def gradient(rank: int) -> torch.Tensor:

@@ -20,7 +20,7 @@ from trionet_nni.nnictl.engine import AdvisorEngine, SearchFailed, Trials
 from trionet_nni.nnictl.failures import Failures
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.supernet_stage import SupernetStage
-from trionet_nni.results import Evaluation
+from trionet_nni.supernet.results import Evaluation
 
 SPACE = CandidateSpace(TABLE)
 

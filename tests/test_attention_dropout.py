@@ -130,8 +130,8 @@ def test_the_supernet_drops_as_its_frozen_networks_do() -> None:
         for network in random_architectures(small.TABLE, 20)
         if {block.operator for _, block in network.blocks()} == {"local", "axial", "conv"}
     ][:1]
-    from strategies.slicing import subnetwork_state
     from trionet_nni.network.trionet import network_from_state
+    from trionet_nni.supernet.slicing import subnetwork_state
 
     state = subnetwork_state(supernet.state_dict(), architecture, strategy.sharing, 16)
     frozen: TrioNet = network_from_state(architecture, state, image_size=16).train()

@@ -26,7 +26,6 @@ from trionet_nni.nnictl.candidate import CandidateSpace
 from trionet_nni.nnictl.in_process import InProcessEngine
 from trionet_nni.preflight import Task
 from trionet_nni.report.pareto import front_rows
-from trionet_nni.results import Evaluation, ResultsStore
 from trionet_nni.settings.project import (
     ProjectConfig,
     SearchConfig,
@@ -34,6 +33,7 @@ from trionet_nni.settings.project import (
     parse_project,
     read_yaml,
 )
+from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 ROOT = Path(__file__).parents[1]
 COST = CostModel(classes=10, channels=1, image_size=28)

@@ -15,9 +15,9 @@ from trionet_nni.architecture.baselines import BASELINES
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.cli import main
 from trionet_nni.report.space import cost_model, space_summary
-from trionet_nni.results import Evaluation, ResultsStore
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import load_experiment, read_yaml
+from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "experiments").glob("*.yml"))

@@ -27,9 +27,9 @@ from trionet_nni.export import ExportedRow, experiment_folder, export, leftover,
 from trionet_nni.export_config import read_config
 from trionet_nni.loading import load
 from trionet_nni.report.pareto import pareto
-from trionet_nni.results import ResultsStore
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import SearchConfig, load_experiment, read_yaml
+from trionet_nni.supernet.results import ResultsStore
 from trionet_nni.training.evaluate import accuracy
 from trionet_nni.training.recalibrate import recalibrate
 

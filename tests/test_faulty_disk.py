@@ -21,7 +21,7 @@ from tests.conftest import random_architectures
 from trionet_nni.errors import disk_line, is_disk_failure
 from trionet_nni.files.atomic import write_json
 from trionet_nni.network.trionet import TrioNet
-from trionet_nni.results import Evaluation, ResultsStore
+from trionet_nni.supernet.results import Evaluation, ResultsStore
 from trionet_nni.training.checkpoints import NAME, PREVIOUS, AtomicCheckpointIO, read_checkpoint, resume
 from trionet_nni.training.fit import fit
 

@@ -15,8 +15,8 @@ from trionet_nni.cli import main
 from trionet_nni.errors import InputError
 from trionet_nni.reproduce.fidelity import choose, open_fidelity
 from trionet_nni.reproduce.statistics import rank_correlation
-from trionet_nni.results import Evaluation, ResultsStore
 from trionet_nni.settings.plugins import load_table
+from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 
 def store_of(folder: Path, count: int) -> ResultsStore:

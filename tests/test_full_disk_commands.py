@@ -24,7 +24,7 @@ from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import SUPERNET, Job, Reporter
 from trionet_nni.nnictl.scoring import Scoring
 from trionet_nni.retrain import retrain
-from trionet_nni.supernet_folder import is_complete
+from trionet_nni.supernet.folder import is_complete
 
 _SMALL = """
 mount -t tmpfs -o size="$3" none "$1" && cp -r "$2" "$2"/../.cache "$1" || exit 77
@@ -136,7 +136,7 @@ def test_a_candidates_trial_and_the_evaluator(
 
 
 def _sample(done: ExperimentFolder) -> dict[str, Any]:
-    from trionet_nni.results import ResultsStore
+    from trionet_nni.supernet.results import ResultsStore
 
     first = next(path for path in done.evaluations.iterdir())
     result = ResultsStore(done.evaluations).get(first.stem)

@@ -131,7 +131,7 @@ def test_an_interrupted_search_repeats_no_evaluation(monkeypatch: pytest.MonkeyP
     (folder / RESULT).unlink()
     asked: list[Architecture] = []
     monkeypatch.setattr(
-        "trionet_nni.evaluation.Evaluator.evaluate", lambda self, network: asked.append(network)
+        "trionet_nni.supernet.evaluator.Evaluator.evaluate", lambda self, network: asked.append(network)
     )
     search.run(scale().working)
     assert asked == [] and read_result(folder) == whole

@@ -10,7 +10,7 @@ import pytest
 from spaces.small import TABLE
 from tests.conftest import random_architectures
 from trionet_nni.errors import InputError
-from trionet_nni.results import Evaluation, ResultsStore
+from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 
 def filled(folder: Path, *scores: tuple[float, int]) -> ResultsStore:

@@ -18,11 +18,11 @@ from torch.func import functional_call
 from spaces import small
 from strategies.elastic import Chooser, elastic_blocks
 from strategies.one_shot import train_supernet
-from strategies.region_sgd import RegionSGD
-from strategies.regions import region
-from strategies.slicing import block_cuts, cut_index, cut_out, stored_name
 from strategies.usage import Usage
 from trionet_nni.network.trionet import ResidualBlock
+from trionet_nni.supernet.region_sgd import RegionSGD
+from trionet_nni.supernet.regions import region
+from trionet_nni.supernet.slicing import block_cuts, cut_index, cut_out, stored_name
 from trionet_nni.training.recipe import precision
 
 RULES = ["strategies.multi_head_sharing", "strategies.prefix_sharing"]

@@ -9,10 +9,10 @@ from spaces.options import AXIAL, LOCAL
 from strategies.multi_head_sharing import SHARING as MHS
 from strategies.multi_head_sharing import head_rows
 from strategies.prefix_sharing import SHARING as PREFIX
-from strategies.slicing import block_cuts, cut_index, cut_out, stored_block, stored_name
 from trionet_nni.architecture.architecture import Axial, Local, block_widths
 from trionet_nni.architecture.cost import Place
 from trionet_nni.network.trionet import ResidualBlock, build_operator
+from trionet_nni.supernet.slicing import block_cuts, cut_index, cut_out, stored_block, stored_name
 
 AT = Place(input_width=64, output_width=64, size=6, stride=1)
 

@@ -24,7 +24,6 @@ from torchvision.datasets import Flowers102
 
 from strategies.multi_head_sharing import SHARING
 from strategies.one_shot import train_supernet
-from strategies.slicing import subnetwork_state
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.card import make_card, write_card
@@ -38,6 +37,7 @@ from trionet_nni.retrain import finetune, retrain
 from trionet_nni.segmentation.train import train
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import ProjectConfig, RecipeConfig, load_experiment, read_yaml
+from trionet_nni.supernet.slicing import subnetwork_state
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 PAPERS_SMALL = ("stanford-cars", "fgvc-aircraft", "cub", "caltech-101", "flowers-102")

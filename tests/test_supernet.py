@@ -15,10 +15,10 @@ from strategies.elastic import elastic_blocks
 from strategies.multi_head_sharing import SHARING
 from strategies.one_shot import SupernetTask, TrioNetOneShot, train_supernet
 from strategies.sandwich import draw
-from strategies.slicing import subnetwork_state
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.network.trionet import TrioNet
 from trionet_nni.settings.plugins import load_module
+from trionet_nni.supernet.slicing import subnetwork_state
 
 TABLE = small.TABLE
 

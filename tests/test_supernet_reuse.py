@@ -5,7 +5,7 @@ from pathlib import Path
 
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.settings.project import ProjectConfig
-from trionet_nni.supernet_run import _set_aside_if_inputs_changed
+from trionet_nni.supernet.train import _set_aside_if_inputs_changed
 
 
 def test_a_supernet_of_other_images_is_set_aside(tmp_path: Path):

@@ -12,15 +12,15 @@ import torch
 from tiny import digit_folder, folder_config
 from tiny_experiment import CANDIDATES, finished, project
 
-from trionet_nni.curve import Curve
 from trionet_nni.data import load_splits
 from trionet_nni.data.held import held
 from trionet_nni.errors import InputError
-from trionet_nni.evaluation import Evaluator, evaluate
 from trionet_nni.files.locks import lock, locked_key, try_lock
 from trionet_nni.nnictl.address import address
-from trionet_nni.results import ResultsStore
-from trionet_nni.supernet_folder import COMPLETE, WEIGHTS, is_complete
+from trionet_nni.supernet.curve import Curve
+from trionet_nni.supernet.evaluator import Evaluator, evaluate
+from trionet_nni.supernet.folder import COMPLETE, WEIGHTS, is_complete
+from trionet_nni.supernet.results import ResultsStore
 from trionet_nni.training.evaluate import accuracy, correct
 
 CPU = torch.device("cpu")

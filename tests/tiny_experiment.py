@@ -9,11 +9,11 @@ from tiny import CACHE, RECIPE, digit_folder, folder_config
 
 from strategies.one_shot import train_supernet
 from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.evaluation import evaluate
 from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.nnictl.folder import ExperimentFolder
-from trionet_nni.results import ResultsStore
 from trionet_nni.settings.project import ProjectConfig, SearchConfig, SupernetConfig
+from trionet_nni.supernet.evaluator import evaluate
+from trionet_nni.supernet.results import ResultsStore
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = CACHE.parent / "runs"

@@ -20,7 +20,7 @@ from trionet_nni.nnictl import launch
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import SUPERNET
 from trionet_nni.nnictl.rest import Manager
-from trionet_nni.results import ResultsStore
+from trionet_nni.supernet.results import ResultsStore
 
 ROOT = Path(__file__).resolve().parent.parent
 TRIAL = "python3 -m trionet_nni.nnictl.trial"

@@ -23,8 +23,8 @@ from trionet_nni.architecture.cost import CostModel
 from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.files.locks import lock
 from trionet_nni.nnictl.folder import ExperimentFolder
-from trionet_nni.results import ResultsStore
 from trionet_nni.settings.project import ProjectConfig
+from trionet_nni.supernet.results import ResultsStore
 
 ROOT = Path(__file__).resolve().parent.parent
 COST = CostModel(10, 1, 28)

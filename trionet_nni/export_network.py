@@ -7,11 +7,11 @@ from pathlib import Path
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.card import Measured, make_card, write_card
 from trionet_nni.data import Splits
-from trionet_nni.evaluation import subnetwork
 from trionet_nni.export_config import RetrainConfig
 from trionet_nni.export_files import write_folder
 from trionet_nni.files.atomic import write_tensors
 from trionet_nni.settings.project import ProjectConfig
+from trionet_nni.supernet.evaluator import subnetwork
 from trionet_nni.training.recalibrate import recalibrate
 
 

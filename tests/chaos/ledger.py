@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, fields
 
 from tests.chaos.experiment import Experiment, hash_of
-from trionet_nni.results import ResultsStore
+from trionet_nni.supernet.results import ResultsStore
 
 
 @dataclass(frozen=True)

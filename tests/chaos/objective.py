@@ -13,9 +13,9 @@ from pathlib import Path
 
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.cost import architecture_cost
-from trionet_nni.results import Evaluation
 from trionet_nni.settings.project import ProjectConfig
-from trionet_nni.supernet_folder import COMPLETE, WEIGHTS
+from trionet_nni.supernet.folder import COMPLETE, WEIGHTS
+from trionet_nni.supernet.results import Evaluation
 
 STEPS = 12
 

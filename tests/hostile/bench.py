@@ -143,7 +143,7 @@ def exported(folder: Path) -> Path:
 def supernet() -> dict[str, Tensor]:
     """What a supernet of the tiny space could have learnt; not to be written to."""
     from spaces.tiny import TABLE
-    from strategies.stored import supernet_kinds
+    from trionet_nni.supernet.stored import supernet_kinds
 
     wanted = supernet_kinds(TABLE, 2, 3, SIDE)
     return {name: torch.ones(shape, dtype=dtype) for name, (shape, dtype) in wanted.items()}
@@ -169,6 +169,6 @@ def finished(folder: Path) -> Path:
 
 def evaluation() -> dict[str, Any]:
     """A stored result."""
-    from trionet_nni.results import Evaluation
+    from trionet_nni.supernet.results import Evaluation
 
     return Evaluation(ARCHITECTURE, 0.5, 4, 1000, 100, 0.1).to_dict()

@@ -234,8 +234,8 @@ def _of_supernet(name: str, write: Callable[[Path], object], *line: str) -> Case
 
     def run(folder: Path) -> None:
         from trionet_nni.architecture.cost import CostModel
-        from trionet_nni.evaluation import WEIGHTS, load_weights
         from trionet_nni.settings.project import ProjectConfig
+        from trionet_nni.supernet.evaluator import WEIGHTS, load_weights
 
         write(folder / WEIGHTS)
         config = ProjectConfig.model_validate(experiment()["tuner"]["classArgs"])

@@ -21,7 +21,7 @@ from trionet_nni.nnictl.candidate import CandidateSpace
 from trionet_nni.nnictl.failures import Failure, Failures
 from trionet_nni.nnictl.job import SUPERNET
 from trionet_nni.nnictl.supernet_stage import SupernetStage
-from trionet_nni.results import Evaluation
+from trionet_nni.supernet.results import Evaluation
 
 _log = logging.getLogger("trionet_nni.engine")
 Message = Callable[[], None]

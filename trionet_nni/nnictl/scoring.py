@@ -12,11 +12,11 @@ from trionet_nni.architecture.cost import CostModel
 from trionet_nni.errors import InputError, shown
 from trionet_nni.files import text as text_file
 from trionet_nni.files.locks import locked_key
-from trionet_nni.halving import Halving
 from trionet_nni.nnictl.folder import ExperimentFolder
-from trionet_nni.results import Evaluation, ResultsStore, StoredRungs
 from trionet_nni.settings.plugins import load_module, load_table
 from trionet_nni.settings.project import ONE_SHOT, ProjectConfig, parse_project
+from trionet_nni.supernet.halving import Halving
+from trionet_nni.supernet.results import Evaluation, ResultsStore, StoredRungs
 
 Evaluate = Callable[[Architecture], Evaluation]
 
@@ -130,7 +130,7 @@ def evaluate_of(folder: ExperimentFolder, config: ProjectConfig) -> Evaluate:
             return made
         if hasattr(plugin, "evaluate"):
             return lambda architecture: plugin.evaluate(config, directory, architecture, folder.cache)
-    from trionet_nni.evaluation import Evaluator
+    from trionet_nni.supernet.evaluator import Evaluator
 
     return Evaluator(config, directory, folder.cache, halving=_halving(folder, config)).evaluate
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trionet_nni.nnictl.watch import Snapshot
-from trionet_nni.results import Evaluation
+from trionet_nni.supernet.results import Evaluation
 
 _QUIET_SECONDS = 15.0
 

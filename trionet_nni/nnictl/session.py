@@ -27,9 +27,9 @@ from trionet_nni.nnictl.portal import nni_search_space
 from trionet_nni.nnictl.rest import Manager
 from trionet_nni.nnictl.supernet_stage import SupernetStage
 from trionet_nni.preflight import prepare, use_code, with_absolute_paths
-from trionet_nni.results import Evaluation, ResultsStore
 from trionet_nni.settings.plugins import load_module
 from trionet_nni.settings.project import parse_project
+from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 _log = logging.getLogger("trionet_nni.session")
 _SOURCE = "tuner.classArgs"

@@ -9,7 +9,7 @@ from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import Reporter
 from trionet_nni.nnictl.scoring import Scoring, metrics, read_project
 from trionet_nni.nnictl.time_limit import time_limit
-from trionet_nni.supernet_run import ensure_supernet
+from trionet_nni.supernet.train import ensure_supernet
 from trionet_nni.training.process import prepare_process
 
 

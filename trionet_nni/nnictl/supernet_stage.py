@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from trionet_nni.nnictl.failures import last_lines
 from trionet_nni.nnictl.folder import ExperimentFolder
-from trionet_nni.supernet_folder import is_complete
+from trionet_nni.supernet.folder import is_complete
 
 State = Literal["waiting", "running", "done", "failed"]
 _ATTEMPTS = 2

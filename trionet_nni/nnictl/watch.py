@@ -11,7 +11,7 @@ from trionet_nni.files.text import parse_json
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import SUPERNET
 from trionet_nni.nnictl.rest import Manager
-from trionet_nni.results import Evaluation, ResultsStore
+from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 Stage = Literal["starting", "supernet", "candidates"]
 _FAILED = {"FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED"}

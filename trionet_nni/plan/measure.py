@@ -181,7 +181,7 @@ def _retrain(
 
 
 def _candidate(config: ProjectConfig, supernet: Path, network: Architecture, cache: Path) -> float:
-    from trionet_nni.evaluation import Evaluator
+    from trionet_nni.supernet.evaluator import Evaluator
 
     evaluator = Evaluator(config, supernet, cache)
     evaluator.evaluate(network)  # the first one loads what the others find

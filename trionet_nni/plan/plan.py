@@ -17,7 +17,7 @@ from trionet_nni.plan.measure import Measured, measure
 from trionet_nni.preflight import check_experiment
 from trionet_nni.settings.plugins import load_module
 from trionet_nni.settings.project import ProjectConfig, read_yaml
-from trionet_nni.supernet_run import supernet_directory
+from trionet_nni.supernet.train import supernet_directory
 from trionet_nni.training.recipe import check_warmup, total_steps
 
 _SAMPLES = 2000  # networks that say how many a budget accepts

@@ -15,7 +15,7 @@ from trionet_nni.errors import InputError
 from trionet_nni.export import ExportedRow, experiment_folder
 from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.scoring import read_project
-from trionet_nni.results import Evaluation, ResultsStore
+from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from trionet_nni.reproduce.report import Report
 from trionet_nni.reproduce.scale import changed
 from trionet_nni.reproduce.statistics import Rank, Spread, rank_correlation
 from trionet_nni.reproduce.training import Given, Training
-from trionet_nni.results import Evaluation, ResultsStore
 from trionet_nni.settings.project import ProjectConfig, parse_project
+from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 LEAST = 4  # networks; with fewer a rank correlation says nothing
 

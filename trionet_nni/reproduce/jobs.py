@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from trionet_nni.settings.project import ProjectConfig
-from trionet_nni.supernet_folder import CURVE, is_complete
-from trionet_nni.supernet_run import ensure_supernet, supernet_directory
+from trionet_nni.supernet.folder import CURVE, is_complete
+from trionet_nni.supernet.train import ensure_supernet, supernet_directory
 
 RESULT = "result.json"
 
@@ -78,7 +78,7 @@ class SupernetJob(Job):
         folder = self.folder(working)
         if not is_complete(folder, self.config.supernet_hash()):
             return None
-        from trionet_nni.curve import Curve
+        from trionet_nni.supernet.curve import Curve
 
         return {"curve": Curve(folder / CURVE).points()}
 

@@ -12,12 +12,12 @@ import numpy as np
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import load_splits
-from trionet_nni.evaluation import Evaluator
 from trionet_nni.files.atomic import write_json
 from trionet_nni.reproduce.jobs import RESULT, Job, SupernetJob, key_of, read_result
-from trionet_nni.results import Evaluation, ResultsStore
 from trionet_nni.settings.plugins import load_module, load_table
 from trionet_nni.settings.project import DataConfig, ProjectConfig
+from trionet_nni.supernet.evaluator import Evaluator
+from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 _SAMPLING = "strategies.hierarchical_sampling"
 

@@ -218,7 +218,7 @@ class FromSupernet(Job):
 def _direct(
     config: ProjectConfig, supernet: Path, network: Architecture, working: Path, folder: Path
 ) -> dict[str, Any]:
-    from trionet_nni.evaluation import subnetwork
+    from trionet_nni.supernet.evaluator import subnetwork
     from trionet_nni.training.evaluate import accuracy
     from trionet_nni.training.recalibrate import recalibrate
 

@@ -110,7 +110,7 @@ class SupernetConfig(_Section):
 
 
 class HalvingConfig(_Section):
-    """Successive halving over the search images; see `trionet_nni.halving`."""
+    """Successive halving over the search images; see `trionet_nni.supernet.halving`."""
 
     # Share of the search images at the end of each rung but the last, which has them all
     shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field((0.1, 0.3), min_length=1)

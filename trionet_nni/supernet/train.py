@@ -8,14 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trionet_nni.architecture.architecture import block_to_dict
-from trionet_nni.curve import Curve, Point
 from trionet_nni.errors import InputError
 from trionet_nni.files.atomic import write_json
 from trionet_nni.files.locks import lock
 from trionet_nni.files.text import read_json
 from trionet_nni.settings.plugins import load_module, load_table
 from trionet_nni.settings.project import ProjectConfig
-from trionet_nni.supernet_folder import CURVE, is_complete
+from trionet_nni.supernet.curve import Curve, Point
+from trionet_nni.supernet.folder import CURVE, is_complete
 from trionet_nni.training.process import prepare_process
 
 Report = Callable[[Point], None]

@@ -14,12 +14,12 @@ from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.data.held import held
 from trionet_nni.files.weights import check_weights, read_weights
-from trionet_nni.halving import GoesOn
 from trionet_nni.network.trionet import TrioNet
-from trionet_nni.results import Evaluation
 from trionet_nni.settings.plugins import load_module, load_table
 from trionet_nni.settings.project import ProjectConfig
-from trionet_nni.supernet_folder import WEIGHTS as WEIGHTS
+from trionet_nni.supernet.folder import WEIGHTS as WEIGHTS
+from trionet_nni.supernet.halving import GoesOn
+from trionet_nni.supernet.results import Evaluation
 from trionet_nni.training.evaluate import accuracy, correct
 from trionet_nni.training.recalibrate import recalibrate
 
@@ -118,7 +118,7 @@ def load_weights(supernet_directory: Path, config: ProjectConfig, task: CostMode
     """
     path = supernet_directory / WEIGHTS
     state = read_weights(path, "a trained supernet's weights")
-    kinds_of = load_module("strategies.stored", ("supernet_kinds",), "strategies").supernet_kinds
+    kinds_of = load_module("trionet_nni.supernet.stored", ("supernet_kinds",), "strategies").supernet_kinds
     wanted = kinds_of(load_table(config.space), task.classes, task.channels, task.image_size)
     check_weights(path, state, wanted)
     return state
@@ -126,7 +126,7 @@ def load_weights(supernet_directory: Path, config: ProjectConfig, task: CostMode
 
 def _cut_out(config: ProjectConfig, state: State, architecture: Architecture, task: CostModel) -> TrioNet:
     sharing = load_module(config.supernet.sharing, ("SHARING",), "supernet.sharing").SHARING
-    cut = load_module("strategies.slicing", ("subnetwork_state",), "strategies").subnetwork_state
+    cut = load_module("trionet_nni.supernet.slicing", ("subnetwork_state",), "strategies").subnetwork_state
     weights = cut(state, architecture, sharing, task.image_size)
     # Built with tensors of its own: small ones are made sooner than torch's meta device is loaded (2 s).
     network = TrioNet(

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from torch import Tensor
 
-from strategies.slicing import Cut, cut_view, within
+from trionet_nni.supernet.slicing import Cut, cut_view, within
 
 WHOLE: Cut = ()
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from strategies.slicing import stored_block, stored_name
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.table import OperatorChoices, SpaceTable
 from trionet_nni.files.weights import Kind, kinds
 from trionet_nni.network.trionet import TrioNet
+from trionet_nni.supernet.slicing import stored_block, stored_name
 
 
 def supernet_kinds(table: SpaceTable, classes: int, channels: int, image_size: int) -> dict[str, Kind]:

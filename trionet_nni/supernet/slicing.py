@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from strategies.sharing import Sharing
 from trionet_nni.architecture.architecture import Architecture, Axial, Basic, Bottleneck, Conv, block_widths
 from trionet_nni.architecture.cost import Place, place
 from trionet_nni.architecture.table import OperatorChoices
+from trionet_nni.supernet.sharing import Sharing
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import torch.distributed as dist
 from torch import Tensor
 
-from strategies.regions import Region
+from trionet_nni.supernet.regions import Region
 
 
 def averaged(gradients: Iterable[tuple[Tensor | None, Region]]) -> None:

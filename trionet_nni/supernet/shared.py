@@ -7,7 +7,7 @@ stored parameter, kept from step to step; of it only what the step before had us
 
 Two consequences. `zero_grad(set_to_none=True)` is cheap and is how a step begins; a tensor that was read
 from `.grad` before it changes in the next step. And hooks of the stored parameter (such as those of
-DistributedDataParallel) do not run: see `strategies.reduce`.
+DistributedDataParallel) do not run: see `trionet_nni.supernet.reduce`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from strategies.regions import WHOLE, Region, region
-from strategies.slicing import Cut, cut_shape, cut_view
+from trionet_nni.supernet.regions import WHOLE, Region, region
+from trionet_nni.supernet.slicing import Cut, cut_shape, cut_view
 
 # Torch would like a gradient laid out like a dense parameter; here it lies where the stored one's does.
 warnings.filterwarnings("ignore", message="grad and param do not obey the gradient layout contract")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import SGD
 from torch.optim.sgd import sgd
 
-from strategies.regions import WHOLE, Region
+from trionet_nni.supernet.regions import WHOLE, Region
 
 
 class RegionSGD(SGD):
