@@ -28,8 +28,8 @@ from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.budget import Budget
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import ImageSet, load_splits
+from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.atomic import write_json
-from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.scoring import Scoring
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import ProjectConfig, load_experiment

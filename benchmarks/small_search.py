@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
+from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.nnictl import launch
-from trionet_nni.nnictl.folder import ExperimentFolder
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICKSTART = ROOT / "experiments" / "quickstart.yml"

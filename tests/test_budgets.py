@@ -22,9 +22,9 @@ from trionet_nni.architecture.budget import Budget, budget_name, budgets_of
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
+from trionet_nni.experiment.check import Task
 from trionet_nni.nnictl.candidate import CandidateSpace
 from trionet_nni.nnictl.in_process import InProcessEngine
-from trionet_nni.preflight import Task
 from trionet_nni.report.pareto import front_rows
 from trionet_nni.settings.project import (
     ProjectConfig,
@@ -308,7 +308,7 @@ def test_a_search_with_an_impossible_budget_is_one_line_and_status_2(
     message: str,
 ) -> None:
     task = Task(small.TABLE, COST, 4000)
-    monkeypatch.setattr("trionet_nni.preflight.prepare", lambda config, cache: task)
+    monkeypatch.setattr("trionet_nni.experiment.check.prepare", lambda config, cache: task)
     monkeypatch.setattr(sys, "path", list(sys.path))
     text = (ROOT / "experiments" / "quickstart.yml").read_text()
     file = tmp_path / "mine.yml"

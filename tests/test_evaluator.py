@@ -17,9 +17,9 @@ from toy_supernet import toy_accuracy
 from warm import ROOT, WarmExperiment, answer, networks, until, warm_experiment
 
 from tests.test_trial_job import FakeManager, channel  # noqa: F401
+from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import lock
 from trionet_nni.nnictl.address import connect, place, take_place
-from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.time_limit import EvaluatorWatch
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from trionet_nni.nnictl.folder import ExperimentFolder
+from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet.train import _set_aside_if_inputs_changed
 

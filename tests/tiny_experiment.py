@@ -9,8 +9,8 @@ from tiny import CACHE, RECIPE, digit_folder, folder_config
 
 from strategies.one_shot import train_supernet
 from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.atomic import write_json, write_text
-from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.settings.project import ProjectConfig, SearchConfig, SupernetConfig
 from trionet_nni.supernet.evaluator import evaluate
 from trionet_nni.supernet.results import ResultsStore

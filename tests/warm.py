@@ -20,9 +20,9 @@ from spaces.small import TABLE
 from tests.conftest import random_architectures
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.cost import CostModel
+from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.files.locks import lock
-from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet.results import ResultsStore
 
@@ -31,7 +31,7 @@ COST = CostModel(10, 1, 28)
 ASK = (
     "import json, signal, sys; from pathlib import Path; from trionet_nni.nnictl.ask import ask; "
     "signal.signal(signal.SIGINT, signal.default_int_handler); "  # as a trial does
-    "from trionet_nni.nnictl.folder import ExperimentFolder; "
+    "from trionet_nni.experiment.folder import ExperimentFolder; "
     "print(json.dumps(ask(ExperimentFolder(Path(sys.argv[1])), json.loads(sys.argv[2]))))"
 )
 

@@ -17,7 +17,7 @@ import psutil
 import yaml
 
 from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.nnictl.folder import ExperimentFolder
+from trionet_nni.experiment.folder import ExperimentFolder
 
 ROOT = Path(__file__).resolve().parents[2]
 _SIGNS = {"nnictl.trial": "trial", "--exp_params": "dispatcher", "main.js": "manager"}

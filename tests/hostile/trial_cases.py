@@ -30,7 +30,7 @@ class _Manager:
 
 def _delivered(folder: Path, text: str, **search: float) -> None:
     """A trial's way: ask the manager for the parameters, have them scored."""
-    from trionet_nni.nnictl.folder import ExperimentFolder
+    from trionet_nni.experiment.folder import ExperimentFolder
     from trionet_nni.nnictl.job import fetch_job
     from trionet_nni.nnictl.scoring import Scoring
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import try_lock
-from trionet_nni.nnictl.folder import ExperimentFolder
 
 _MAX_ADDRESS = 100  # bytes; the kernel takes 107 and a final zero
 _DRIVER = Path("/dev/nvidiactl")

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import try_lock
 from trionet_nni.nnictl import launch
-from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.rest import Manager
 
 MARK = "TRIONET_SEARCH"  # environment variable: which search a manager works for

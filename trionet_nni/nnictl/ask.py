@@ -16,9 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import lock, try_lock
 from trionet_nni.nnictl.address import Place, connect, take_place
-from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.time_limit import EvaluatorWatch, message
 
 _MODULE = "trionet_nni.nnictl.evaluator"

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from trionet_nni.errors import InputError, failure_line
+from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import lock, wait_until_free
 from trionet_nni.files.text import parse_json
 from trionet_nni.nnictl.address import Place, address, place
 from trionet_nni.nnictl.ask import environment_of
-from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.scoring import Scoring, metrics
 from trionet_nni.nnictl.time_limit import begin, end
 from trionet_nni.training.process import prepare_process

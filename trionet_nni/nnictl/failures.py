@@ -8,7 +8,7 @@ import time
 from collections import deque
 from dataclasses import asdict, dataclass
 
-from trionet_nni.nnictl.folder import ExperimentFolder
+from trionet_nni.experiment.folder import ExperimentFolder
 
 _log = logging.getLogger("trionet_nni.failures")
 _LATEST = 20

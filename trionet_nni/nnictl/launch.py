@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from trionet_nni.errors import InputError
+from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import lock
-from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.portal import LOOPBACK, PATIENCE, free_port, loopback_environment
 from trionet_nni.nnictl.rest import Manager
 

@@ -10,9 +10,9 @@ from typing import Any
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.errors import InputError, shown
+from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files import text as text_file
 from trionet_nni.files.locks import locked_key
-from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.settings.plugins import load_module, load_table
 from trionet_nni.settings.project import ONE_SHOT, ProjectConfig, parse_project
 from trionet_nni.supernet.halving import Halving

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.atomic import write_json
-from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import Reporter
 from trionet_nni.nnictl.scoring import Scoring, metrics, read_project
 from trionet_nni.nnictl.time_limit import time_limit

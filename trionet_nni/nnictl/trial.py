@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 
 from trionet_nni.errors import InputError, RunFailed, failure_line, quiet_writers
+from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.nnictl.ask import EvaluatorFailed, ask, is_warm, question_of, wait_if_stopping
-from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import Job, Reporter, fetch_job
 from trionet_nni.training.threads import sleep_while_waiting
 

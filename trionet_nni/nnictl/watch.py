@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.text import parse_json
-from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.job import SUPERNET
 from trionet_nni.nnictl.rest import Manager
 from trionet_nni.supernet.results import Evaluation, ResultsStore

@@ -13,8 +13,8 @@ from numpy.random import RandomState
 from trionet_nni.architecture.budget import Budget
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.errors import InputError
+from trionet_nni.experiment.check import check_experiment
 from trionet_nni.plan.measure import Measured, measure
-from trionet_nni.preflight import check_experiment
 from trionet_nni.settings.plugins import load_module
 from trionet_nni.settings.project import ProjectConfig, read_yaml
 from trionet_nni.supernet.train import supernet_directory

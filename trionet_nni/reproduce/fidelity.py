@@ -11,10 +11,10 @@ from typing import Any
 from rich.console import Console
 
 from trionet_nni.errors import InputError
+from trionet_nni.experiment.check import use_code
+from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.export import experiment_folder
-from trionet_nni.nnictl.folder import ExperimentFolder
 from trionet_nni.nnictl.scoring import read_json
-from trionet_nni.preflight import use_code
 from trionet_nni.reproduce.item import flops
 from trionet_nni.reproduce.pool import run_jobs
 from trionet_nni.reproduce.report import Report

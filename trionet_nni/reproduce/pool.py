@@ -134,7 +134,7 @@ def _work(job: Job, working: Path, log: Path, slot: int, slots: int, end: Connec
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
         try:
-            from trionet_nni.preflight import use_code
+            from trionet_nni.experiment.check import use_code
             from trionet_nni.training.process import prepare_process
 
             use_code(Path.cwd())

@@ -14,9 +14,9 @@ from trionet_nni.architecture.budget import Budget, budgets_of
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError, shown
+from trionet_nni.experiment.nni_file import beside as beside
+from trionet_nni.experiment.nni_file import check_nni
 from trionet_nni.files.text import reason
-from trionet_nni.nni_file import beside as beside
-from trionet_nni.nni_file import check_nni
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import ONE_SHOT, ProjectConfig, load_experiment
 
