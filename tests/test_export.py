@@ -20,12 +20,12 @@ from strategies.one_shot import TrioNetOneShot, build_supernet
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.budget import budget_name
 from trionet_nni.architecture.cost import architecture_cost
-from trionet_nni.card import read_card
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
-from trionet_nni.export import ExportedRow, experiment_folder, export, leftover, print_exported
-from trionet_nni.export_config import read_config
-from trionet_nni.loading import load
+from trionet_nni.export.best import ExportedRow, experiment_folder, export, leftover, print_exported
+from trionet_nni.export.card import read_card
+from trionet_nni.export.load import load
+from trionet_nni.export.settings import read_config
 from trionet_nni.report.pareto import pareto
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import SearchConfig, load_experiment, read_yaml

@@ -15,7 +15,7 @@ from tiny import small_splits
 
 import trionet_nni
 from trionet_nni.errors import InputError
-from trionet_nni.loading import load
+from trionet_nni.export.load import load
 
 _WITHOUT_NNI = """
 import sys
@@ -96,7 +96,7 @@ def test_the_package_has_it_by_name() -> None:
 
 
 def test_inputs_are_normalized_as_the_card_says() -> None:
-    from trionet_nni.card import read_card
+    from trionet_nni.export.card import read_card
 
     card = read_card(exported()[0].folder)
     pixels = small_splits().test.images[:3] / 255

@@ -20,12 +20,12 @@ from spaces import small, tiny, trionet
 from trionet_nni.architecture.architecture import Architecture, Basic, Conv
 from trionet_nni.architecture.baselines import BASELINES
 from trionet_nni.architecture.cost import CostModel
-from trionet_nni.card import read_card
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
+from trionet_nni.export.card import read_card
+from trionet_nni.export.retrain import retrain
 from trionet_nni.network.residual import BasicBlock
 from trionet_nni.network.trionet import TrioNet, set_survival
-from trionet_nni.retrain import retrain
 from trionet_nni.segmentation.backbone import build_backbone
 from trionet_nni.segmentation.config import BackboneConfig
 

@@ -16,8 +16,8 @@ from test_export import exported
 from tiny import CACHE, digit_folder, digits, small_splits
 
 from trionet_nni.errors import InputError
-from trionet_nni.loading import load
-from trionet_nni.retrain import finetune, retrain, retrain_architecture
+from trionet_nni.export.load import load
+from trionet_nni.export.retrain import finetune, retrain, retrain_architecture
 from trionet_nni.training.evaluate import accuracy
 
 

@@ -26,14 +26,14 @@ from strategies.multi_head_sharing import SHARING
 from strategies.one_shot import train_supernet
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.table import SpaceTable
-from trionet_nni.card import make_card, write_card
 from trionet_nni.data import load_splits
 from trionet_nni.experiment.check import prepare, with_absolute_paths
-from trionet_nni.export_config import retrain_config
-from trionet_nni.export_files import write_folder
+from trionet_nni.export.card import make_card, write_card
+from trionet_nni.export.folder import write_folder
+from trionet_nni.export.load import FILES
+from trionet_nni.export.retrain import finetune, retrain
+from trionet_nni.export.settings import retrain_config
 from trionet_nni.files.atomic import write_tensors
-from trionet_nni.loading import FILES
-from trionet_nni.retrain import finetune, retrain
 from trionet_nni.segmentation.train import train
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import ProjectConfig, RecipeConfig, load_experiment, read_yaml

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trionet_nni.loading import load as load
+    from trionet_nni.export.load import load as load
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
@@ -17,7 +17,7 @@ __all__ = ["__version__", "load"]
 def __getattr__(name: str) -> Any:
     """Import torch only when a network is wanted: small commands answer at once."""
     if name == "load":
-        from trionet_nni.loading import load
+        from trionet_nni.export.load import load
 
         return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -120,7 +120,7 @@ def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _export(options: argparse.Namespace) -> int:
-    from trionet_nni.export import export, print_exported
+    from trionet_nni.export.best import export, print_exported
     from trionet_nni.report.pareto import print_common_front
 
     rows = export(options.experiment, options.top, options.out)
@@ -161,7 +161,7 @@ def _add_retrain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _retrain(options: argparse.Namespace) -> int:
-    from trionet_nni.retrain import retrain, retrain_architecture
+    from trionet_nni.export.retrain import retrain, retrain_architecture
     from trionet_nni.training.process import prepare_process
 
     prepare_process()
@@ -190,7 +190,7 @@ def _add_finetune(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def _finetune(options: argparse.Namespace) -> int:
-    from trionet_nni.retrain import finetune
+    from trionet_nni.export.retrain import finetune
     from trionet_nni.training.process import prepare_process
 
     prepare_process()

@@ -204,7 +204,7 @@ def _refused(error: Exception) -> bool:
 
 
 def _export(console: Console, folder: ExperimentFolder, out: Path, top: int) -> int:
-    from trionet_nni.export import export, print_exported
+    from trionet_nni.export.best import export, print_exported
     from trionet_nni.report.pareto import print_common_front
 
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from trionet_nni import export as exporting
+from trionet_nni.export.best import best as exporting
 from trionet_nni.files.atomic import write_json
 from trionet_nni.nnictl import launch
 from trionet_nni.nnictl.rest import Manager

@@ -116,10 +116,10 @@ def write_json(path: Path, document: object) -> Path:
 
 @cache
 def _exported() -> Path:
-    from trionet_nni.card import make_card, write_card
     from trionet_nni.data import load_splits
-    from trionet_nni.export_config import retrain_config
-    from trionet_nni.export_files import write_folder
+    from trionet_nni.export.card import make_card, write_card
+    from trionet_nni.export.folder import write_folder
+    from trionet_nni.export.settings import retrain_config
     from trionet_nni.files.atomic import write_tensors
     from trionet_nni.network.trionet import TrioNet
     from trionet_nni.settings.project import ProjectConfig

@@ -215,7 +215,7 @@ RESULTS = (
 @cache
 def _begun() -> dict[str, Any]:
     """The checkpoint of a run of ten steps after its first one."""
-    from trionet_nni.retrain import retrain
+    from trionet_nni.export.retrain import retrain
 
     folder = HOME / "begun"
     folder.mkdir()

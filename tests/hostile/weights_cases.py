@@ -25,7 +25,7 @@ _UNREADABLE = (f"{_NAME}: found no readable weights (", "), allowed: safetensors
 
 
 def _load(folder: Path) -> None:
-    from trionet_nni.loading import load
+    from trionet_nni.export.load import load
 
     load(folder)
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from trionet_nni.architecture.budget import budget_name
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.folder import ExperimentFolder
-from trionet_nni.export import ExportedRow, experiment_folder
+from trionet_nni.export.best import ExportedRow, experiment_folder
 from trionet_nni.nnictl.scoring import read_project
 from trionet_nni.supernet.results import Evaluation, ResultsStore
 

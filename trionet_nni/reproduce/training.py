@@ -13,7 +13,7 @@ from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.budget import Budget
 from trionet_nni.data import load_splits
 from trionet_nni.errors import InputError
-from trionet_nni.export_config import RetrainConfig, retrain_config
+from trionet_nni.export.settings import RetrainConfig, retrain_config
 from trionet_nni.files.atomic import write_json
 from trionet_nni.reproduce.jobs import RESULT, Job, SupernetJob, key_of, read_result
 from trionet_nni.reproduce.searching import Search, cost_model
@@ -152,7 +152,7 @@ class Training(Job):
 
     def run(self, working: Path) -> None:
         """Train it, or go on."""
-        from trionet_nni.retrain import retrain_network
+        from trionet_nni.export.retrain import retrain_network
 
         network = self.source.network(working)
         assert network is not None
@@ -231,8 +231,8 @@ def _direct(
 def _finetuned(
     config: ProjectConfig, supernet: Path, network: Architecture, working: Path, folder: Path
 ) -> dict[str, Any]:
-    from trionet_nni.export_network import write_network
-    from trionet_nni.retrain import finetune
+    from trionet_nni.export.network import write_network
+    from trionet_nni.export.retrain import finetune
 
     export, settings = folder / "network", retrain_settings(config, working)
     splits = load_splits(config.data, working / "cache")

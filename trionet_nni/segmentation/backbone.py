@@ -12,11 +12,11 @@ from torch import Tensor
 
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.baselines import BASELINES
-from trionet_nni.card import read_card
 from trionet_nni.data.seeding import seed_of
 from trionet_nni.errors import InputError
+from trionet_nni.export.card import read_card
+from trionet_nni.export.load import FILES
 from trionet_nni.files.weights import check_weights, kinds, read_weights
-from trionet_nni.loading import FILES
 from trionet_nni.network.trionet import TrioNet
 from trionet_nni.segmentation.config import BackboneConfig
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.card import Measured, make_card, write_card
 from trionet_nni.data import Splits
-from trionet_nni.export_config import RetrainConfig
-from trionet_nni.export_files import write_folder
+from trionet_nni.export.card import Measured, make_card, write_card
+from trionet_nni.export.folder import write_folder
+from trionet_nni.export.settings import RetrainConfig
 from trionet_nni.files.atomic import write_tensors
 from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet.evaluator import subnetwork

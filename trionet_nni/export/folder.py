@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.errors import InputError
-from trionet_nni.export_config import RetrainConfig, write_config
+from trionet_nni.export.settings import RetrainConfig, write_config
 from trionet_nni.files.atomic import replacing, write_json
 
 _SCRIPT = """\

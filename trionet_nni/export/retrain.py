@@ -13,16 +13,16 @@ from rich.table import Table
 
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.baselines import BASELINES
-from trionet_nni.card import make_card, read_card, write_card
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.data.seeding import seed_of
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.check import code_directory, with_absolute_paths
-from trionet_nni.export_config import NAME, RetrainConfig, read_config, retrain_config
-from trionet_nni.export_files import write_folder
+from trionet_nni.export.card import make_card, read_card, write_card
+from trionet_nni.export.folder import write_folder
+from trionet_nni.export.load import FILES, architecture_of, build, load_weights
+from trionet_nni.export.settings import NAME, RetrainConfig, read_config, retrain_config
 from trionet_nni.files.atomic import write_json, write_tensors
 from trionet_nni.files.invocation import shown
-from trionet_nni.loading import FILES, architecture_of, build, load_weights
 from trionet_nni.network.ops.attention_dropout import set_attention_dropout
 from trionet_nni.network.trionet import TrioNet, set_survival
 from trionet_nni.settings.project import RecipeConfig, load_experiment, read_yaml

@@ -8,8 +8,8 @@ from typing import Literal
 import torch
 
 from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.card import Card, read_card
 from trionet_nni.errors import InputError
+from trionet_nni.export.card import Card, read_card
 from trionet_nni.files.weights import check_weights, kinds, read_weights
 from trionet_nni.network.trionet import TrioNet
 

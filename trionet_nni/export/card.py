@@ -122,7 +122,7 @@ def read_card(folder: Path) -> Card:
 
 def commit() -> str | None:
     """Commit of the checkout this runs from, with "+changes" behind it where files differ; None outside."""
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     try:

@@ -1,0 +1,1 @@
+"""Networks as folders that stand on their own: written, loaded, retrained."""
