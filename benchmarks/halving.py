@@ -24,7 +24,7 @@ from benchmarks.ratio import Row, arguments, prepare, show
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import Splits, load_splits
-from trionet_nni.nnictl.in_process import search_in_process
+from trionet_nni.nnictl.search.in_process import search_in_process
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import HalvingConfig, ProjectConfig
 from trionet_nni.supernet.evaluator import subnetwork

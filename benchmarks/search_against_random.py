@@ -23,7 +23,7 @@ from trionet_nni.architecture.budget import Budget
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data import load_splits
-from trionet_nni.nnictl.in_process import search_in_process
+from trionet_nni.nnictl.search.in_process import search_in_process
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import ProjectConfig, SearchConfig
 from trionet_nni.supernet.evaluator import Evaluator

@@ -15,11 +15,11 @@ from nni.nas.space import ModelStatus
 from spaces.small import TABLE
 from tests.conftest import random_architectures
 from trionet_nni.experiment.folder import ExperimentFolder
-from trionet_nni.nnictl.candidate import CandidateSpace
-from trionet_nni.nnictl.deadline import overdue
-from trionet_nni.nnictl.engine import AdvisorEngine, SearchFailed, Trials
-from trionet_nni.nnictl.failures import Failures
-from trionet_nni.nnictl.supernet_stage import SupernetStage
+from trionet_nni.nnictl.search.candidate import CandidateSpace
+from trionet_nni.nnictl.search.deadline import overdue
+from trionet_nni.nnictl.search.engine import AdvisorEngine, SearchFailed, Trials
+from trionet_nni.nnictl.search.failures import Failures
+from trionet_nni.nnictl.search.supernet_stage import SupernetStage
 from trionet_nni.supernet.results import Evaluation
 
 SPACE = CandidateSpace(TABLE)

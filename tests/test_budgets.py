@@ -23,8 +23,8 @@ from trionet_nni.architecture.cost import CostModel
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.check import Task
-from trionet_nni.nnictl.candidate import CandidateSpace
-from trionet_nni.nnictl.in_process import InProcessEngine
+from trionet_nni.nnictl.search.candidate import CandidateSpace
+from trionet_nni.nnictl.search.in_process import InProcessEngine
 from trionet_nni.report.pareto import front_rows
 from trionet_nni.settings.project import (
     ProjectConfig,

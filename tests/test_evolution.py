@@ -16,8 +16,8 @@ from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.budget import Budget
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.errors import InputError
-from trionet_nni.nnictl.candidate import CandidateSpace
-from trionet_nni.nnictl.in_process import InProcessEngine
+from trionet_nni.nnictl.search.candidate import CandidateSpace
+from trionet_nni.nnictl.search.in_process import InProcessEngine
 from trionet_nni.settings.project import SearchConfig
 
 COST = CostModel(classes=10, channels=1, image_size=28)

@@ -17,8 +17,8 @@ from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import load_splits
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.check import prepare
-from trionet_nni.nnictl.candidate import CandidateSpace
-from trionet_nni.nnictl.in_process import InProcessEngine
+from trionet_nni.nnictl.search.candidate import CandidateSpace
+from trionet_nni.nnictl.search.in_process import InProcessEngine
 from trionet_nni.settings.project import HalvingConfig, SearchConfig, SupernetConfig
 from trionet_nni.supernet.evaluator import Evaluator
 from trionet_nni.supernet.halving import Halving, Rungs

@@ -31,7 +31,7 @@ from trionet_nni.nnictl.portal import listens_everywhere
 from trionet_nni.nnictl.rest import Manager
 
 if TYPE_CHECKING:
-    from trionet_nni.nnictl.session import Session
+    from trionet_nni.nnictl.search.session import Session
 
 _log = logging.getLogger("trionet_nni.advisor")
 
@@ -94,7 +94,7 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
         from trionet_nni.errors import InputError
 
         try:
-            from trionet_nni.nnictl.session import Line, Session
+            from trionet_nni.nnictl.search.session import Line, Session
 
             line = Line(self.submit, self.end, self.fail, self._manager)
             resume = os.environ.get("NNI_MODE") == "resume"

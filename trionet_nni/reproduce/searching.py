@@ -84,7 +84,7 @@ class Search(_Measuring):
 
     def run(self, working: Path) -> None:
         """Search, one candidate after the other."""
-        from trionet_nni.nnictl.in_process import search_in_process
+        from trionet_nni.nnictl.search.in_process import search_in_process
 
         table, cost = load_table(self.config.space), cost_model(self.config, working)
         scores = self._measure(working)

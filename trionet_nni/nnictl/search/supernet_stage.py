@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from trionet_nni.experiment.folder import ExperimentFolder
-from trionet_nni.nnictl.failures import last_lines
+from trionet_nni.nnictl.search.failures import last_lines
 from trionet_nni.supernet.folder import is_complete
 
 State = Literal["waiting", "running", "done", "failed"]

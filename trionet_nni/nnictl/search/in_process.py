@@ -14,7 +14,7 @@ from nni.nas.space import ModelStatus
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.architecture.table import SpaceTable
-from trionet_nni.nnictl.candidate import CandidateSpace
+from trionet_nni.nnictl.search.candidate import CandidateSpace
 from trionet_nni.settings.plugins import load_module
 from trionet_nni.settings.project import SearchConfig
 

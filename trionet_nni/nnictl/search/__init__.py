@@ -1,0 +1,1 @@
+"""The search beside NNI's manager: its stages, its trials, their failures."""
