@@ -30,7 +30,7 @@ from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import ImageSet, load_splits
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.atomic import write_json
-from trionet_nni.nnictl.scoring import Scoring
+from trionet_nni.nnictl.candidate.scoring import Scoring
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import ProjectConfig, load_experiment
 from trionet_nni.supernet.evaluator import Evaluator

@@ -19,8 +19,8 @@ from warm import ROOT, WarmExperiment, answer, networks, until, warm_experiment
 from tests.test_trial_job import FakeManager, channel  # noqa: F401
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import lock
-from trionet_nni.nnictl.address import connect, place, take_place
-from trionet_nni.nnictl.time_limit import EvaluatorWatch
+from trionet_nni.nnictl.candidate.address import connect, place, take_place
+from trionet_nni.nnictl.candidate.time_limit import EvaluatorWatch
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_a_hanging_candidate_does_not_cost_who_waits_behind_it(
 
 
 def test_trial_that_scores_by_itself_has_the_same_limit() -> None:
-    code = "import time; from trionet_nni.nnictl.time_limit import time_limit\n"
+    code = "import time; from trionet_nni.nnictl.candidate.time_limit import time_limit\n"
     code += "with time_limit(0.2): time.sleep(60)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=50

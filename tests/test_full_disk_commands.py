@@ -21,9 +21,9 @@ from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.export.retrain import retrain
 from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.nnictl import trial
+from trionet_nni.nnictl.candidate.job import SUPERNET, Job, Reporter
+from trionet_nni.nnictl.candidate.scoring import Scoring
 from trionet_nni.nnictl.evaluator import _scored
-from trionet_nni.nnictl.job import SUPERNET, Job, Reporter
-from trionet_nni.nnictl.scoring import Scoring
 from trionet_nni.supernet.folder import is_complete
 
 _SMALL = """

@@ -113,7 +113,7 @@ def test_no_code_reads_data_in_a_way_that_can_run_code() -> None:
 def test_what_the_inputs_are_made_from_is_right(tmp_path: Path) -> None:
     from trionet_nni.experiment.folder import ExperimentFolder
     from trionet_nni.export.load import load
-    from trionet_nni.nnictl.scoring import Scoring
+    from trionet_nni.nnictl.candidate.scoring import Scoring
 
     assert load(bench.exported(tmp_path)).architecture == bench.ARCHITECTURE
     scoring = Scoring(ExperimentFolder(bench.finished(tmp_path)))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from trionet_nni.experiment.folder import ExperimentFolder
-from trionet_nni.nnictl.job import Job, Reporter, fetch_job, metric_number
+from trionet_nni.nnictl.candidate.job import Job, Reporter, fetch_job, metric_number
 from trionet_nni.nnictl.rest import Manager
 
 

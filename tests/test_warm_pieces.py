@@ -16,7 +16,7 @@ from trionet_nni.data import load_splits
 from trionet_nni.data.held import held
 from trionet_nni.errors import InputError
 from trionet_nni.files.locks import lock, locked_key, try_lock
-from trionet_nni.nnictl.address import address
+from trionet_nni.nnictl.candidate.address import address
 from trionet_nni.supernet.curve import Curve
 from trionet_nni.supernet.evaluator import Evaluator, evaluate
 from trionet_nni.supernet.folder import COMPLETE, WEIGHTS, is_complete

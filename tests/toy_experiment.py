@@ -18,7 +18,7 @@ import yaml
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.nnictl import launch
-from trionet_nni.nnictl.job import SUPERNET
+from trionet_nni.nnictl.candidate.job import SUPERNET
 from trionet_nni.nnictl.rest import Manager
 from trionet_nni.supernet.results import ResultsStore
 

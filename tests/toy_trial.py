@@ -20,7 +20,7 @@ def chosen(variable: str) -> bool:
 def send(value: str) -> None:
     import json
 
-    from trionet_nni.nnictl.job import fetch_job
+    from trionet_nni.nnictl.candidate.job import fetch_job
     from trionet_nni.nnictl.rest import put
 
     job = fetch_job(os.environ)

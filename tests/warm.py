@@ -29,7 +29,7 @@ from trionet_nni.supernet.results import ResultsStore
 ROOT = Path(__file__).resolve().parent.parent
 COST = CostModel(10, 1, 28)
 ASK = (
-    "import json, signal, sys; from pathlib import Path; from trionet_nni.nnictl.ask import ask; "
+    "import json, signal, sys; from pathlib import Path; from trionet_nni.nnictl.candidate.ask import ask; "
     "signal.signal(signal.SIGINT, signal.default_int_handler); "  # as a trial does
     "from trionet_nni.experiment.folder import ExperimentFolder; "
     "print(json.dumps(ask(ExperimentFolder(Path(sys.argv[1])), json.loads(sys.argv[2]))))"

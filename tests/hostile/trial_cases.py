@@ -31,8 +31,8 @@ class _Manager:
 def _delivered(folder: Path, text: str, **search: float) -> None:
     """A trial's way: ask the manager for the parameters, have them scored."""
     from trionet_nni.experiment.folder import ExperimentFolder
-    from trionet_nni.nnictl.job import fetch_job
-    from trionet_nni.nnictl.scoring import Scoring
+    from trionet_nni.nnictl.candidate.job import fetch_job
+    from trionet_nni.nnictl.candidate.scoring import Scoring
 
     def make() -> Callable[[object], Any]:
         raise Accepted
@@ -41,7 +41,7 @@ def _delivered(folder: Path, text: str, **search: float) -> None:
     if search:
         settings = json.loads(files.project.read_text())
         write_json(files.project, {**settings, "search": {**settings["search"], **search}})
-    with patch("trionet_nni.nnictl.job.Manager.of_trial", lambda channel: _Manager(text)):
+    with patch("trionet_nni.nnictl.candidate.job.Manager.of_trial", lambda channel: _Manager(text)):
         job = fetch_job(
             {"NNI_TRIAL_JOB_ID": "t", "NNI_TRIAL_COMMAND_CHANNEL": "http://h/env/e/t"}, patience=1
         )

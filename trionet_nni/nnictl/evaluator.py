@@ -1,7 +1,7 @@
 """The process that scores candidates: `python -m trionet_nni.nnictl.evaluator EXPERIMENT_FOLDER DEVICE`.
 
 One a device holds the supernet's weights and the images, and answers the trials' questions one after the
-other (see `trionet_nni.nnictl.ask`). The first trial that needs it starts it. It ends with the
+other (see `trionet_nni.nnictl.candidate.ask`). The first trial that needs it starts it. It ends with the
 experiment's advisor, however that ends, or when it has had nothing to do for some minutes.
 """
 
@@ -22,10 +22,10 @@ from trionet_nni.errors import InputError, failure_line
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import lock, wait_until_free
 from trionet_nni.files.text import parse_json
-from trionet_nni.nnictl.address import Place, address, place
-from trionet_nni.nnictl.ask import environment_of
-from trionet_nni.nnictl.scoring import Scoring, metrics
-from trionet_nni.nnictl.time_limit import begin, end
+from trionet_nni.nnictl.candidate.address import Place, address, place
+from trionet_nni.nnictl.candidate.ask import environment_of
+from trionet_nni.nnictl.candidate.scoring import Scoring, metrics
+from trionet_nni.nnictl.candidate.time_limit import begin, end
 from trionet_nni.training.process import prepare_process
 
 _IDLE_SECONDS = 600.0

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from trionet_nni.errors import InputError, RunFailed, failure_line, quiet_writers
 from trionet_nni.experiment.folder import ExperimentFolder
-from trionet_nni.nnictl.ask import EvaluatorFailed, ask, is_warm, question_of, wait_if_stopping
-from trionet_nni.nnictl.job import Job, Reporter, fetch_job
+from trionet_nni.nnictl.candidate.ask import EvaluatorFailed, ask, is_warm, question_of, wait_if_stopping
+from trionet_nni.nnictl.candidate.job import Job, Reporter, fetch_job
 from trionet_nni.training.threads import sleep_while_waiting
 
 _MODULE = "trionet_nni.nnictl.trial"
@@ -67,7 +67,7 @@ def _run_here(folder: ExperimentFolder, job: Job) -> int:
     """Train the supernet, or score the candidate, in this process."""
     _use_code(folder)
 
-    from trionet_nni.nnictl.stages import run_candidate, run_supernet
+    from trionet_nni.nnictl.candidate.stages import run_candidate, run_supernet
 
     try:
         (run_supernet if job.is_supernet else run_candidate)(folder, job.parameters, Reporter(job))

@@ -14,7 +14,7 @@ from trionet_nni.architecture.budget import budget_name
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.export.best import ExportedRow, experiment_folder
-from trionet_nni.nnictl.scoring import read_project
+from trionet_nni.nnictl.candidate.scoring import read_project
 from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 

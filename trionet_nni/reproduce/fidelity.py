@@ -14,7 +14,7 @@ from trionet_nni.errors import InputError
 from trionet_nni.experiment.check import use_code
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.export.best import experiment_folder
-from trionet_nni.nnictl.scoring import read_json
+from trionet_nni.nnictl.candidate.scoring import read_json
 from trionet_nni.reproduce.item import flops
 from trionet_nni.reproduce.pool import run_jobs
 from trionet_nni.reproduce.report import Report

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from trionet_nni.nnictl.job import is_supernet
+from trionet_nni.nnictl.candidate.job import is_supernet
 from trionet_nni.nnictl.rest import Manager
 
 _log = logging.getLogger("trionet_nni.deadline")

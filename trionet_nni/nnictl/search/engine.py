@@ -17,7 +17,7 @@ from nni.nas.execution.event import FinalMetricEvent, TrainingEndEvent
 from nni.nas.space import ModelStatus
 
 from trionet_nni.architecture.architecture import Sample
-from trionet_nni.nnictl.job import SUPERNET
+from trionet_nni.nnictl.candidate.job import SUPERNET
 from trionet_nni.nnictl.search.candidate import CandidateSpace
 from trionet_nni.nnictl.search.failures import Failure, Failures
 from trionet_nni.nnictl.search.supernet_stage import SupernetStage

@@ -18,7 +18,7 @@ from trionet_nni.errors import InputError, failure_line
 from trionet_nni.experiment.check import prepare, use_code, with_absolute_paths
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.atomic import write_json, write_text
-from trionet_nni.nnictl.job import parameter_id
+from trionet_nni.nnictl.candidate.job import parameter_id
 from trionet_nni.nnictl.portal import nni_search_space
 from trionet_nni.nnictl.rest import Manager
 from trionet_nni.nnictl.search.candidate import CandidateSpace

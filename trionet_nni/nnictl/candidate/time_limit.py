@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from trionet_nni.files.locks import try_lock
-from trionet_nni.nnictl.address import Place
+from trionet_nni.nnictl.candidate.address import Place
 
 _GRACE_SECONDS = 5.0
 _ERRORS = 2  # standard error, whatever Python has in its place

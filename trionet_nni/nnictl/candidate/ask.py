@@ -18,8 +18,8 @@ from typing import Any
 
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import lock, try_lock
-from trionet_nni.nnictl.address import Place, connect, take_place
-from trionet_nni.nnictl.time_limit import EvaluatorWatch, message
+from trionet_nni.nnictl.candidate.address import Place, connect, take_place
+from trionet_nni.nnictl.candidate.time_limit import EvaluatorWatch, message
 
 _MODULE = "trionet_nni.nnictl.evaluator"
 _ATTEMPTS = 3

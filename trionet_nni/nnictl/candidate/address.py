@@ -55,7 +55,7 @@ class Place:
 
     @property
     def began(self) -> Path:
-        """What it is at work on, and since when; see `trionet_nni.nnictl.time_limit`."""
+        """What it is at work on, and since when; see `trionet_nni.nnictl.candidate.time_limit`."""
         return self.folder / f"{self.device}.began"
 
     @property

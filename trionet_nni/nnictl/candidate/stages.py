@@ -6,9 +6,9 @@ from typing import Any
 
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.atomic import write_json
-from trionet_nni.nnictl.job import Reporter
-from trionet_nni.nnictl.scoring import Scoring, metrics, read_project
-from trionet_nni.nnictl.time_limit import time_limit
+from trionet_nni.nnictl.candidate.job import Reporter
+from trionet_nni.nnictl.candidate.scoring import Scoring, metrics, read_project
+from trionet_nni.nnictl.candidate.time_limit import time_limit
 from trionet_nni.supernet.train import ensure_supernet
 from trionet_nni.training.process import prepare_process
 

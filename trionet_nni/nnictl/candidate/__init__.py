@@ -1,0 +1,1 @@
+"""A candidate's trial: what it has to do, and who scores it."""
