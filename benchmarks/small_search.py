@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from trionet_nni.experiment.folder import ExperimentFolder
-from trionet_nni.nnictl import launch
+from trionet_nni.nnictl.terminal import launch
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICKSTART = ROOT / "experiments" / "quickstart.yml"

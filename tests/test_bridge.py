@@ -20,7 +20,7 @@ import pytest
 from toy_experiment import TOY_TRIAL, ToyExperiment, architecture, is_supernet
 from toy_supernet import toy_accuracy
 
-from trionet_nni.nnictl import launch
+from trionet_nni.nnictl.terminal import launch
 
 
 @pytest.fixture

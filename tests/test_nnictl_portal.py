@@ -11,7 +11,7 @@ import pytest
 
 from spaces.small import TABLE
 from tests.conftest import random_architectures
-from trionet_nni.nnictl.portal import (
+from trionet_nni.nnictl.terminal.portal import (
     LOOPBACK,
     free_port,
     listening_sockets,

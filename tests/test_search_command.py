@@ -20,10 +20,10 @@ from trionet_nni import search as searching
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.errors import InputError
 from trionet_nni.export.best import best as exporting
-from trionet_nni.nnictl import launch
-from trionet_nni.nnictl.screen import Screen, panel, summary
 from trionet_nni.nnictl.search.in_process import search_in_process
-from trionet_nni.nnictl.watch import Snapshot
+from trionet_nni.nnictl.terminal import launch
+from trionet_nni.nnictl.terminal.screen import Screen, panel, summary
+from trionet_nni.nnictl.terminal.watch import Snapshot
 from trionet_nni.settings.project import SearchConfig
 
 

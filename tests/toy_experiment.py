@@ -17,9 +17,9 @@ import yaml
 
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.experiment.folder import ExperimentFolder
-from trionet_nni.nnictl import launch
 from trionet_nni.nnictl.candidate.job import SUPERNET
 from trionet_nni.nnictl.rest import Manager
+from trionet_nni.nnictl.terminal import launch
 from trionet_nni.supernet.results import ResultsStore
 
 ROOT = Path(__file__).resolve().parent.parent

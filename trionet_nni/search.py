@@ -14,10 +14,10 @@ from trionet_nni.experiment.check import beside, check_experiment
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.atomic import write_text
 from trionet_nni.files.locks import lock, try_lock
-from trionet_nni.nnictl import launch
-from trionet_nni.nnictl.again import MARK, advisor_lives, go_on, mark_of, unfinished
-from trionet_nni.nnictl.screen import Screen
-from trionet_nni.nnictl.watch import Snapshot, Watch
+from trionet_nni.nnictl.terminal import launch
+from trionet_nni.nnictl.terminal.again import MARK, advisor_lives, go_on, mark_of, unfinished
+from trionet_nni.nnictl.terminal.screen import Screen
+from trionet_nni.nnictl.terminal.watch import Snapshot, Watch
 from trionet_nni.settings.project import ProjectConfig, read_yaml
 
 _POLL_SECONDS = 1.0

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from trionet_nni.export.best import best as exporting
 from trionet_nni.files.atomic import write_json
-from trionet_nni.nnictl import launch
 from trionet_nni.nnictl.rest import Manager
+from trionet_nni.nnictl.terminal import launch
 from trionet_nni.report import pareto
 from trionet_nni.search import search
 

@@ -111,5 +111,5 @@ def _nothing_starts() -> Iterator[None]:
     def accept(*_: object, **__: object) -> None:
         raise Accepted
 
-    with patch("trionet_nni.nnictl.launch.create", accept):
+    with patch("trionet_nni.nnictl.terminal.launch.create", accept):
         yield

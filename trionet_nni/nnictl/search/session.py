@@ -19,7 +19,6 @@ from trionet_nni.experiment.check import prepare, use_code, with_absolute_paths
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.nnictl.candidate.job import parameter_id
-from trionet_nni.nnictl.portal import nni_search_space
 from trionet_nni.nnictl.rest import Manager
 from trionet_nni.nnictl.search.candidate import CandidateSpace
 from trionet_nni.nnictl.search.deadline import Deadline
@@ -27,6 +26,7 @@ from trionet_nni.nnictl.search.engine import AdvisorEngine, SearchFailed, Trials
 from trionet_nni.nnictl.search.failures import Failures
 from trionet_nni.nnictl.search.limit import TrialLimit
 from trionet_nni.nnictl.search.supernet_stage import SupernetStage
+from trionet_nni.nnictl.terminal.portal import nni_search_space
 from trionet_nni.settings.plugins import load_module
 from trionet_nni.settings.project import parse_project
 from trionet_nni.supernet.results import Evaluation, ResultsStore

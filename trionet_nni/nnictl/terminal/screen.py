@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from trionet_nni.nnictl.watch import Snapshot
+from trionet_nni.nnictl.terminal.watch import Snapshot
 from trionet_nni.supernet.results import Evaluation
 
 _QUIET_SECONDS = 15.0

@@ -10,7 +10,7 @@ from typing import Any
 from trionet_nni.architecture.architecture import block_label, depth_label
 from trionet_nni.architecture.table import SpaceTable
 
-LOOPBACK = Path(__file__).with_name("loopback.cjs")
+LOOPBACK = Path(__file__).parents[1] / "loopback.cjs"
 PATIENCE = LOOPBACK.with_name("patience.cjs")
 _LISTEN = "0A"  # state of a socket in /proc/net/tcp
 

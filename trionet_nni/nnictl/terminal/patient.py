@@ -1,4 +1,4 @@
-"""`nnictl`, which waits longer: `python -m trionet_nni.nnictl.patient ARGUMENTS`.
+"""`nnictl`, which waits longer: `python -m trionet_nni.nnictl.terminal.patient ARGUMENTS`.
 
 nnictl gives its manager about 4 seconds to answer and then kills it; on a busy machine Node alone takes
 longer to start, and every further attempt makes the machine busier.

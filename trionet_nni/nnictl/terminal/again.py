@@ -15,8 +15,8 @@ from typing import Any
 
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import try_lock
-from trionet_nni.nnictl import launch
 from trionet_nni.nnictl.rest import Manager
+from trionet_nni.nnictl.terminal import launch
 
 MARK = "TRIONET_SEARCH"  # environment variable: which search a manager works for
 _ADVISOR_SECONDS = 30.0  # from the start of a manager until its advisor has come up

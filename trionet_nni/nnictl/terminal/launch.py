@@ -18,8 +18,8 @@ from typing import Any
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import lock
-from trionet_nni.nnictl.portal import LOOPBACK, PATIENCE, free_port, loopback_environment
 from trionet_nni.nnictl.rest import Manager
+from trionet_nni.nnictl.terminal.portal import LOOPBACK, PATIENCE, free_port, loopback_environment
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ID = re.compile(r"Experiment ID: (\w+)")
@@ -202,7 +202,7 @@ def _patient_nnictl() -> list[str]:
     own = nnictl()
     if Path(own) != Path(sys.executable).with_name("nnictl"):
         return [own]
-    return [sys.executable, "-m", "trionet_nni.nnictl.patient"]
+    return [sys.executable, "-m", "trionet_nni.nnictl.terminal.patient"]
 
 
 def _last_line(output: str) -> str:

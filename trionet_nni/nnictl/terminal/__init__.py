@@ -1,0 +1,1 @@
+"""What a terminal does: starting experiments, watching them, going on with them."""
