@@ -18,8 +18,8 @@ from torch import Tensor
 
 from trionet_nni.data.coco_json import Names, read_categories, read_document, read_names, read_segments
 from trionet_nni.data.panoptic import VOID, Categories, Panoptic, Segment
-from trionet_nni.data.picture import open_picture, size_of
 from trionet_nni.errors import InputError
+from trionet_nni.segmentation.picture import open_picture, size_of
 
 _THREADS = 4  # files are read outside the interpreter lock
 

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import track
 
 from trionet_nni.data.decode import SUFFIXES
-from trionet_nni.data.picture import open_picture, size_of, to_tensor
 from trionet_nni.errors import InputError
 from trionet_nni.segmentation.folder import RunFolder
+from trionet_nni.segmentation.picture import open_picture, size_of, to_tensor
 from trionet_nni.segmentation.task import SegmentationTask
 
 

@@ -14,12 +14,12 @@ from trionet_nni.data.coco_json import read_categories
 from trionet_nni.data.coco_panoptic import CocoPanoptic
 from trionet_nni.data.panoptic import Categories, Panoptic
 from trionet_nni.data.panoptic_crop import crop_pixels, crop_segments, random_view, whole_view
-from trionet_nni.data.picture import to_tensor
 from trionet_nni.data.seeding import seed_of
 from trionet_nni.errors import InputError
 from trionet_nni.network.trionet import TrioNet
 from trionet_nni.segmentation.backbone import Backbone
 from trionet_nni.segmentation.config import DataConfig, HeadConfig, SegmentationConfig
+from trionet_nni.segmentation.picture import to_tensor
 from trionet_nni.segmentation.task import Batch
 from trionet_nni.tasks.panoptic.coco_format import CocoWriter
 from trionet_nni.tasks.panoptic.grouping import Grouping, group
