@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from trionet_nni.data.coco_panoptic import CocoPanoptic, encode_ids
+from trionet_nni.segmentation.panoptic.coco_panoptic import CocoPanoptic, encode_ids
 
 SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "data" / "coco-panoptic-sample"
 

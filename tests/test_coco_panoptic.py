@@ -6,10 +6,16 @@ import torch
 from panoptic_folder import SAMPLE, drawn_ids, real_sample, write_folder
 from PIL import Image
 
-from trionet_nni.data.coco_panoptic import CocoPanoptic, decode_ids, encode_ids
-from trionet_nni.data.panoptic import IGNORE, Panoptic, Segment
-from trionet_nni.data.panoptic_crop import View, crop_pixels, crop_segments, random_view, whole_view
 from trionet_nni.errors import InputError
+from trionet_nni.segmentation.panoptic.coco_panoptic import CocoPanoptic, decode_ids, encode_ids
+from trionet_nni.segmentation.panoptic.panoptic import IGNORE, Panoptic, Segment
+from trionet_nni.segmentation.panoptic.panoptic_crop import (
+    View,
+    crop_pixels,
+    crop_segments,
+    random_view,
+    whole_view,
+)
 
 
 def opened(root):

@@ -7,8 +7,8 @@ import pytest
 import torch
 from panoptic_folder import real_sample
 
-from trionet_nni.data.panoptic import Panoptic, Segment
-from trionet_nni.tasks.panoptic.quality import CocoPanopticQuality
+from trionet_nni.segmentation.panoptic.panoptic import Panoptic, Segment
+from trionet_nni.segmentation.panoptic.quality import CocoPanopticQuality
 
 
 def definition(pairs, things):

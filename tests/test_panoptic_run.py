@@ -10,7 +10,7 @@ from panoptic_folder import drawn_ids, write_folder
 from safetensors.torch import load_file
 
 from trionet_nni.cli import main
-from trionet_nni.data.coco_panoptic import CocoPanoptic, encode_ids
+from trionet_nni.segmentation.panoptic.coco_panoptic import CocoPanoptic, encode_ids
 from trionet_nni.segmentation.train import train
 
 SETTINGS = """

@@ -7,23 +7,23 @@ from panoptic_folder import real_sample, write_folder
 from PIL import Image
 
 from trionet_nni.architecture.architecture import Architecture, Axial, Conv, Local
-from trionet_nni.data.coco_panoptic import CocoPanoptic
-from trionet_nni.data.panoptic import IGNORE, Panoptic, Segment
 from trionet_nni.errors import InputError
 from trionet_nni.segmentation.backbone import build_backbone
 from trionet_nni.segmentation.config import BackboneConfig, DataConfig, RecipeConfig, SegmentationConfig
-from trionet_nni.tasks.panoptic.grouping import Grouping, assign, find_centres, group, merge
-from trionet_nni.tasks.panoptic.losses import (
+from trionet_nni.segmentation.panoptic.coco_panoptic import CocoPanoptic
+from trionet_nni.segmentation.panoptic.grouping import Grouping, assign, find_centres, group, merge
+from trionet_nni.segmentation.panoptic.losses import (
     HEAT_WEIGHT,
     OFFSET_WEIGHT,
     bootstrapped_cross_entropy,
     panoptic_loss,
 )
-from trionet_nni.tasks.panoptic.model import PanopticHead, Prediction
-from trionet_nni.tasks.panoptic.overlay import borders, overlay
-from trionet_nni.tasks.panoptic.quality import CocoPanopticQuality
-from trionet_nni.tasks.panoptic.targets import Targets, heat_map, panoptic_targets
-from trionet_nni.tasks.panoptic.task import build
+from trionet_nni.segmentation.panoptic.model import PanopticHead, Prediction
+from trionet_nni.segmentation.panoptic.overlay import borders, overlay
+from trionet_nni.segmentation.panoptic.panoptic import IGNORE, Panoptic, Segment
+from trionet_nni.segmentation.panoptic.quality import CocoPanopticQuality
+from trionet_nni.segmentation.panoptic.targets import Targets, heat_map, panoptic_targets
+from trionet_nni.segmentation.panoptic.task import build
 
 THINGS = torch.tensor([True, True, False])
 _CONV = Conv(0.25, 3)
@@ -347,7 +347,7 @@ def test_predictions_are_written_in_the_format_of_coco(tmp_path):
 def test_the_areas_and_boxes_of_the_real_samples_are_those_of_coco(tmp_path):
     from panoptic_folder import SAMPLE
 
-    from trionet_nni.tasks.panoptic.coco_format import segments_info
+    from trionet_nni.segmentation.panoptic.coco_format import segments_info
 
     data = real_sample()
     stated = {

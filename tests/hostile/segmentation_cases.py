@@ -215,7 +215,7 @@ def _coco(name: str, spoil: Callable[[Path], object], *line: str) -> Case:
     """A data set of one picture, read and checked as before a run."""
 
     def run(folder: Path) -> None:
-        from trionet_nni.data.coco_panoptic import CocoPanoptic
+        from trionet_nni.segmentation.panoptic.coco_panoptic import CocoPanoptic
 
         (folder / "pictures").mkdir()
         (folder / "panoptic").mkdir()

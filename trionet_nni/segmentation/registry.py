@@ -15,7 +15,7 @@ from trionet_nni.segmentation.task import SegmentationTask
 
 TASKS = {
     "semantic": "trionet_nni.tasks.semantic.task",
-    "panoptic": "trionet_nni.tasks.panoptic.task",
+    "panoptic": "trionet_nni.segmentation.panoptic.task",
 }
 
 

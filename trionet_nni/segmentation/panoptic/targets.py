@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from trionet_nni.data.panoptic import IGNORE, Panoptic
+from trionet_nni.segmentation.panoptic.panoptic import IGNORE, Panoptic
 
 SIGMA = 8.0  # pixels
 SMALL_AREA = 64 * 64  # pixels

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trionet_nni.data.panoptic import IGNORE
-from trionet_nni.tasks.panoptic.model import Prediction
-from trionet_nni.tasks.panoptic.targets import Targets
+from trionet_nni.segmentation.panoptic.model import Prediction
+from trionet_nni.segmentation.panoptic.panoptic import IGNORE
+from trionet_nni.segmentation.panoptic.targets import Targets
 
 HARDEST = 0.2  # share of the pixels that train the semantic map
 HEAT_WEIGHT = 200.0

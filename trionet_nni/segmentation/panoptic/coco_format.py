@@ -9,10 +9,10 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from trionet_nni.data.coco_panoptic import Record, encode_ids
-from trionet_nni.data.panoptic import Categories, Panoptic
 from trionet_nni.files.atomic import write_json
-from trionet_nni.tasks.panoptic.overlay import overlay
+from trionet_nni.segmentation.panoptic.coco_panoptic import Record, encode_ids
+from trionet_nni.segmentation.panoptic.overlay import overlay
+from trionet_nni.segmentation.panoptic.panoptic import Categories, Panoptic
 
 
 class CocoWriter:

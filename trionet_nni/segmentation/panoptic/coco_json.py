@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trionet_nni.data.panoptic import IGNORE, Categories, Category, Segment
 from trionet_nni.errors import InputError
 from trionet_nni.files.text import parse_json
+from trionet_nni.segmentation.panoptic.panoptic import IGNORE, Categories, Category, Segment
 
 _IDS = 256**3  # what fits into the three bytes of a pixel
 _KINDS: dict[type, str] = {int: "a whole number", str: "a text", list: "a list"}

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trionet_nni.data.panoptic import Panoptic, Segment
+from trionet_nni.segmentation.panoptic.panoptic import Panoptic, Segment
 
 _CHUNK = 1 << 16  # pixels whose distances to all centres are in memory at a time
 _SPREAD = 0x9E3779  # odd, so that n → n · spread mod 2²⁴ gives every segment another, visible colour

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from trionet_nni.data.panoptic import Panoptic
+from trionet_nni.segmentation.panoptic.panoptic import Panoptic
 
 
 class CocoPanopticQuality(Metric):

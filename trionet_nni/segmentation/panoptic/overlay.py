@@ -7,7 +7,7 @@ import colorsys
 import torch
 from torch import Tensor
 
-from trionet_nni.data.panoptic import Panoptic
+from trionet_nni.segmentation.panoptic.panoptic import Panoptic
 
 _OPACITY = 0.55
 _GOLDEN = 0.618034  # of the colour circle: neighbours in the list get colours far apart

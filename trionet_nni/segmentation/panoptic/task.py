@@ -10,25 +10,30 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trionet_nni.data.coco_json import read_categories
-from trionet_nni.data.coco_panoptic import CocoPanoptic
-from trionet_nni.data.panoptic import Categories, Panoptic
-from trionet_nni.data.panoptic_crop import crop_pixels, crop_segments, random_view, whole_view
 from trionet_nni.data.seeding import seed_of
 from trionet_nni.errors import InputError
 from trionet_nni.network.trionet import TrioNet
 from trionet_nni.segmentation.backbone import Backbone
 from trionet_nni.segmentation.config import DataConfig, HeadConfig, SegmentationConfig
+from trionet_nni.segmentation.panoptic.coco_format import CocoWriter
+from trionet_nni.segmentation.panoptic.coco_json import read_categories
+from trionet_nni.segmentation.panoptic.coco_panoptic import CocoPanoptic
+from trionet_nni.segmentation.panoptic.grouping import Grouping, group
+from trionet_nni.segmentation.panoptic.layers import resize
+from trionet_nni.segmentation.panoptic.losses import panoptic_loss
+from trionet_nni.segmentation.panoptic.model import PanopticDeepLab, Prediction
+from trionet_nni.segmentation.panoptic.overlay import overlay
+from trionet_nni.segmentation.panoptic.panoptic import Categories, Panoptic
+from trionet_nni.segmentation.panoptic.panoptic_crop import (
+    crop_pixels,
+    crop_segments,
+    random_view,
+    whole_view,
+)
+from trionet_nni.segmentation.panoptic.quality import CocoPanopticQuality
+from trionet_nni.segmentation.panoptic.targets import Targets, panoptic_targets
 from trionet_nni.segmentation.picture import to_tensor
 from trionet_nni.segmentation.task import Batch
-from trionet_nni.tasks.panoptic.coco_format import CocoWriter
-from trionet_nni.tasks.panoptic.grouping import Grouping, group
-from trionet_nni.tasks.panoptic.layers import resize
-from trionet_nni.tasks.panoptic.losses import panoptic_loss
-from trionet_nni.tasks.panoptic.model import PanopticDeepLab, Prediction
-from trionet_nni.tasks.panoptic.overlay import overlay
-from trionet_nni.tasks.panoptic.quality import CocoPanopticQuality
-from trionet_nni.tasks.panoptic.targets import Targets, panoptic_targets
 
 
 def build(

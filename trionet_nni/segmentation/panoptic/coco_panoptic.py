@@ -16,9 +16,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trionet_nni.data.coco_json import Names, read_categories, read_document, read_names, read_segments
-from trionet_nni.data.panoptic import VOID, Categories, Panoptic, Segment
 from trionet_nni.errors import InputError
+from trionet_nni.segmentation.panoptic.coco_json import (
+    Names,
+    read_categories,
+    read_document,
+    read_names,
+    read_segments,
+)
+from trionet_nni.segmentation.panoptic.panoptic import VOID, Categories, Panoptic, Segment
 from trionet_nni.segmentation.picture import open_picture, size_of
 
 _THREADS = 4  # files are read outside the interpreter lock

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trionet_nni.data.panoptic import VOID, Panoptic
+from trionet_nni.segmentation.panoptic.panoptic import VOID, Panoptic
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from trionet_nni.errors import InputError
 from trionet_nni.network.trionet import TrioNet
-from trionet_nni.tasks.panoptic.layers import ASPP, conv_bn, resize, separable_conv
+from trionet_nni.segmentation.panoptic.layers import ASPP, conv_bn, resize, separable_conv
 
 _RATES = {32: (3, 6, 9), 16: (6, 12, 18), 8: (12, 24, 36)}  # by the last stage's output stride
 

@@ -1,0 +1,1 @@
+"""Panoptic segmentation: Panoptic-DeepLab on a backbone, COCO's files, crops."""
