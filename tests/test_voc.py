@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 from shapes import CLASSES, write_shapes
 
-from trionet_nni.data.voc import check, read_list
 from trionet_nni.errors import InputError
 from trionet_nni.segmentation.backbone import build_backbone
 from trionet_nni.segmentation.config import BackboneConfig, RecipeConfig
 from trionet_nni.segmentation.picture import open_mask, open_picture
-from trionet_nni.tasks.semantic.augment import augmented
+from trionet_nni.segmentation.semantic.augment import augmented
+from trionet_nni.segmentation.semantic.voc import check, read_list
 
 MASKS = ("SegmentationClass", "SegmentationClassAug")
 

@@ -14,7 +14,7 @@ from trionet_nni.segmentation.config import SegmentationConfig
 from trionet_nni.segmentation.task import SegmentationTask
 
 TASKS = {
-    "semantic": "trionet_nni.tasks.semantic.task",
+    "semantic": "trionet_nni.segmentation.semantic.task",
     "panoptic": "trionet_nni.segmentation.panoptic.task",
 }
 

@@ -12,16 +12,16 @@ from torch import Tensor
 from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
 
 from trionet_nni.data.seeding import seed_of
-from trionet_nni.data.voc import VOID, VocPicture, check, read_list
 from trionet_nni.network.trionet import TrioNet
 from trionet_nni.segmentation.backbone import Backbone
 from trionet_nni.segmentation.colours import painted
 from trionet_nni.segmentation.config import HeadConfig, SegmentationConfig
 from trionet_nni.segmentation.picture import open_mask, open_picture, to_tensor
+from trionet_nni.segmentation.semantic.augment import augmented
+from trionet_nni.segmentation.semantic.model import DeepLabV3
+from trionet_nni.segmentation.semantic.voc import VOID, VocPicture, check, read_list
+from trionet_nni.segmentation.semantic.writer import MaskWriter
 from trionet_nni.segmentation.task import Batch
-from trionet_nni.tasks.semantic.augment import augmented
-from trionet_nni.tasks.semantic.model import DeepLabV3
-from trionet_nni.tasks.semantic.writer import MaskWriter
 
 
 def build(

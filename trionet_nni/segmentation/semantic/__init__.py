@@ -1,0 +1,1 @@
+"""Semantic segmentation: DeepLabV3+ on a backbone, Pascal VOC."""

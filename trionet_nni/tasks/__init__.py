@@ -1,1 +1,0 @@
-"""What a network is trained for: model, loss and metric."""

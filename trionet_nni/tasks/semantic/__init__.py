@@ -1,1 +1,0 @@
-"""Semantic segmentation: DeepLabV3 on any backbone (section 4.4)."""
