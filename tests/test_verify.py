@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from trionet_nni.report import paper_figures as paper
-from trionet_nni.report.verify import compared, print_rows, verify
+from trionet_nni.reproduce import paper
+from trionet_nni.reproduce.verify import compared, print_rows, verify
 
 
 @pytest.fixture(scope="module")

@@ -268,7 +268,7 @@ def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from trionet_nni.report.verify import print_rows, verify
+    from trionet_nni.reproduce.verify import print_rows, verify
 
     rows = verify()
     if options.json:

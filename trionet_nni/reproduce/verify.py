@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from trionet_nni.architecture.cost import CostModel
-from trionet_nni.report import paper_figures as paper
 from trionet_nni.report.count import count, count_segmentation
 from trionet_nni.report.space import ranges
+from trionet_nni.reproduce import paper
 from trionet_nni.settings.plugins import load_table
 
 Verdict = Literal["agrees", "close", "differs", "in reach", "out of reach", "not computed"]
