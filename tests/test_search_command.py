@@ -16,8 +16,8 @@ from toy_experiment import ToyExperiment
 from toy_supernet import toy_accuracy
 
 from spaces.small import TABLE
-from trionet_nni import search as searching
 from trionet_nni.architecture.cost import CostModel
+from trionet_nni.commands import search as searching
 from trionet_nni.errors import InputError
 from trionet_nni.export.best import best as exporting
 from trionet_nni.nnictl.search.in_process import search_in_process

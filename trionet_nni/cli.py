@@ -11,10 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from trionet_nni import __version__
+from trionet_nni.commands.plan import add_plan
+from trionet_nni.commands.reproduce import add_fidelity, add_reproduce
+from trionet_nni.commands.segment import add_segment
 from trionet_nni.errors import InputError, RunFailed, failure_line, quiet_writers
-from trionet_nni.plan.commands import add_plan
-from trionet_nni.reproduce.commands import add_fidelity, add_reproduce
-from trionet_nni.segmentation.commands import add_segment
 from trionet_nni.training.threads import sleep_while_waiting
 
 Command = Callable[[argparse.Namespace], int]
@@ -105,7 +105,7 @@ def _add_search(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _search(options: argparse.Namespace) -> int:
-    from trionet_nni.search import search
+    from trionet_nni.commands.search import search
 
     return search(options.experiment, port=options.port, out=options.out, top=options.top, new=options.new)
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from trionet_nni.commands.search import search
 from trionet_nni.export.best import best as exporting
 from trionet_nni.files.atomic import write_json
 from trionet_nni.nnictl.rest import Manager
 from trionet_nni.nnictl.terminal import launch
 from trionet_nni.report import pareto
-from trionet_nni.search import search
 
 
 def main(file: str, portal: str) -> int:
