@@ -178,4 +178,5 @@ def build(config: SearchConfig, table: SpaceTable, cost: CostModel) -> BudgetedE
     Raises:
         InputError: a budget is outside the reachable range.
     """
-    return BudgetedEvolution(config, budgets_of(table, cost, config))
+    budgets = budgets_of(table, cost, config.limits, min_flops=config.min_flops, field=config.limits_field)
+    return BudgetedEvolution(config, budgets)

@@ -190,10 +190,10 @@ def test_a_mutation_ends_where_the_budget_holds_one_network() -> None:
 def test_impossible_budgets_are_refused_with_the_range() -> None:
     config = SearchConfig.model_validate({"budgets": [1, 2e7]})
     with pytest.raises(InputError, match=r"^search.budgets: found 1, allowed: 5.424e\+06 to \S+ FLOPs"):
-        budgets_of(small.TABLE, COST, config)
+        budgets_of(small.TABLE, COST, config.limits)
     config = SearchConfig.model_validate({"budgets": [1e7, 2e7], "min_flops": 1.5e7})
     with pytest.raises(InputError, match=r"^search.min_flops: found 1.5e\+07, allowed: up to budgets"):
-        budgets_of(small.TABLE, COST, config)
+        budgets_of(small.TABLE, COST, config.limits, min_flops=config.min_flops)
 
 
 @pytest.mark.parametrize(
@@ -325,4 +325,4 @@ def test_the_papers_budgets_are_searched_in_one_experiment() -> None:
     assert search.limits == (2e9, 3e9, 4e9, 4.7e9)
     assert search.population == 50 * len(search.limits)
     assert read_yaml(file)["maxTrialNumber"] == 1 + 1000 * len(search.limits)
-    assert len(budgets_of(trionet.TABLE, CostModel(), search)) == 4
+    assert len(budgets_of(trionet.TABLE, CostModel(), search.limits)) == 4

@@ -7,7 +7,7 @@ room for the cheapest (and enough for the dearest) rest: nothing is ever rejecte
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -18,7 +18,6 @@ from trionet_nni.architecture.architecture import Architecture, Block
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError
-from trionet_nni.settings.project import SearchConfig
 
 Position = tuple[int, int]
 _TRIES = 100
@@ -160,17 +159,26 @@ class Budget:
         return self.base + sum(map(min, costs)), self.base + sum(map(max, costs))
 
 
-def budgets_of(table: SpaceTable, cost: CostModel, search: SearchConfig) -> tuple[Budget, ...]:
-    """The budgets of a search, ascending, refused before anything starts if no network can meet one.
+def budgets_of(
+    table: SpaceTable,
+    cost: CostModel,
+    limits: Iterable[float],
+    *,
+    min_flops: float = 0,
+    field: str = "budgets",
+) -> tuple[Budget, ...]:
+    """One budget for each limit, refused before anything starts if no network can meet one.
 
     Args:
         cost: cost of a network at the experiment's image size and number of classes.
+        limits: FLOPs, ascending.
+        min_flops: the lower end of all of them.
+        field: what the limits are called in an experiment file's `search`.
 
     Raises:
         InputError: with the reachable range.
     """
-    low, field = search.min_flops, search.limits_field
-    return tuple(Budget.of(table, cost, low, limit, field) for limit in search.limits)
+    return tuple(Budget.of(table, cost, min_flops, limit, field) for limit in limits)
 
 
 def budget_name(limit: float) -> str:

@@ -72,7 +72,10 @@ def check_experiment(path: Path, settings: dict[str, Any]) -> Checked:
         config = with_absolute_paths(load_experiment(path), code)
         cards = check_cards(settings)
         task = prepare(config, working / "cache")
-        budgets = budgets_of(task.table, task.cost, config.search)
+        search = config.search
+        budgets = budgets_of(
+            task.table, task.cost, search.limits, min_flops=search.min_flops, field=search.limits_field
+        )
     except InputError as error:
         message = str(error)
         raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None

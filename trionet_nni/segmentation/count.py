@@ -33,7 +33,7 @@ def segmentation_cost(
     channels: int = 3,
     deep_stem: bool = False,
 ) -> Cost:
-    """Parameters and multiply-accumulates of one image, by the conventions of `trionet_nni.architecture.cost`.
+    """Parameters and multiply-accumulates of one image, by the conventions of `architecture.cost`.
 
     Args:
         task: "semantic" or "panoptic".

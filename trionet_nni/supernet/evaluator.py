@@ -20,6 +20,8 @@ from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet.folder import WEIGHTS as WEIGHTS
 from trionet_nni.supernet.halving import GoesOn
 from trionet_nni.supernet.results import Evaluation
+from trionet_nni.supernet.slicing import subnetwork_state
+from trionet_nni.supernet.stored import supernet_kinds
 from trionet_nni.training.evaluate import accuracy, correct
 from trionet_nni.training.recalibrate import recalibrate
 
@@ -118,16 +120,16 @@ def load_weights(supernet_directory: Path, config: ProjectConfig, task: CostMode
     """
     path = supernet_directory / WEIGHTS
     state = read_weights(path, "a trained supernet's weights")
-    kinds_of = load_module("trionet_nni.supernet.stored", ("supernet_kinds",), "strategies").supernet_kinds
-    wanted = kinds_of(load_table(config.space), task.classes, task.channels, task.image_size)
+    assert task.image_size is not None
+    wanted = supernet_kinds(load_table(config.space), task.classes, task.channels, task.image_size)
     check_weights(path, state, wanted)
     return state
 
 
 def _cut_out(config: ProjectConfig, state: State, architecture: Architecture, task: CostModel) -> TrioNet:
     sharing = load_module(config.supernet.sharing, ("SHARING",), "supernet.sharing").SHARING
-    cut = load_module("trionet_nni.supernet.slicing", ("subnetwork_state",), "strategies").subnetwork_state
-    weights = cut(state, architecture, sharing, task.image_size)
+    assert task.image_size is not None
+    weights = subnetwork_state(state, architecture, sharing, task.image_size)
     # Built with tensors of its own: small ones are made sooner than torch's meta device is loaded (2 s).
     network = TrioNet(
         architecture, classes=task.classes, channels=task.channels, image_size=task.image_size
