@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 
 from strategies.multi_head_sharing import SHARING
+from trionet_nni.operators.parts import Prefix
 from trionet_nni.supernet.reduce import averaged
 from trionet_nni.supernet.regions import WHOLE, region
-from trionet_nni.supernet.slicing import Heads, Prefix
+from trionet_nni.supernet.slicing import Heads
 
 
 def gradient(rank: int) -> torch.Tensor:

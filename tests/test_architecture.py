@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spaces import small, trionet
-from trionet_nni.architecture.architecture import Architecture, Conv
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.errors import InputError
+from trionet_nni.operators.conv import Conv
 
 ISSUE_EXAMPLE = {
     "space": "trionet-small",

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from tiny_experiment import finished
 
-from trionet_nni.architecture.architecture import Architecture, Conv
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
+from trionet_nni.operators.conv import Conv
 from trionet_nni.reproduce.fidelity import choose, open_fidelity
 from trionet_nni.reproduce.statistics import rank_correlation
 from trionet_nni.settings.plugins import load_table

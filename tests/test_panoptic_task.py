@@ -6,8 +6,11 @@ import torch
 from panoptic_folder import real_sample, write_folder
 from PIL import Image
 
-from trionet_nni.architecture.architecture import Architecture, Axial, Conv, Local
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.errors import InputError
+from trionet_nni.operators.axial import Axial
+from trionet_nni.operators.conv import Conv
+from trionet_nni.operators.local import Local
 from trionet_nni.segmentation.backbone import build_backbone
 from trionet_nni.segmentation.config import BackboneConfig, DataConfig, RecipeConfig, SegmentationConfig
 from trionet_nni.segmentation.panoptic.coco_panoptic import CocoPanoptic

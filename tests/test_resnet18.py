@@ -17,7 +17,7 @@ from torchvision.models import resnet18
 
 import trionet_nni
 from spaces import small, tiny, trionet
-from trionet_nni.architecture.architecture import Architecture, Basic, Conv
+from trionet_nni.architecture.architecture import Architecture, Basic
 from trionet_nni.architecture.baselines import BASELINES
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.cli import main
@@ -26,6 +26,7 @@ from trionet_nni.export.card import read_card
 from trionet_nni.export.retrain import retrain
 from trionet_nni.network.residual import BasicBlock
 from trionet_nni.network.trionet import TrioNet, set_survival
+from trionet_nni.operators.conv import Conv
 from trionet_nni.segmentation.backbone import build_backbone
 from trionet_nni.segmentation.config import BackboneConfig
 

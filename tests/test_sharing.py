@@ -9,10 +9,11 @@ from spaces.options import AXIAL, LOCAL
 from strategies.multi_head_sharing import SHARING as MHS
 from strategies.multi_head_sharing import head_rows
 from strategies.prefix_sharing import SHARING as PREFIX
-from trionet_nni.architecture.architecture import Axial, Local, block_widths
-from trionet_nni.architecture.cost import Place
-from trionet_nni.network.trionet import ResidualBlock, build_operator
-from trionet_nni.supernet.slicing import block_cuts, cut_index, cut_out, stored_block, stored_name
+from trionet_nni.network.trionet import ResidualBlock
+from trionet_nni.operators.axial import Axial
+from trionet_nni.operators.local import Local
+from trionet_nni.operators.place import Place
+from trionet_nni.supernet.slicing import block_cuts, cut_index, cut_out, stored_name
 
 AT = Place(input_width=64, output_width=64, size=6, stride=1)
 
@@ -55,11 +56,11 @@ def with_other_heads_zeroed(block, rule):
     """
     kind = type(block)
     column = {Local: LOCAL, Axial: AXIAL}[kind]
-    stored_operator = build_operator(stored_block(column), AT)
+    stored_operator = column.stored.build(AT)
     stored = dict(stored_operator.named_parameters())
     widest = {**block.__dict__, "expansion": 0.5, "qk": 1.0, "v": 1.0}
     full_block = kind(**widest)
-    sliced, full = build_operator(block, AT), build_operator(full_block, AT)
+    sliced, full = block.build(AT), full_block.build(AT)
     cuts, all_cuts = block_cuts(block, AT, rule), block_cuts(full_block, AT, rule)
     with torch.no_grad():
         for name, parameter in sliced.named_parameters():
@@ -71,7 +72,7 @@ def with_other_heads_zeroed(block, rule):
                 kept = torch.zeros(whole.shape, dtype=torch.bool)
                 kept[cut_index(stored[name], cuts[f"operator.{name}"])] = True
                 parameter[~kept] = 0
-    outputs = rule.rows(32, block.heads, block_widths(block, AT.output_width).v)
+    outputs = rule.rows(32, block.heads, block.out(AT.output_width))
     return sliced, full, outputs
 
 
@@ -81,7 +82,7 @@ CANDIDATES = [block for column in (LOCAL, AXIAL) for block in column.blocks]
 @pytest.mark.parametrize("block", CANDIDATES, ids=str)
 def test_sliced_is_full_width_with_the_other_heads_zeroed(block):
     sliced, full, outputs = with_other_heads_zeroed(block, MHS)
-    inner = block_widths(block, AT.output_width).inner
+    inner = block.inner(AT.output_width)
     x = torch.randn(2, 32, 6, 6)
     torch.testing.assert_close(sliced(x[:, :inner]), full(x)[:, outputs], atol=2e-5, rtol=1e-4)
 
@@ -91,13 +92,13 @@ def test_prefix_slicing_mixes_heads():
     x = torch.randn(2, 32, 6, 6)
     for block in narrow:
         sliced, full, outputs = with_other_heads_zeroed(block, PREFIX)
-        inner = block_widths(block, AT.output_width).inner
+        inner = block.inner(AT.output_width)
         assert (sliced(x[:, :inner]) - full(x)[:, outputs]).abs().max() > 1e-2, block
 
 
 def test_a_cut_and_its_index_are_the_same_part():
     for block in CANDIDATES:
-        whole = ResidualBlock(stored_block({Local: LOCAL, Axial: AXIAL}[type(block)]), AT).state_dict()
+        whole = ResidualBlock({Local: LOCAL, Axial: AXIAL}[type(block)].stored, AT).state_dict()
         for rule in (MHS, PREFIX):
             for name, cut in block_cuts(block, AT, rule).items():
                 stored = whole[name]

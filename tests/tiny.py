@@ -10,9 +10,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trionet_nni.architecture.architecture import Architecture, Axial, Conv, Local
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.network.trionet import TrioNet
+from trionet_nni.operators.axial import Axial
+from trionet_nni.operators.conv import Conv
+from trionet_nni.operators.local import Local
 from trionet_nni.settings.project import DataConfig, RecipeConfig
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="trionet-tests-")
