@@ -16,9 +16,9 @@ import yaml
 from PIL import Image
 from torch import Tensor
 
+from tests.helpers.checkout import ROOT
 from trionet_nni.architecture.architecture import Architecture, Axial, Conv, Local
 
-ROOT = Path(__file__).resolve().parents[2]
 _FOLDER = tempfile.TemporaryDirectory(prefix="trionet-hostile-")
 HOME = Path(_FOLDER.name)
 SIDE = 16
