@@ -71,7 +71,7 @@ _IMAGENET_STEM = Stem(kernel=7, stride=2, channels=64, pool=True)
 SKELETONS: dict[str, Skeleton] = {
     skeleton.name: skeleton
     for skeleton in (
-        # The paper's space: appendix A for the depths, NUMBERS.md section 2 for the widths.
+        # The paper's space: appendix A for the depths, docs/paper-choices.md for the widths.
         Skeleton("trionet", _IMAGENET_STEM, (128, 256, 512, 1024), (1, 2, 2, 2), (2, 3, 6, 3), 224),
         # Hand-designed ResNet and local-attention baselines are twice as wide.
         Skeleton("resnet", _IMAGENET_STEM, (256, 512, 1024, 2048), (1, 2, 2, 2), (3, 4, 6, 3), 224),

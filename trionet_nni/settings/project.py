@@ -113,7 +113,7 @@ _Flops = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class SearchConfig(_Section):
-    """Evolution under one or several hard FLOPs budgets (NUMBERS.md, "evolution").
+    """Evolution under one or several hard FLOPs budgets (Eq. 3; docs/paper-choices.md).
 
     One budget is `max_flops`; several are `budgets`, and `max_flops` is then the largest of them.
     FLOPs are those of one image, 2 × multiply-accumulates.
