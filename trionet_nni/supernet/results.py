@@ -79,12 +79,15 @@ class ResultsStore:
     Successive halving, which 0.1.0 still had, stored accuracies of a part of the images too. They compare
     with no others: here they are as if they had never been stored.
 
+    A file is read once: whoever watches a search asks each second, and only new ones appear.
+
     Args:
         folder: `<experiment>/trionet/evaluations`; it is made when the first result comes.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._known: dict[tuple[int, str], Evaluation | None] = {}  # by time of change and path
 
     def add(self, evaluation: Evaluation) -> None:
         """Store a result on disk; it is there, whole, when this returns.
@@ -106,7 +109,12 @@ class ResultsStore:
 
     def all(self) -> list[Evaluation]:
         """Every result, in order of arrival."""
-        return [result for path in self.paths() if (result := _read(path)) is not None]
+        entries = self._entries()
+        self._known = {
+            entry: self._known[entry] if entry in self._known else _read(Path(entry[1]))
+            for entry in entries
+        }
+        return [result for result in self._known.values() if result is not None]
 
     def top(self, count: int, max_flops: float = math.inf) -> list[Evaluation]:
         """The most accurate within a budget, best first; of equals the one with fewer FLOPs."""
@@ -125,15 +133,17 @@ class ResultsStore:
 
     def paths(self) -> list[Path]:
         """The files, in order of arrival."""
+        return [Path(path) for _, path in self._entries()]
+
+    def _entries(self) -> list[tuple[int, str]]:
         if not self.folder.is_dir():
             return []
         with os.scandir(self.folder) as entries:
-            found = [
+            return sorted(
                 (entry.stat().st_mtime_ns, entry.path)
                 for entry in entries
                 if entry.name.endswith(".json") and not entry.name.startswith(".")
-            ]
-        return [Path(path) for _, path in sorted(found)]
+            )
 
 
 def ranked(results: Iterable[Evaluation], max_flops: float = math.inf) -> list[Evaluation]:
