@@ -36,7 +36,7 @@ lint: install
 	$(BIN)/lint-imports
 
 native: install
-	@$(BIN)/python -m trionet_nni.network.ops.build_native
+	@$(BIN)/python -m trionet_nni.operators.layers.build_native
 
 bench: install
 	-@$(MAKE) --no-print-directory native
@@ -46,4 +46,4 @@ chaos: install
 	$(BIN)/python -m tests.chaos --kills 50 --candidates 200 --seed 0
 
 clean:
-	rm -rf .venv build dist *.egg-info trionet_nni/network/ops/native/*.so
+	rm -rf .venv build dist *.egg-info trionet_nni/operators/layers/native/*.so

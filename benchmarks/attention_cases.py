@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.peers.unfolded_attention import unfolded_attention
-from trionet_nni.network.ops.local_attention import local_attention
-from trionet_nni.network.ops.routes import torch_route
+from trionet_nni.operators.layers.local_attention import local_attention
+from trionet_nni.operators.layers.routes import torch_route
 
 BATCH, HEADS = 8, 8
 Pass = Callable[[], None]

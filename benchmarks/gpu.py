@@ -24,12 +24,12 @@ from benchmarks.roofline import Floor, Rates, floor_of, measured_rates, waiting
 from trionet_nni.architecture.architecture import Architecture, Axial, Block, Conv, Local
 from trionet_nni.architecture.skeleton import SKELETONS
 from trionet_nni.files.atomic import write_json
-from trionet_nni.network.ops.axial_attention import AxialAttention
-from trionet_nni.network.ops.conv import SpatialConv
-from trionet_nni.network.ops.local_attention import LocalAttention
-from trionet_nni.network.ops.triton_attention import triton_attention
-from trionet_nni.network.ops.window_attention import window_attention
 from trionet_nni.network.trionet import TrioNet
+from trionet_nni.operators.layers.axial_attention import AxialAttention
+from trionet_nni.operators.layers.conv import SpatialConv
+from trionet_nni.operators.layers.local_attention import LocalAttention
+from trionet_nni.operators.layers.triton_attention import triton_attention
+from trionet_nni.operators.layers.window_attention import window_attention
 
 LARGEST: dict[str, Block] = {  # the largest choice of each operator in Table 1
     "conv": Conv(1 / 4, 7),

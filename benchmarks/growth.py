@@ -9,7 +9,7 @@ from benchmarks.attention_cases import Shape, attention, convolution, single_thr
 from benchmarks.peak_memory import peak_bytes
 from benchmarks.ratio import interleaved, machine
 from trionet_nni.files.atomic import replacing, write_json
-from trionet_nni.network.ops.routes import compiled_routes
+from trionet_nni.operators.layers.routes import compiled_routes
 
 SIDES = (14, 28, 56, 112)
 WINDOWS = (3, 5, 7, 9, 11)

@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.attention_cases import Shape, attention, convolution, single_threaded
 from benchmarks.peak_memory import peak_bytes
 from benchmarks.ratio import Row, arguments, interleaved, prepare, show
-from trionet_nni.network.ops.routes import ROUTES, compiled_routes
+from trionet_nni.operators.layers.routes import ROUTES, compiled_routes
 from trionet_nni.training.process import keep_freed_memory
 
 LARGE, MIDDLE, SMALL, LEAST = Shape(56, 64, 7), Shape(28, 128, 7), Shape(14, 256, 7), Shape(7, 512, 7)

@@ -13,7 +13,7 @@ from benchmarks.peers.native_space import Attend, NativeSpace, native_sample
 from benchmarks.peers.unfolded_attention import unfolded_attention
 from benchmarks.step_case import CLASSES, TABLE, StepCase
 from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.network.ops.local_attention import local_attention
+from trionet_nni.operators.layers.local_attention import local_attention
 from trionet_nni.settings.project import RecipeConfig
 from trionet_nni.training.recipe import optimizer
 

@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from benchmarks.ratio import interleaved
-from trionet_nni.network.ops.routes import ROUTES
+from trionet_nni.operators.layers.routes import ROUTES
 
 _FREE = ("empty", "detach", "_unsafe_view", "_reshape_alias", "new_empty", "lift_fresh")
 

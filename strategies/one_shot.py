@@ -27,7 +27,7 @@ from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.errors import InputError
 from trionet_nni.files.atomic import write_json, write_tensors
-from trionet_nni.network.ops.attention_dropout import set_attention_dropout
+from trionet_nni.operators.layers.attention_dropout import set_attention_dropout
 from trionet_nni.settings.plugins import load_module
 from trionet_nni.settings.project import ProjectConfig, RecipeConfig, SupernetConfig
 from trionet_nni.supernet.region_sgd import RegionSGD

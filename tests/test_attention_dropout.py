@@ -12,10 +12,10 @@ from spaces import small
 from strategies.elastic import elastic_blocks
 from strategies.one_shot import TrioNetOneShot
 from tests.conftest import random_architectures
-from trionet_nni.network.ops.attention_dropout import Drop, set_attention_dropout
-from trionet_nni.network.ops.axial_attention import line_attention
-from trionet_nni.network.ops.local_attention import LocalAttention, local_attention
 from trionet_nni.network.trionet import TrioNet
+from trionet_nni.operators.layers.attention_dropout import Drop, set_attention_dropout
+from trionet_nni.operators.layers.axial_attention import line_attention
+from trionet_nni.operators.layers.local_attention import LocalAttention, local_attention
 from trionet_nni.settings.project import RecipeConfig, SupernetConfig
 
 HEADS = 2

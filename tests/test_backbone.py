@@ -14,8 +14,8 @@ from spaces import small, trionet
 from trionet_nni.architecture.baselines import BASELINES
 from trionet_nni.errors import InputError
 from trionet_nni.export.load import load
-from trionet_nni.network.ops.axial_attention import AxialLayer, fitted
 from trionet_nni.network.trionet import TrioNet
+from trionet_nni.operators.layers.axial_attention import AxialLayer, fitted
 from trionet_nni.segmentation.backbone import Backbone, build_backbone, described, restored
 from trionet_nni.segmentation.config import BackboneConfig
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trionet_nni.network.ops import native_attention
-from trionet_nni.network.ops.local_attention import LocalAttention, local_attention
-from trionet_nni.network.ops.routes import ROUTES, route_for
+from trionet_nni.operators.layers import native_attention
+from trionet_nni.operators.layers.local_attention import LocalAttention, local_attention
+from trionet_nni.operators.layers.routes import ROUTES, route_for
 
 SHAPES = [  # height, width, heads, channels of q and k, of v, window
     (5, 5, 4, 8, 4, 3),

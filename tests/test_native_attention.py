@@ -14,9 +14,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trionet_nni.network.ops import build_native, native_attention
-from trionet_nni.network.ops.routes import route_for
-from trionet_nni.network.ops.window_attention import window_attention
+from trionet_nni.operators.layers import build_native, native_attention
+from trionet_nni.operators.layers.routes import route_for
+from trionet_nni.operators.layers.window_attention import window_attention
 
 COMPILER = os.environ.get("CXX", "c++").split()[0]
 
@@ -228,7 +228,7 @@ def test_a_broken_build_is_told_and_left_out(tmp_path):
 )
 def test_a_failed_build_is_one_line(compiler, message):
     done = subprocess.run(
-        [sys.executable, "-m", "trionet_nni.network.ops.build_native"],
+        [sys.executable, "-m", "trionet_nni.operators.layers.build_native"],
         env=os.environ | {"CXX": compiler, "PYTHONPATH": "."},
         cwd=Path(__file__).parents[1],
         capture_output=True,

@@ -13,8 +13,8 @@ from benchmarks.native_step import published_attention
 from benchmarks.peers.all_operators import AllCandidatesBlock, AllOperators
 from benchmarks.peers.native_space import NativeSpace, native_sample
 from spaces import small
-from trionet_nni.network.ops.local_attention import local_attention
 from trionet_nni.network.trionet import TrioNet
+from trionet_nni.operators.layers.local_attention import local_attention
 
 TABLE = small.TABLE
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from trionet_nni.network.ops.routes import route_for
-from trionet_nni.network.ops.triton_attention import is_available, triton_attention
+from trionet_nni.operators.layers.routes import route_for
+from trionet_nni.operators.layers.triton_attention import is_available, triton_attention
 
 pytest.importorskip("triton", reason="Triton is not installed: its kernels were NOT tested")
 
 INTERPRETED = """
 import torch
-from trionet_nni.network.ops.triton_attention import triton_attention
-from trionet_nni.network.ops.window_attention import window_attention
+from trionet_nni.operators.layers.triton_attention import triton_attention
+from trionet_nni.operators.layers.window_attention import window_attention
 
 # images, heads, height, width, channels of a head in q, in v, window: few, for the interpreter is slow
 CASES = [(2, 2, 5, 5, 2, 1, 3), (1, 1, 9, 6, 3, 5, 3), (1, 1, 3, 4, 1, 2, 5), (1, 1, 1, 1, 2, 2, 3)]
@@ -79,7 +79,7 @@ import torch
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
 from trionet_nni.ops import triton_kernels
-from trionet_nni.network.ops.triton_attention import _Launch
+from trionet_nni.operators.layers.triton_attention import _Launch
 
 maps = torch.empty(2, 128, 56, 56, device="meta")
 launch = _Launch.of(maps, maps, 7, 8)

@@ -30,10 +30,10 @@ from torch import Tensor, nn
 from trionet_nni.architecture.architecture import Architecture, Conv, block_label, depth_label
 from trionet_nni.architecture.cost import Place, place
 from trionet_nni.architecture.table import SpaceTable
-from trionet_nni.network.ops.axial_attention import line_attention
-from trionet_nni.network.ops.local_attention import local_attention
 from trionet_nni.network.residual import build_shortcut
 from trionet_nni.network.trionet import build_stem
+from trionet_nni.operators.layers.axial_attention import line_attention
+from trionet_nni.operators.layers.local_attention import local_attention
 
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, int], Tensor]
 Width = Any  # int or NNI's expression of one

@@ -23,8 +23,8 @@ from trionet_nni.export.load import FILES, architecture_of, build, load_weights
 from trionet_nni.export.settings import NAME, RetrainConfig, read_config, retrain_config
 from trionet_nni.files.atomic import write_json, write_tensors
 from trionet_nni.files.invocation import shown
-from trionet_nni.network.ops.attention_dropout import set_attention_dropout
 from trionet_nni.network.trionet import TrioNet, set_survival
+from trionet_nni.operators.layers.attention_dropout import set_attention_dropout
 from trionet_nni.settings.project import RecipeConfig, load_experiment, read_yaml
 from trionet_nni.training.recipe import check_warmup
 

@@ -21,11 +21,11 @@ from trionet_nni.architecture.architecture import (
 )
 from trionet_nni.architecture.cost import Place, place
 from trionet_nni.architecture.skeleton import Skeleton
-from trionet_nni.network.ops.axial_attention import AxialAttention
-from trionet_nni.network.ops.border import Border
-from trionet_nni.network.ops.conv import SpatialConv
-from trionet_nni.network.ops.local_attention import LocalAttention
 from trionet_nni.network.residual import BasicBlock, Residual, build_shortcut, pointwise
+from trionet_nni.operators.layers.axial_attention import AxialAttention
+from trionet_nni.operators.layers.border import Border
+from trionet_nni.operators.layers.conv import SpatialConv
+from trionet_nni.operators.layers.local_attention import LocalAttention
 
 
 class ResidualBlock(Residual):

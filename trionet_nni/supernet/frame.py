@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from trionet_nni.architecture.architecture import Bottleneck
 from trionet_nni.architecture.cost import Place
-from trionet_nni.network.ops.attention_dropout import DropsAttention
 from trionet_nni.network.trionet import ResidualBlock
+from trionet_nni.operators.layers.attention_dropout import DropsAttention
 from trionet_nni.supernet.shared import Leaf, Shared
 from trionet_nni.supernet.sharing import Sharing
 from trionet_nni.supernet.slicing import Cut, block_cuts, cut_out, cut_view, stored_name

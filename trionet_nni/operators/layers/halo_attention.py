@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trionet_nni.network.ops.border import Border
-from trionet_nni.network.ops.recomputed_attention import Geometry, RecomputedAttention
+from trionet_nni.operators.layers.border import Border
+from trionet_nni.operators.layers.recomputed_attention import Geometry, RecomputedAttention
 
 
 def halo_attention(

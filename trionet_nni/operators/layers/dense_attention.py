@@ -13,8 +13,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from trionet_nni.network.ops.border import Border
-from trionet_nni.network.ops.recomputed_attention import Geometry, RecomputedAttention
+from trionet_nni.operators.layers.border import Border
+from trionet_nni.operators.layers.recomputed_attention import Geometry, RecomputedAttention
 
 
 def dense_attention(

@@ -1,4 +1,4 @@
-"""`python -m trionet_nni.network.ops.build_native`: compile the CPU kernel of local attention.
+"""`python -m trionet_nni.operators.layers.build_native`: compile the CPU kernel of local attention.
 
 The library's name carries a hash of its source, its flags and the processor. A build from other source
 or for another processor has another name, so it is never loaded.

@@ -13,9 +13,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from trionet_nni.network.ops.border import Border
-from trionet_nni.network.ops.projection import project, projection
-from trionet_nni.network.ops.routes import Route, attend
+from trionet_nni.operators.layers.border import Border
+from trionet_nni.operators.layers.projection import project, projection
+from trionet_nni.operators.layers.routes import Route, attend
 
 
 def local_attention(

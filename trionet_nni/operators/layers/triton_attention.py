@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trionet_nni.network.ops.border import Border
-from trionet_nni.network.ops.concrete import is_concrete
-from trionet_nni.network.ops.shapes import check_shapes
+from trionet_nni.operators.layers.border import Border
+from trionet_nni.operators.layers.concrete import is_concrete
+from trionet_nni.operators.layers.shapes import check_shapes
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 _SIDE = 8  # of a block of positions
@@ -34,7 +34,7 @@ def is_available(q: Tensor) -> bool:
 def triton_attention(
     q_BCHW: Tensor, k_BCHW: Tensor, v_BVHW: Tensor, r_dmm: Tensor, heads: int, border: Border
 ) -> Tensor:
-    """Eq. 1 of the paper, as `trionet_nni.network.ops.local_attention` defines it; sums are float32.
+    """Eq. 1 of the paper, as `trionet_nni.operators.layers.local_attention` defines it; sums are float32.
 
     Returns:
         [B, V, H, W] in q's type, channels last.
@@ -102,7 +102,7 @@ class _TritonAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, r: Tensor, heads: int, mask: bool) -> Tensor:
         """Return [B, V, H, W]."""
-        from trionet_nni.network.ops import triton_kernels
+        from trionet_nni.operators.layers import triton_kernels
 
         launch = _Launch.of(q, v, r.shape[-1], heads)
         q, k, v = (x.contiguous(memory_format=torch.channels_last) for x in (q, k, v))
@@ -120,7 +120,7 @@ class _TritonAttention(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of q, k, v and r."""
-        from trionet_nni.network.ops import triton_kernels
+        from trionet_nni.operators.layers import triton_kernels
 
         if torch.is_grad_enabled():
             raise RuntimeError('local attention has no second derivatives; use route="window" for them')

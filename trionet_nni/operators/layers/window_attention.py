@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from trionet_nni.network.ops.border import Border
+from trionet_nni.operators.layers.border import Border
 
 
 def window_attention(

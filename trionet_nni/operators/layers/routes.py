@@ -11,13 +11,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from trionet_nni.network.ops import native_attention as native
-from trionet_nni.network.ops import triton_attention as triton
-from trionet_nni.network.ops.border import Border
-from trionet_nni.network.ops.dense_attention import dense_attention
-from trionet_nni.network.ops.halo_attention import halo_attention
-from trionet_nni.network.ops.shift_attention import shift_attention
-from trionet_nni.network.ops.window_attention import window_attention
+from trionet_nni.operators.layers import native_attention as native
+from trionet_nni.operators.layers import triton_attention as triton
+from trionet_nni.operators.layers.border import Border
+from trionet_nni.operators.layers.dense_attention import dense_attention
+from trionet_nni.operators.layers.halo_attention import halo_attention
+from trionet_nni.operators.layers.shift_attention import shift_attention
+from trionet_nni.operators.layers.window_attention import window_attention
 
 Route = Literal["auto", "window", "dense", "halo", "shift", "native", "triton"]
 Attend = Callable[..., Tensor]  # of q, k, v, r, heads, border

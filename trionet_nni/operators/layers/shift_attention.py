@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trionet_nni.network.ops.border import Border
+from trionet_nni.operators.layers.border import Border
 
 # Elements of the keys held at a time on a CPU: 256 KB, so that maps, shifted maps and products fit a cache.
 _PIECE_ELEMENTS = 1 << 16

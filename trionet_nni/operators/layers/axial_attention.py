@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trionet_nni.network.ops.projection import project, projection
+from trionet_nni.operators.layers.projection import project, projection
 
 
 def line_attention(

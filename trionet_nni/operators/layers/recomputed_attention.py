@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from trionet_nni.network.ops.attention_dropout import Drop
+from trionet_nni.operators.layers.attention_dropout import Drop
 
 # Elements of the logits held at a time on a CPU: 2 MB, so that they stay in a core's cache.
 _PIECE_ELEMENTS = 1 << 19

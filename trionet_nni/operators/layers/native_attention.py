@@ -18,10 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trionet_nni.network.ops.border import Border
-from trionet_nni.network.ops.build_native import home, library_name
-from trionet_nni.network.ops.concrete import is_concrete
-from trionet_nni.network.ops.shapes import check_shapes
+from trionet_nni.operators.layers.border import Border
+from trionet_nni.operators.layers.build_native import home, library_name
+from trionet_nni.operators.layers.concrete import is_concrete
+from trionet_nni.operators.layers.shapes import check_shapes
 
 
 class _Problem(ctypes.Structure):
@@ -80,7 +80,7 @@ def native_attention(
     heads: int,
     border: Border,
 ) -> Tensor:
-    """Eq. 1 of the paper, as `trionet_nni.network.ops.local_attention` defines it.
+    """Eq. 1 of the paper, as `trionet_nni.operators.layers.local_attention` defines it.
 
     Any strides; the result has the memory format of v.
 

@@ -1,1 +1,0 @@
-"""Spatial operators, one a file, and the routes by which they are computed."""

@@ -1,0 +1,1 @@
+"""One operator, one object: its options, widths, cost, weights and layer."""

@@ -1,0 +1,1 @@
+"""The layers that compute the operators, and the routes by which attention is computed."""
