@@ -10,8 +10,7 @@ What is added to NNI's strategy, and why:
 * crossover swaps whole blocks: options of one block belong together;
 * duplicates are judged on the canonical form;
 * parents are the best of all evaluated networks. NNI's strategy lets individuals die of age, which helps
-  against lucky evaluations; here an evaluation with shared weights is deterministic. What successive
-  halving stopped comes after all others: its accuracy is one of fewer images.
+  against lucky evaluations; here an evaluation with shared weights is deterministic.
 """
 
 from __future__ import annotations
@@ -42,7 +41,6 @@ _TRIES = 200
 class _Evaluated:
     accuracy: float
     architecture: Architecture
-    stopped: bool  # by successive halving
     flops: int
 
 
@@ -80,7 +78,7 @@ class BudgetedEvolution(RegularizedEvolution):  # type: ignore[misc]
         """The best evaluated networks within a budget, best first; equal accuracies in order of arrival."""
         with self._lock:
             within = (one for one in self._evaluated if one.flops <= max_flops)
-            ranked = sorted(within, key=lambda one: (one.stopped, -one.accuracy))
+            ranked = sorted(within, key=lambda one: -one.accuracy)
             return [one.architecture for one in ranked[: self.config.parents]]
 
     def restore_running(self, models: list[Any]) -> None:
@@ -96,9 +94,7 @@ class BudgetedEvolution(RegularizedEvolution):  # type: ignore[misc]
             name, keys, position, has_gauss, gauss = self._random_state.get_state()
             return {
                 "seen": sorted(self._seen),
-                "evaluated": [
-                    [one.accuracy, one.architecture.to_dict(), one.stopped] for one in self._evaluated
-                ],
+                "evaluated": [[one.accuracy, one.architecture.to_dict()] for one in self._evaluated],
                 "individual_counter": self._individual_counter,
                 "random_state": [name, keys.tolist(), position, has_gauss, gauss],
                 "running": [model.architecture.to_dict() for model in self._running_models],
@@ -108,8 +104,9 @@ class BudgetedEvolution(RegularizedEvolution):  # type: ignore[misc]
         """Take up a saved state. Running networks are not in it: see `restore_running`."""
         with self._lock:
             self._evaluated = [
-                self._noted(float(accuracy), Architecture.from_dict(data), stopped)
-                for accuracy, data, stopped in state_dict["evaluated"]
+                self._noted(float(accuracy), Architecture.from_dict(data))
+                for accuracy, data, *stopped in state_dict["evaluated"]
+                if stopped != [True]  # by 0.1.0's successive halving: an accuracy of a part of the images
             ]
             running = {Architecture.from_dict(data).hash for data in state_dict["running"]}
             self._seen = set(state_dict["seen"]) - running
@@ -127,9 +124,9 @@ class BudgetedEvolution(RegularizedEvolution):  # type: ignore[misc]
         number: int = self._individual_counter
         return self._variations[number % len(self._variations)]
 
-    def _noted(self, accuracy: float, architecture: Architecture, stopped: bool) -> _Evaluated:
+    def _noted(self, accuracy: float, architecture: Architecture) -> _Evaluated:
         flops = self._variations[0].budget.flops(architecture)  # every budget counts alike
-        return _Evaluated(accuracy, architecture, stopped, flops)
+        return _Evaluated(accuracy, architecture, flops)
 
     def _child(self) -> Architecture:
         parents = self.best_parents(self._variation.budget.max_flops)
@@ -168,7 +165,7 @@ class BudgetedEvolution(RegularizedEvolution):  # type: ignore[misc]
         with self._lock:
             if event.model in self._running_models and event.model.metric is not None:
                 model = event.model
-                self._evaluated.append(self._noted(float(model.metric), model.architecture, model.stopped))
+                self._evaluated.append(self._noted(float(model.metric), model.architecture))
             super()._training_end_callback(event)
 
 

@@ -88,10 +88,9 @@ UNKNOWN = (
     _ours(_KEY, "of a recipe", "supernet.recipe.lr", 0.1, "0.1", _NO_KEY, "learning_rate"),
     _case(
         _KEY,
-        "of a section that is None by default",
-        ((_ARGUMENTS + "search.halving", {"rungs": 2}),),
-        "search.halving.rungs: found 2",
-        _NO_KEY + "shares, keep",
+        "that was removed",
+        ((_ARGUMENTS + "search.halving", {"first": 3}),),
+        "search.halving: found {'first': 3}, allowed: left out: successive halving was removed",
     ),
     _case(
         _KEY,
@@ -283,12 +282,6 @@ RANGES = (
     ),
     _case(
         _RANGE,
-        "a rung with no image",
-        ((_ARGUMENTS + "search.halving", {"shares": [0]}),),
-        "search.halving.shares.0: found 0, allowed: Input should be greater than 0",
-    ),
-    _case(
-        _RANGE,
         "no trial at a time",
         (("trialConcurrency", 0),),
         "trialConcurrency: found 0",
@@ -357,16 +350,6 @@ BUDGETS = (
         "the largest of the budgets, 2e+07",
     ),
     _ours(_BUDGET, "no budget in the list", "search.budgets", [], "[], allowed: ", "at least 1 item"),
-    _case(
-        _BUDGET,
-        "halving under two budgets",
-        (
-            (_ARGUMENTS + "search.budgets", [5e8, 1e9]),
-            (_ARGUMENTS + "search.halving", {}),
-        ),
-        "search.halving: found {}, allowed: ",
-        "with one budget only",
-    ),
 )
 
 _FOLDER = "missing or unusable folder"

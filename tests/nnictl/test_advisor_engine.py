@@ -52,9 +52,9 @@ class Bench:
         self.room += 1
         return self.exhausted
 
-    def store(self, model: CandidateSpace, accuracy: float, *, stopped: bool = False) -> None:
+    def store(self, model: CandidateSpace, accuracy: float) -> None:
         network = model.architecture
-        self.stored[network.hash] = Evaluation(network, accuracy, 10, 1, 1, 0.1, (accuracy,), stopped)
+        self.stored[network.hash] = Evaluation(network, accuracy, 10, 1, 1, 0.1)
 
     def number(self) -> int:
         return self.first + len(self.sent)
@@ -118,12 +118,12 @@ def test_stored_result_is_reported_by_another_trial_and_counts_in_any_case(bench
     engine, model = bench.engine, bench.model()
     engine.request(1)
     engine.submit_models(model)
-    bench.store(model, 0.75, stopped=True)
+    bench.store(model, 0.75)
     engine.trial_ended(0, "t", "FAILED")
     assert bench.heard == [] and bench.room == 1
     bench.does(lambda: engine.request(1))
     engine.trial_ended(1, "t", "USER_CANCELED")
-    assert bench.heard == [(model.architecture.hash, 0.75)] and model.stopped and len(bench.sent) == 2
+    assert bench.heard == [(model.architecture.hash, 0.75)] and len(bench.sent) == 2
 
 
 def test_state_is_saved_before_a_trial_is_sent(bench: Bench) -> None:

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import nni_node
+import psutil
 import pytest
 
 from spaces.small import TABLE
@@ -69,6 +70,36 @@ def test_open_sockets_are_noticed() -> None:
         assert not listens_everywhere(near_port) and listens_everywhere(wide_port)
         assert (near_port, True) in listening_sockets() and (wide_port, False) in listening_sockets()
         assert free_port(near_port) != near_port and free_port(wide_port) != wide_port
+
+
+@pytest.mark.parametrize(
+    "family, address, near",
+    [
+        (socket.AF_INET, "127.0.0.5", True),
+        (socket.AF_INET, "0.0.0.0", False),
+        (socket.AF_INET6, "::1", True),
+        (socket.AF_INET6, "::", False),
+        (socket.AF_INET6, "::ffff:127.0.0.1", True),
+        (socket.AF_INET6, "::ffff:0.0.0.0", False),
+    ],
+)
+def test_loopback_is_known_in_both_families(family: socket.AddressFamily, address: str, near: bool) -> None:
+    with socket.socket(family) as listener:
+        try:
+            listener.bind((address, 0))
+        except OSError:
+            pytest.skip("this machine has no such address")
+        listener.listen()
+        port = listener.getsockname()[1]
+        assert (port, near) in listening_sockets() and listens_everywhere(port) is not near
+
+
+def test_a_system_that_does_not_tell_is_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(kind: str) -> None:
+        raise psutil.AccessDenied
+
+    monkeypatch.setattr(psutil, "net_connections", refuse)
+    assert listening_sockets() == [] and not listens_everywhere(80)
 
 
 def test_search_space_covers_every_sample() -> None:

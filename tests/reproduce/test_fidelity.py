@@ -61,6 +61,17 @@ def test_tau_is_kendalls_and_its_interval_holds_it() -> None:
     assert rank_correlation([1, 2, 3, 4], [1, 2, 4, 3]).tau == pytest.approx(4 / 6)  # one pair of six
     mixed = rank_correlation([1, 2, 3, 4, 5, 6], [1, 3, 2, 6, 4, 5])
     assert mixed.low < mixed.tau < mixed.high <= 1
+    assert mixed == rank_correlation([1, 2, 3, 4, 5, 6], [1, 3, 2, 6, 4, 5])  # a fixed seed
+
+
+@pytest.mark.filterwarnings("error")
+def test_resamples_that_rank_nothing_do_not_spoil_the_interval() -> None:
+    """Of four pairs one resample in 64 is four times the same pair; with ties more of them rank nothing."""
+    for pairs in ([1, 2, 3, 4], [1, 3, 2, 4]), ([1, 1, 1, 2], [1, 2, 3, 4]):
+        found = rank_correlation(*pairs)
+        assert -1 <= found.low <= found.tau <= found.high <= 1
+    nothing = rank_correlation([1, 1, 1, 1], [1, 2, 3, 4])
+    assert nothing.tau != nothing.tau and nothing.low != nothing.low
 
 
 def experiment(folder: Path) -> Path:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from spaces.small import TABLE
 from tests.helpers.architectures import random_architectures
 from trionet_nni.errors import InputError
+from trionet_nni.experiment.folder import ExperimentFolder
+from trionet_nni.nnictl.rest import Manager
+from trionet_nni.nnictl.terminal.watch import Watch
+from trionet_nni.supernet import results
 from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 
@@ -55,3 +61,28 @@ def test_damaged_file_is_named(tmp_path: Path, change: dict[str, object]) -> Non
     path.write_text("{")
     with pytest.raises(InputError, match=path.name):
         store.all()
+
+
+def test_each_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal looks each second; see `trionet_nni.nnictl.terminal.watch`."""
+    manager = cast(
+        Manager, SimpleNamespace(get=lambda path: answers[path], jobs=list, profile=lambda: {"params": {}})
+    )
+    answers: dict[str, object] = {"/check-status": {"status": "RUNNING"}, "/metric-data-latest": []}
+    opened: list[str] = []
+    read = results.read_json
+    monkeypatch.setattr(
+        results, "read_json", lambda path, what: (opened.append(path.name), read(path, what))[1]
+    )
+    files = ExperimentFolder(tmp_path)
+    networks = random_architectures(TABLE, 3)
+    watch, store = Watch(manager, files, 1), ResultsStore(files.evaluations)
+    for number, network in enumerate(networks):
+        store.add(Evaluation(network, number / 10, 500, 7, 10, 0.5))
+        best = watch.snapshot().best
+        assert best is not None and best.architecture == network
+        assert watch.snapshot() == watch.snapshot()
+        assert opened == [f"{one.hash}.json" for one in networks[: number + 1]]
+    changed = Evaluation(networks[0], 0.9, 500, 7, 10, 0.5)
+    store.add(changed)
+    assert watch.snapshot().best == changed and len(opened) == 4

@@ -179,7 +179,7 @@ def test_space_and_architecture_speak_of_the_same_labels():
             assert space.contains(sample)
             for label, value in sample.items():
                 assert value in labels[label].values
-    assert len(labels) == 172  # NUMBERS: genes of the paper's space
+    assert len(labels) == 172  # genes of the paper's space
 
 
 def test_the_prefix_rule_is_another_supernet():

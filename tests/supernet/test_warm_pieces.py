@@ -21,7 +21,6 @@ from trionet_nni.supernet.curve import Curve
 from trionet_nni.supernet.evaluator import Evaluator, evaluate
 from trionet_nni.supernet.folder import COMPLETE, WEIGHTS, is_complete
 from trionet_nni.supernet.results import ResultsStore
-from trionet_nni.training.evaluate import accuracy, correct
 
 CPU = torch.device("cpu")
 
@@ -60,14 +59,6 @@ def test_held_images_are_the_same(size: int, tmp_path: Path) -> None:
     assert torch.equal(kept.images, images.pixels(slice(0, len(images))))
     assert torch.equal(kept.labels, images.labels)
     assert torch.equal(kept.normalized(slice(3, 9)), images.normalized(slice(3, 9)))
-
-
-def test_parts_add_up_to_the_whole() -> None:
-    files, config = finished(), project()
-    warm = Evaluator(config, files.supernet_directory(config.supernet_hash()), files.cache, CPU)
-    network, images = warm.network(CANDIDATES[0]), warm._search
-    parts = [correct(network, images, range(start, start + 10), 4) for start in range(0, len(images), 10)]
-    assert sum(parts) / len(images) == accuracy(network, images)
 
 
 def test_supernet_is_complete_with_its_weights_only(tmp_path: Path) -> None:

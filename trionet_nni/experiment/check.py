@@ -18,7 +18,7 @@ from trionet_nni.experiment.nni_file import beside as beside
 from trionet_nni.experiment.nni_file import check_nni
 from trionet_nni.files.text import reason
 from trionet_nni.settings.plugins import load_table
-from trionet_nni.settings.project import ONE_SHOT, ProjectConfig, load_experiment
+from trionet_nni.settings.project import ProjectConfig, load_experiment
 
 DATA_VARIABLE = "TRIONET_DATA"
 
@@ -158,11 +158,6 @@ def prepare(config: ProjectConfig, cache: Path) -> Task:
         ("search.strategy", config.search.strategy),
     ):
         _check_module(field, module)
-    if config.search.halving is not None and config.supernet.strategy != ONE_SHOT:
-        raise InputError(
-            f"search.halving: found with supernet.strategy {config.supernet.strategy!r}, which may measure "
-            f"in its own way, allowed: with {ONE_SHOT!r}"
-        )
 
     from trionet_nni.data import load_splits  # torch: seconds
 

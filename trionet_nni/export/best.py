@@ -20,7 +20,7 @@ from trionet_nni.export.card import Measured
 from trionet_nni.export.network import write_network
 from trionet_nni.export.settings import retrain_config
 from trionet_nni.files.text import read_json
-from trionet_nni.settings.project import ProjectConfig, parse_project
+from trionet_nni.settings.project import ProjectConfig, parse_stored
 from trionet_nni.supernet.evaluator import WEIGHTS
 from trionet_nni.supernet.results import Evaluation, ResultsStore, ranked
 
@@ -84,7 +84,7 @@ def export(experiment: str | Path, top: int, out: Path) -> list[ExportedRow]:
 
 
 def _rows(experiment: _Experiment, top: int, out: Path) -> list[ExportedRow]:
-    results, limits = experiment.results.whole(), experiment.config.search.limits
+    results, limits = experiment.results.all(), experiment.config.search.limits
     named: tuple[float | None, ...] = limits if len(limits) > 1 else (None,)
     return [
         ExportedRow(rank, out / _place(rank, limit), result, limit)
@@ -187,7 +187,7 @@ def experiment_folder(experiment: str | Path, home: Path | None = None) -> Path:
 
 def _open(folder: Path) -> _Experiment:
     files = ExperimentFolder(folder.resolve())
-    config = parse_project(read_json(files.project, "an experiment's settings"), str(files.project))
+    config = parse_stored(read_json(files.project, "an experiment's settings"), str(files.project))
     if files.code.exists():
         use_code(Path(files.code.read_text(encoding="utf-8").strip()))
     supernet = read_json(files.supernet, "a trained supernet")

@@ -21,7 +21,7 @@ from trionet_nni.reproduce.report import Report
 from trionet_nni.reproduce.scale import changed
 from trionet_nni.reproduce.statistics import Rank, Spread, rank_correlation
 from trionet_nni.reproduce.training import Given, Training
-from trionet_nni.settings.project import ProjectConfig, parse_project
+from trionet_nni.settings.project import ProjectConfig, parse_stored
 from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 LEAST = 4  # networks; with fewer a rank correlation says nothing
@@ -129,7 +129,7 @@ def open_fidelity(experiment: str, count: int, seeds: int) -> Fidelity:
             f"fidelity: found --networks {count}, --seeds {seeds}, allowed: {LEAST} or more, and 1 or more"
         )
     files = ExperimentFolder(experiment_folder(experiment).resolve())
-    config = parse_project(read_json(files.project, "an experiment's settings"), str(files.project))
+    config = parse_stored(read_json(files.project, "an experiment's settings"), str(files.project))
     if files.code.exists():
         use_code(Path(files.code.read_text(encoding="utf-8").strip()))
     chosen = choose(ResultsStore(files.evaluations), count)
@@ -146,7 +146,7 @@ def choose(store: ResultsStore, count: int) -> list[Evaluation]:
     """
     front = store.pareto()
     low, high = (front[0].flops, front[-1].flops) if front else (0, 0)
-    inside = [one for one in store.whole() if low <= one.flops <= high]
+    inside = [one for one in store.all() if low <= one.flops <= high]
     if len(inside) < count:
         raise InputError(
             f"{store.folder}: found {len(inside)} networks between the ends of the Pareto front, "

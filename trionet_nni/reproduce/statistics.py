@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-RESAMPLES = 2_000  # of a bootstrap
+RESAMPLES = 9_999  # of a bootstrap
 _CONFIDENCE = 0.90  # of the two-sided interval: 5 % on each side
 
 Verdict = Literal["held", "not shown", "reversed"]
@@ -85,7 +86,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Rank:
-    """Kendall's τ-b with a 95 % bootstrap interval."""
+    """Kendall's τ-b with a 95 % bootstrap interval; all NaN where nothing can be ranked."""
 
     tau: float
     low: float
@@ -95,13 +96,25 @@ class Rank:
 def rank_correlation(a: Sequence[float], b: Sequence[float]) -> Rank:
     """Kendall's τ-b of pairs; the interval resamples the pairs with a fixed seed.
 
-    A resample of one pair alone ranks nothing and is left out.
+    A resample in which one side is the same everywhere ranks nothing: its τ is NaN, and it is left out.
+    scipy's own interval would be NaN because of a single one, so it is read from scipy's distribution.
     """
     import numpy as np
-    from scipy.stats import kendalltau
+    from scipy.stats import DegenerateDataWarning, bootstrap, kendalltau
 
-    pairs, random = np.array([a, b], dtype=float), np.random.default_rng(0)
-    drawn = random.integers(len(a), size=(RESAMPLES, len(a)))
-    taus = [kendalltau(*pairs[:, rows]).statistic for rows in drawn]
-    low, high = np.nanpercentile(taus, [2.5, 97.5])
-    return Rank(float(kendalltau(a, b).statistic), float(low), float(high))
+    def tau(x: Any, y: Any, axis: int = -1) -> Any:
+        return kendalltau(x, y, axis=axis).statistic
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)  # of that NaN
+        found = bootstrap(
+            (a, b),
+            tau,
+            paired=True,
+            n_resamples=RESAMPLES,
+            method="percentile",
+            rng=np.random.default_rng(0),
+        )
+    taus = found.bootstrap_distribution[~np.isnan(found.bootstrap_distribution)]
+    low, high = np.percentile(taus, [2.5, 97.5]) if taus.size else (math.nan, math.nan)
+    return Rank(float(tau(a, b)), float(low), float(high))

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from trionet_nni.errors import InputError
+from trionet_nni.errors import InputError, shown
 from trionet_nni.files.yaml import read_yaml as read_yaml
 from trionet_nni.settings.section import Section as _Section
 from trionet_nni.settings.section import refused
@@ -109,21 +109,11 @@ class SupernetConfig(_Section):
         return recipe
 
 
-class HalvingConfig(_Section):
-    """Successive halving over the search images; see `trionet_nni.supernet.halving`."""
-
-    # Share of the search images at the end of each rung but the last, which has them all
-    shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field((0.1, 0.3), min_length=1)
-    keep: float = Field(0.5, gt=0, lt=1)  # share of the candidates of a rung that goes on
-    first: int = Field(10, ge=1)  # candidates measured on all images before any is stopped
-    recent: int = Field(50, ge=1)  # with how many of the latest a candidate is compared
-
-
 _Flops = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class SearchConfig(_Section):
-    """Evolution under one or several hard FLOPs budgets (NUMBERS.md, "evolution").
+    """Evolution under one or several hard FLOPs budgets (Eq. 3; docs/paper-choices.md).
 
     One budget is `max_flops`; several are `budgets`, and `max_flops` is then the largest of them.
     FLOPs are those of one image, 2 × multiply-accumulates.
@@ -141,7 +131,6 @@ class SearchConfig(_Section):
     retries: int = Field(2, ge=0)  # of a candidate whose trial failed
     time_limit: float = Field(3600, gt=0)  # seconds of one candidate; one that hangs has failed
     warm: bool = True  # evaluators stay between candidates; false: each trial loads everything itself
-    halving: HalvingConfig | None = None  # {}: candidates that fall behind are measured on fewer images
     seed: Seed = 0
 
     @property
@@ -176,16 +165,6 @@ class SearchConfig(_Section):
         if budgets and max_flops != budgets[-1]:
             raise ValueError(f"left out, or the largest of the budgets, {budgets[-1]:.4g}")
         return max_flops
-
-    @field_validator("halving")
-    @classmethod
-    def _one_budget_to_fall_behind(
-        cls, halving: HalvingConfig | None, info: ValidationInfo
-    ) -> HalvingConfig | None:
-        # Cheap networks would be compared with dear ones, and stopped for being cheap.
-        if halving is not None and len(info.data.get("budgets") or ()) > 1:
-            raise ValueError("with one budget only")
-        return halving
 
 
 class ProjectConfig(_Section):
@@ -222,10 +201,31 @@ def parse_project(data: Any, source: str) -> ProjectConfig:
     Raises:
         InputError: one line for the first thing that is wrong.
     """
+    search = data.get("search") if isinstance(data, dict) else None
+    halving = search.get("halving") if isinstance(search, dict) else None
+    if halving is not None:
+        allowed = "left out: successive halving was removed (docs/results.md says why)"
+        raise InputError(f"{source}: search.halving: found {shown(halving)}, allowed: {allowed}")
     try:
-        return ProjectConfig.model_validate(data)
+        return ProjectConfig.model_validate(_without_halving(data))
     except ValidationError as error:
         raise refused(error, source, ProjectConfig) from None
+
+
+def parse_stored(data: Any, source: str) -> ProjectConfig:
+    """Validate the settings of an experiment that began earlier, perhaps under an older version.
+
+    Raises:
+        InputError: one line for the first thing that is wrong.
+    """
+    return parse_project(_without_halving(data), source)
+
+
+def _without_halving(data: Any) -> Any:
+    """Settings without the field of 0.1.0 that is known no more; its own files say null there, mostly."""
+    if not isinstance(data, dict) or not isinstance(data.get("search"), dict):
+        return data
+    return {**data, "search": {name: value for name, value in data["search"].items() if name != "halving"}}
 
 
 def load_experiment(path: str | Path) -> ProjectConfig:

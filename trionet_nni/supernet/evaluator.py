@@ -18,11 +18,10 @@ from trionet_nni.network.trionet import TrioNet
 from trionet_nni.settings.plugins import load_module, load_table
 from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet.folder import WEIGHTS as WEIGHTS
-from trionet_nni.supernet.halving import GoesOn
 from trionet_nni.supernet.results import Evaluation
 from trionet_nni.supernet.slicing import subnetwork_state
 from trionet_nni.supernet.stored import supernet_kinds
-from trionet_nni.training.evaluate import accuracy, correct
+from trionet_nni.training.evaluate import accuracy
 from trionet_nni.training.recalibrate import recalibrate
 
 State = Mapping[str, Tensor]
@@ -35,7 +34,6 @@ class Evaluator:
         supernet_directory: holds the trained supernet's weights.
         cache: folder of decoded images.
         device: a card where there is one, when None.
-        halving: stops candidates that fall behind; None: all are measured on all images.
 
     Raises:
         InputError: the data, a plug-in or the weights cannot be used.
@@ -47,11 +45,10 @@ class Evaluator:
         supernet_directory: Path,
         cache: Path,
         device: torch.device | None = None,
-        halving: GoesOn | None = None,
     ) -> None:
         splits = load_splits(config.data, cache)
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._config, self._halving = config, halving
+        self._config = config
         self._cost = CostModel(splits.classes, splits.channels, splits.image_size)
         self._search, self._recalibration = held(splits.search), held(splits.recalibration)
         weights = load_weights(supernet_directory, config, self._cost)
@@ -63,27 +60,10 @@ class Evaluator:
         started = time.perf_counter()
         network = self.network(architecture)
         recalibrate(network, self._recalibration)
-        rungs, images = self._measured(network)
+        found = accuracy(network, self._search)
         cost = self._cost(architecture)
         seconds = time.perf_counter() - started
-        return Evaluation(
-            architecture, rungs[-1], images, cost.flops, cost.params, seconds,
-            rungs if self._halving else (), images < len(self._search),
-        )  # fmt: skip
-
-    def _measured(self, network: TrioNet) -> tuple[tuple[float, ...], int]:
-        """Accuracies rung by rung, and on how many images the last of them was measured."""
-        if self._halving is None:
-            return (accuracy(network, self._search),), len(self._search)
-        rungs: list[float] = []
-        found = seen = 0
-        for number, images in enumerate(self._halving.images):
-            found += correct(network, self._search, range(seen, images))
-            seen = images
-            rungs.append(found / seen)
-            if seen < len(self._search) and not self._halving.goes_on(number, rungs[-1]):
-                break
-        return tuple(rungs), seen
+        return Evaluation(architecture, found, len(self._search), cost.flops, cost.params, seconds)
 
     def network(self, architecture: Architecture) -> TrioNet:
         """A static network with weights cut out of the supernet's; its BN statistics mean nothing yet."""

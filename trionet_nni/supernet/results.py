@@ -26,8 +26,6 @@ class Evaluation:
         flops: 2 × multiply-accumulates of one image.
         params: elements.
         seconds: wall time of the evaluation.
-        rungs: accuracy at the end of each rung of successive halving, where that is on.
-        stopped: halving measured it on a part of the images only; it is never among the best.
     """
 
     architecture: Architecture
@@ -36,8 +34,6 @@ class Evaluation:
     flops: int
     params: int
     seconds: float
-    rungs: tuple[float, ...] = ()
-    stopped: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As it is stored."""
@@ -49,7 +45,6 @@ class Evaluation:
             "flops": self.flops,
             "params": self.params,
             "seconds": self.seconds,
-            **({"rungs": list(self.rungs), "stopped": self.stopped} if self.rungs else {}),
         }
 
     @classmethod
@@ -75,13 +70,16 @@ class Evaluation:
             int(numbers["flops"]),
             int(numbers["params"]),
             numbers["seconds"],
-            _rungs(data),
-            data.get("stopped") is True,
         )
 
 
 class ResultsStore:
-    """The evaluations of one experiment.
+    """The evaluations of one experiment, each of them on all search images.
+
+    Successive halving, which 0.1.0 still had, stored accuracies of a part of the images too. They compare
+    with no others: here they are as if they had never been stored.
+
+    A file is read once: whoever watches a search asks each second, and only new ones appear.
 
     Args:
         folder: `<experiment>/trionet/evaluations`; it is made when the first result comes.
@@ -89,6 +87,7 @@ class ResultsStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._known: dict[tuple[int, str], Evaluation | None] = {}  # by time of change and path
 
     def add(self, evaluation: Evaluation) -> None:
         """Store a result on disk; it is there, whole, when this returns.
@@ -110,54 +109,41 @@ class ResultsStore:
 
     def all(self) -> list[Evaluation]:
         """Every result, in order of arrival."""
-        return [_read(path) for path in self.paths()]
-
-    def whole(self) -> list[Evaluation]:
-        """Results on all search images, in order of arrival: all, unless successive halving is on."""
-        return [result for result in self.all() if not result.stopped]
+        entries = self._entries()
+        self._known = {
+            entry: self._known[entry] if entry in self._known else _read(Path(entry[1]))
+            for entry in entries
+        }
+        return [result for result in self._known.values() if result is not None]
 
     def top(self, count: int, max_flops: float = math.inf) -> list[Evaluation]:
         """The most accurate within a budget, best first; of equals the one with fewer FLOPs."""
-        return ranked(self.whole(), max_flops)[:count]
+        return ranked(self.all(), max_flops)[:count]
 
     def pareto(self) -> list[Evaluation]:
         """Results that no other one beats in accuracy and FLOPs together, cheapest first."""
         front: list[Evaluation] = []
-        for result in sorted(ranked(self.whole()), key=lambda item: item.flops):
+        for result in sorted(ranked(self.all()), key=lambda item: item.flops):
             if not front or result.accuracy > front[-1].accuracy:
                 front.append(result)
         return front
 
     def __len__(self) -> int:
-        return len(self.paths())
+        return len(self.all())
 
     def paths(self) -> list[Path]:
         """The files, in order of arrival."""
+        return [Path(path) for _, path in self._entries()]
+
+    def _entries(self) -> list[tuple[int, str]]:
         if not self.folder.is_dir():
             return []
         with os.scandir(self.folder) as entries:
-            found = [
+            return sorted(
                 (entry.stat().st_mtime_ns, entry.path)
                 for entry in entries
                 if entry.name.endswith(".json") and not entry.name.startswith(".")
-            ]
-        return [Path(path) for _, path in sorted(found)]
-
-
-class StoredRungs:
-    """The rungs of every stored result, in order of arrival; each file is read once."""
-
-    def __init__(self, store: ResultsStore) -> None:
-        self._store = store
-        self._read: dict[Path, tuple[float, ...]] = {}
-
-    def __call__(self) -> list[tuple[float, ...]]:
-        """As they are now: evaluators of other devices may have added some."""
-        paths = self._store.paths()
-        for path in paths:
-            if path not in self._read:
-                self._read[path] = _read(path).rungs
-        return [self._read[path] for path in paths]
+            )
 
 
 def ranked(results: Iterable[Evaluation], max_flops: float = math.inf) -> list[Evaluation]:
@@ -169,19 +155,15 @@ def _rank(evaluation: Evaluation) -> tuple[float, int, str]:
     return (-evaluation.accuracy, evaluation.flops, evaluation.architecture.hash)
 
 
-def _read(path: Path) -> Evaluation:
+def _read(path: Path) -> Evaluation | None:
+    """The result in a file; None where it is one of a part of the images."""
     data = read_json(path, "an evaluation")
+    if isinstance(data, dict) and data.get("stopped") is True:
+        return None
     try:
         return Evaluation.from_dict(data)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-
-
-def _rungs(data: dict[str, Any]) -> tuple[float, ...]:
-    values = data.get("rungs", [])
-    if not isinstance(values, list):
-        raise InputError(f"rungs: found {type(values).__name__}, allowed: a list of numbers")
-    return tuple(_number({"rungs": value}, "rungs", 1) for value in values)
 
 
 def _number(data: dict[str, Any], name: str, largest: float) -> float:

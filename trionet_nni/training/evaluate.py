@@ -13,14 +13,9 @@ from trionet_nni.data.images import ImageSet
 BATCH = 256
 
 
-def accuracy(network: nn.Module, images: ImageSet, batch_size: int = BATCH) -> float:
-    """Share of images, 0 to 1, whose largest logit is their class (top-1)."""
-    return correct(network, images, range(len(images)), batch_size) / len(images)
-
-
 @torch.inference_mode()
-def correct(network: nn.Module, images: ImageSet, numbers: range, batch_size: int = BATCH) -> int:
-    """How many of the images with these consecutive numbers get their class as the largest logit.
+def accuracy(network: nn.Module, images: ImageSet, batch_size: int = BATCH) -> float:
+    """Share of images, 0 to 1, whose largest logit is their class (top-1).
 
     Runs in evaluation mode; the mode is as before afterwards. Counted by hand: torchmetrics takes
     longer to import than a small search set to evaluate.
@@ -28,11 +23,11 @@ def correct(network: nn.Module, images: ImageSet, numbers: range, batch_size: in
     device = next(network.parameters()).device
     found = torch.zeros((), dtype=torch.int64, device=device)
     with _evaluating(network):
-        for start in range(numbers.start, numbers.stop, batch_size):
-            rows = slice(start, min(start + batch_size, numbers.stop))
+        for start in range(0, len(images), batch_size):
+            rows = slice(start, min(start + batch_size, len(images)))
             logits = network(network_input(images, rows, device))
             found += (logits.argmax(1) == images.labels[rows].to(device)).sum()
-    return int(found)
+    return int(found) / len(images)
 
 
 def network_input(images: ImageSet, rows: slice | Tensor, device: torch.device) -> Tensor:

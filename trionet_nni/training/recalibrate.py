@@ -1,4 +1,4 @@
-"""BN statistics of a sub-network, which it cannot inherit from a supernet (NUMBERS.md, "BN statistics")."""
+"""BN statistics of a sub-network, which it cannot inherit from a supernet (docs/paper-choices.md)."""
 
 from __future__ import annotations
 

@@ -14,9 +14,8 @@ from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files import text as text_file
 from trionet_nni.files.locks import locked_key
 from trionet_nni.settings.plugins import load_module, load_table
-from trionet_nni.settings.project import ONE_SHOT, ProjectConfig, parse_project
-from trionet_nni.supernet.halving import Halving
-from trionet_nni.supernet.results import Evaluation, ResultsStore, StoredRungs
+from trionet_nni.settings.project import ONE_SHOT, ProjectConfig, parse_stored
+from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 Evaluate = Callable[[Architecture], Evaluation]
 
@@ -106,7 +105,6 @@ def metrics(result: Evaluation) -> dict[str, float]:
         "flops": result.flops,
         "params": result.params,
         "seconds": round(result.seconds, 3),
-        **({"images": result.images} if result.rungs else {}),
     }
 
 
@@ -132,14 +130,7 @@ def evaluate_of(folder: ExperimentFolder, config: ProjectConfig) -> Evaluate:
             return lambda architecture: plugin.evaluate(config, directory, architecture, folder.cache)
     from trionet_nni.supernet.evaluator import Evaluator
 
-    return Evaluator(config, directory, folder.cache, halving=_halving(folder, config)).evaluate
-
-
-def _halving(folder: ExperimentFolder, config: ProjectConfig) -> Halving | None:
-    if config.search.halving is None:
-        return None
-    history = StoredRungs(ResultsStore(folder.evaluations))
-    return Halving(config.search.halving, config.data.search_images, history)
+    return Evaluator(config, directory, folder.cache).evaluate
 
 
 def read_project(folder: ExperimentFolder) -> ProjectConfig:
@@ -148,7 +139,7 @@ def read_project(folder: ExperimentFolder) -> ProjectConfig:
     Raises:
         InputError: it cannot be read.
     """
-    return parse_project(read_json(folder.project, "an experiment's settings"), str(folder.project))
+    return parse_stored(read_json(folder.project, "an experiment's settings"), str(folder.project))
 
 
 def read_json(path: Path, allowed: str) -> dict[str, Any]:

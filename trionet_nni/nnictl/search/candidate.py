@@ -23,7 +23,6 @@ class CandidateSpace(ExecutableModelSpace):  # type: ignore[misc]
     Attributes:
         table: the space.
         sample: NNI's flat sample of a frozen network, active labels only.
-        stopped: whether successive halving left it at a part of the images; set with its metric.
         metrics, status: kept by the engine and read by strategies, as NNI defines them.
     """
 
@@ -31,7 +30,6 @@ class CandidateSpace(ExecutableModelSpace):  # type: ignore[misc]
         super().__init__(ModelStatus.Initialized if architecture is None else ModelStatus.Frozen)
         self.table = table
         self.evaluator = None
-        self.stopped = False
         self._architecture = architecture
         self.sample: Sample | None = None if architecture is None else architecture.to_sample()
 

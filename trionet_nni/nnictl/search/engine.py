@@ -299,7 +299,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         stored = self._stored(model)
         accuracy = running.accuracy if event == "SUCCEEDED" else None
         if stored is not None and (accuracy is not None or running.failures >= self._retries):
-            accuracy, model.stopped = stored.accuracy, stored.stopped
+            accuracy = stored.accuracy
         if accuracy is None:
             self._failed(running, trial, event)
         else:

@@ -28,7 +28,7 @@ from trionet_nni.nnictl.search.limit import TrialLimit
 from trionet_nni.nnictl.search.supernet_stage import SupernetStage
 from trionet_nni.nnictl.terminal.portal import nni_search_space
 from trionet_nni.settings.plugins import load_module
-from trionet_nni.settings.project import parse_project
+from trionet_nni.settings.project import parse_project, parse_stored
 from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 _log = logging.getLogger("trionet_nni.session")
@@ -70,7 +70,8 @@ class Session:
         profile = line.manager.profile()
         code = Path(profile["params"]["tuner"]["codeDirectory"]).resolve()
         use_code(code)
-        self.config = with_absolute_paths(parse_project(arguments, _SOURCE), code)
+        parse = parse_stored if resume else parse_project
+        self.config = with_absolute_paths(parse(arguments, _SOURCE), code)
         self._task = prepare(self.config, folder.cache)
         self._known = _known_trials(line.manager) if resume else {}
         self._next_id = max(self._known, default=-1) + 1

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from trionet_nni.architecture.architecture import block_label, depth_label
 from trionet_nni.architecture.table import SpaceTable
 
 LOOPBACK = Path(__file__).parents[1] / "loopback.cjs"
 PATIENCE = LOOPBACK.with_name("patience.cjs")
-_LISTEN = "0A"  # state of a socket in /proc/net/tcp
 
 
 def loopback_environment(*others: Path) -> dict[str, str]:
@@ -50,31 +52,29 @@ def _is_free(port: int) -> bool:
 
 
 def listens_everywhere(port: int) -> bool:
-    """Whether a socket of this machine accepts connections to `port` from other machines (Linux)."""
+    """Whether a socket of this machine accepts connections to `port` from other machines."""
     return any(not loopback for number, loopback in listening_sockets() if number == port)
 
 
 def listening_sockets() -> list[tuple[int, bool]]:
-    """(port, bound to loopback or not) of every listening TCP socket; none where /proc is missing."""
-    found = []
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            lines = Path(table).read_text(encoding="ascii").splitlines()[1:]
-        except OSError:
-            continue
-        for fields in map(str.split, lines):
-            if fields[3] == _LISTEN:
-                address, port = fields[1].split(":")
-                found.append((int(port, 16), _is_loopback(address)))
-    return found
+    """(port, bound to loopback or not) of every listening TCP socket, also those of other users.
+
+    None where the system does not tell: macOS tells root alone.
+    """
+    try:
+        found = psutil.net_connections("tcp")
+    except (OSError, psutil.Error):
+        return []
+    return [
+        (one.laddr.port, _is_loopback(one.laddr.ip)) for one in found if one.status == psutil.CONN_LISTEN
+    ]
 
 
-def _is_loopback(address: str) -> bool:
-    """Of an address as the kernel prints it: little-endian words in hexadecimal."""
-    if len(address) == 8:
-        return address.endswith("7F")
-    mapped = address.startswith("0000000000000000FFFF0000")
-    return address == "0" * 24 + "01000000" or (mapped and address.endswith("7F"))
+def _is_loopback(text: str) -> bool:
+    """Of an IPv4 or IPv6 address; `::ffff:127.0.0.1` is IPv4's loopback on an IPv6 socket."""
+    address = ip_address(text)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def nni_search_space(table: SpaceTable) -> dict[str, dict[str, Any]]:
