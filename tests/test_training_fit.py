@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import warnings
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,12 @@ def test_training_learns(tmp_path: Path) -> None:
     net = fresh()
     fit(net, recipe, small_splits().train, tmp_path, progress=False)
     assert accuracy(net, small_splits().train) > 0.4  # chance is 0.1
+
+
+def test_a_users_own_warning_is_seen_and_lightnings_are_not(tmp_path: Path) -> None:
+    net = fresh()
+    net.register_forward_hook(lambda *_: warnings.warn("mine", FutureWarning, stacklevel=1))
+    for stop in (1, 2):  # begun and resumed
+        with pytest.warns(FutureWarning) as seen:
+            fit(net, RECIPE, small_splits().train, tmp_path, progress=False, stop_after_steps=stop)
+        assert {str(one.message) for one in seen} == {"mine"}
