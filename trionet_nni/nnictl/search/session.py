@@ -15,7 +15,7 @@ from typing import Any
 from nni.nas.strategy import Strategy
 
 from trionet_nni.errors import InputError, failure_line
-from trionet_nni.experiment.check import prepare, use_code, with_absolute_paths
+from trionet_nni.experiment.check import prepare, with_absolute_paths
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.nnictl.candidate.job import parameter_id
@@ -27,7 +27,7 @@ from trionet_nni.nnictl.search.failures import Failures
 from trionet_nni.nnictl.search.limit import TrialLimit
 from trionet_nni.nnictl.search.supernet_stage import SupernetStage
 from trionet_nni.nnictl.terminal.portal import nni_search_space
-from trionet_nni.settings.plugins import load_module
+from trionet_nni.settings.plugins import load_module, use_code
 from trionet_nni.settings.project import parse_project, parse_stored
 from trionet_nni.supernet.results import Evaluation, ResultsStore
 
