@@ -207,8 +207,9 @@ def _add_space(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _space(options: argparse.Namespace) -> int:
-    from trionet_nni.experiment.check import code_directory, use_code, with_absolute_paths
+    from trionet_nni.experiment.check import code_directory, with_absolute_paths
     from trionet_nni.report.space import print_space, space_summary
+    from trionet_nni.settings.plugins import use_code
     from trionet_nni.settings.project import load_experiment, read_yaml
 
     code = code_directory(options.experiment, read_yaml(options.experiment))

@@ -175,7 +175,7 @@ def test_wrong_settings_are_one_line(changes, message):
 
 def test_more_pictures_in_a_batch_than_there_are(file: Path, tmp_path: Path) -> None:
     file.write_text(yaml.safe_dump(settings(recipe={"batch_size": 10})))
-    with pytest.raises(InputError, match=r"recipe.batch_size: found 10, allowed: up to 9"):
+    with pytest.raises(InputError, match=r"recipe.batch_size: found 10, allowed: up to the 9 "):
         train(file, tmp_path / "run", progress=False)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from trionet_nni.errors import InputError, shown
 from trionet_nni.experiment.nni_file import beside as beside
 from trionet_nni.experiment.nni_file import check_nni
 from trionet_nni.files.text import reason
-from trionet_nni.settings.plugins import load_table
+from trionet_nni.settings.plugins import load_table, use_code
 from trionet_nni.settings.project import ProjectConfig, load_experiment
 
 DATA_VARIABLE = "TRIONET_DATA"
@@ -134,12 +133,6 @@ def _data_folder(code: Path) -> Path:
     return Path(given)
 
 
-def use_code(code: Path) -> None:
-    """Let `spaces` and `strategies` be imported from the experiment's code directory."""
-    if str(code) not in sys.path:
-        sys.path.insert(0, str(code))
-
-
 def prepare(config: ProjectConfig, cache: Path) -> Task:
     """Look at space, plug-ins, data and recipe; decoded images are left in the cache for later.
 
@@ -162,20 +155,12 @@ def prepare(config: ProjectConfig, cache: Path) -> Task:
     from trionet_nni.data import load_splits  # torch: seconds
 
     splits = load_splits(config.data, cache)
-    batch, images = config.supernet.recipe.batch_size, len(splits.train)
-    if batch > images:
-        raise InputError(
-            f"supernet.recipe.batch_size: found {batch}, allowed: up to the {images} training images"
-        )
 
-    from trionet_nni.training.recipe import check_warmup
+    from trionet_nni.training.recipe import check_recipe
 
-    try:
-        check_warmup(config.supernet.recipe, images // batch)
-    except InputError as error:
-        raise InputError(f"supernet.{error}") from None
+    check_recipe(config.supernet.recipe, len(splits.train), "supernet.recipe")
     cost = CostModel(splits.classes, splits.channels, splits.image_size)
-    return Task(table, cost, images)
+    return Task(table, cost, len(splits.train))
 
 
 def check_cards(settings: dict[str, Any]) -> int:

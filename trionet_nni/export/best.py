@@ -14,12 +14,12 @@ from rich.table import Table
 from trionet_nni.architecture.budget import budget_name
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.errors import InputError
-from trionet_nni.experiment.check import use_code
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.export.card import Measured
 from trionet_nni.export.network import write_network
 from trionet_nni.export.settings import retrain_config
 from trionet_nni.files.text import read_json
+from trionet_nni.settings.plugins import use_code
 from trionet_nni.settings.project import ProjectConfig, parse_stored
 from trionet_nni.supernet.evaluator import WEIGHTS
 from trionet_nni.supernet.results import Evaluation, ResultsStore, ranked

@@ -26,7 +26,7 @@ from trionet_nni.files.invocation import shown
 from trionet_nni.network.trionet import TrioNet, set_survival
 from trionet_nni.operators.layers.attention_dropout import set_attention_dropout
 from trionet_nni.settings.project import RecipeConfig, load_experiment, read_yaml
-from trionet_nni.training.recipe import check_warmup
+from trionet_nni.training.recipe import check_recipe
 
 
 def retrain(
@@ -136,7 +136,7 @@ def _train(
     stop_after_steps: int | None,
 ) -> dict[str, Any]:
     splits = load_splits(config.data, folder / config.cache)
-    _check_recipe(f"{folder / NAME}: {kind}", recipe, len(splits.full_train))
+    check_recipe(recipe, len(splits.full_train), f"{folder / NAME}: {kind}")
     network = _network(folder, config, splits, recipe)
     if kind == "finetune":
         load_weights(network, folder / FILES["supernet"])
@@ -170,17 +170,6 @@ def _train(
     if progress:
         _print_result(folder, result)
     return result
-
-
-def _check_recipe(where: str, recipe: RecipeConfig, images: int) -> None:
-    """Refuse a batch that the images do not fill, and a warm-up that is not shorter than the run."""
-    if recipe.batch_size > images:
-        allowed = f"up to the {images} training images"
-        raise InputError(f"{where}.batch_size: found {recipe.batch_size}, allowed: {allowed}")
-    try:
-        check_warmup(recipe, images // recipe.batch_size)
-    except InputError as error:
-        raise InputError(f"{where}.{str(error).removeprefix('recipe.')}") from None
 
 
 def _network(folder: Path, config: RetrainConfig, splits: Splits, recipe: RecipeConfig) -> TrioNet:

@@ -18,7 +18,7 @@ from trionet_nni.plan.measure import Measured, measure
 from trionet_nni.settings.plugins import load_module
 from trionet_nni.settings.project import ProjectConfig, read_yaml
 from trionet_nni.supernet.train import supernet_directory
-from trionet_nni.training.recipe import check_warmup, total_steps
+from trionet_nni.training.recipe import check_recipe, total_steps
 
 _SAMPLES = 2000  # networks that say how many a budget accepts
 _EXPORTED = 5
@@ -134,13 +134,8 @@ def _steps(config: ProjectConfig, splits: Splits) -> tuple[int, int]:
         ("supernet.recipe", config.supernet.recipe, len(splits.train)),
         ("retrain", config.retrain, len(splits.full_train)),
     ):
-        per_epoch = images // recipe.batch_size
-        if per_epoch < 1:
-            raise InputError(
-                f"{field}.batch_size: found {recipe.batch_size}, allowed: up to the {images} images"
-            )
-        check_warmup(recipe, per_epoch)
-        counts.append(total_steps(recipe, per_epoch))
+        check_recipe(recipe, images, field)
+        counts.append(total_steps(recipe, images // recipe.batch_size))
     return counts[0], counts[1]
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Console
 
 from trionet_nni.errors import InputError
-from trionet_nni.experiment.check import use_code
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.export.best import experiment_folder
 from trionet_nni.nnictl.candidate.scoring import read_json
@@ -21,6 +20,7 @@ from trionet_nni.reproduce.report import Report
 from trionet_nni.reproduce.scale import changed
 from trionet_nni.reproduce.statistics import Rank, Spread, rank_correlation
 from trionet_nni.reproduce.training import Given, Training
+from trionet_nni.settings.plugins import use_code
 from trionet_nni.settings.project import ProjectConfig, parse_stored
 from trionet_nni.supernet.results import Evaluation, ResultsStore
 
