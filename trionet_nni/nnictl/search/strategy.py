@@ -44,8 +44,8 @@ class SearchStrategy(Strategy, ABC):  # type: ignore[misc]
     def state_dict(self) -> dict[str, Any]:
         """Everything the search knows, as JSON-able values.
 
-        It is asked for inside of `submit_models`, before the trial starts, and after every result. So what a
-        candidate changes (the random generator, the set of the seen) is done before it is submitted.
+        It is asked for inside of `submit_models`, before the trial starts, and after every result. So what
+        a candidate changes (the random generator, the set of the seen) is done before it is submitted.
         """
 
     @abstractmethod
