@@ -119,7 +119,7 @@ class SearchConfig(_Section):
     FLOPs are those of one image, 2 × multiply-accumulates.
     """
 
-    strategy: str = "strategies.evolution"  # module with build()
+    strategy: str = "strategies.evolution"  # module with build(), see trionet_nni.nnictl.search.strategy
     # Several budgets served by one search, ascending: each is a hard limit with a winner of its own
     budgets: tuple[_Flops, ...] | None = Field(None, min_length=1)
     max_flops: float = Field(gt=0)  # hard limit of every candidate; left out where there are budgets
