@@ -15,11 +15,14 @@ import torch
 
 from benchmarks.attention_cases import BATCH, HEADS
 from benchmarks.ratio import Row, arguments, interleaved, prepare, show
-from trionet_nni.architecture.architecture import Axial, Block, Conv, Local
-from trionet_nni.architecture.cost import Place
+from trionet_nni.architecture.architecture import Block
 from trionet_nni.network.trionet import ResidualBlock
+from trionet_nni.operators.axial import Axial
+from trionet_nni.operators.conv import Conv
 from trionet_nni.operators.layers.local_attention import LocalAttention
 from trionet_nni.operators.layers.routes import compiled_routes, torch_route
+from trionet_nni.operators.local import Local
+from trionet_nni.operators.place import Place
 
 EXPANSION = 0.25
 TORCH_TARGETS = {56: 4.5, 28: 2.5, 14: 1.7, 7: 1.3}  # side of the map, as in the four stages at 224 pixels

@@ -21,15 +21,18 @@ from torch import Tensor, nn
 
 from benchmarks.ratio import Row, Timings, arguments, interleaved, machine, prepare, show
 from benchmarks.roofline import Floor, Rates, floor_of, measured_rates, waiting
-from trionet_nni.architecture.architecture import Architecture, Axial, Block, Conv, Local
+from trionet_nni.architecture.architecture import Architecture, Block
 from trionet_nni.architecture.skeleton import SKELETONS
 from trionet_nni.files.atomic import write_json
 from trionet_nni.network.trionet import TrioNet
+from trionet_nni.operators.axial import Axial
+from trionet_nni.operators.conv import Conv
 from trionet_nni.operators.layers.axial_attention import AxialAttention
 from trionet_nni.operators.layers.conv import SpatialConv
 from trionet_nni.operators.layers.local_attention import LocalAttention
 from trionet_nni.operators.layers.triton_attention import triton_attention
 from trionet_nni.operators.layers.window_attention import window_attention
+from trionet_nni.operators.local import Local
 
 LARGEST: dict[str, Block] = {  # the largest choice of each operator in Table 1
     "conv": Conv(1 / 4, 7),

@@ -5,43 +5,30 @@ Labels are those of `trionet_nni.architecture.architecture`: stage1.depth, stage
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from typing import Any
 
 import nni
-import torch.nn.functional as F
+import torch
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableModule, Repeat
 from torch import Tensor, nn
+from torch.func import functional_call
 
-from trionet_nni.architecture.architecture import BOTTLENECKS, Conv, block_label, block_widths, depth_label
-from trionet_nni.architecture.cost import Place, place
+from trionet_nni.architecture.architecture import block_label, depth_label
 from trionet_nni.architecture.table import OperatorChoices, SpaceTable
-from trionet_nni.network.residual import build_shortcut, pointwise
-from trionet_nni.network.trionet import ResidualBlock, build_operator, build_stem, initialize
+from trionet_nni.network.trionet import ResidualBlock, build_stem, initialize
+from trionet_nni.operators.place import Place
+from trionet_nni.operators.registry import operator_kind
+from trionet_nni.supernet.block import stored_layers
+from trionet_nni.supernet.slicing import stored_name
 
 
 class OperatorCandidate(MutableModule):  # type: ignore[misc]
-    """One column of Table 1 in one block: every option is an `nni.choice`.
+    """One column of Table 1 in one block: every option is an `nni.choice`. Its layer is the block's."""
 
-    Its own forward pass, NNI's dry run, is that of its largest configuration.
-    """
-
-    def __init__(self, choices: OperatorChoices, at: Place, label: str) -> None:
+    def __init__(self, choices: OperatorChoices, label: str) -> None:
         super().__init__()
         for name, candidates in choices.options:
             self.add_mutable(nni.choice(f"{label}.{choices.operator}.{name}", list(candidates)))
-        largest = choices.largest
-        if not isinstance(largest, Conv):
-            largest = replace(largest, heads=choices.smallest.heads)  # type: ignore[union-attr]
-        self.inner = block_widths(largest, at.output_width).inner
-        self.operator = build_operator(largest, at)
-        self.pools = at.stride != 1 and not isinstance(largest, Conv)
-        self.bn = nn.BatchNorm2d(self.inner)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The operator with its BN and ReLU."""
-        out = self.operator(x[:, : self.inner])
-        return F.relu(self.bn(F.avg_pool2d(out, 2, ceil_mode=True) if self.pools else out))
 
 
 class SearchableBlock(MutableModule):  # type: ignore[misc]
@@ -50,28 +37,32 @@ class SearchableBlock(MutableModule):  # type: ignore[misc]
     def __init__(self, choices: tuple[OperatorChoices, ...], at: Place, label: str) -> None:
         super().__init__()
         self.choices, self.place, self.label = choices, at, label
-        candidates = {c.operator: OperatorCandidate(c, at, label) for c in choices}
-        inner = max(candidate.inner for candidate in candidates.values())
-        self.project_in = pointwise(at.input_width, inner)
-        self.bn_in = nn.BatchNorm2d(inner)
+        for name, layer in stored_layers(choices, at).items():
+            self.add_module(name, layer)
+        candidates = {column.operator: OperatorCandidate(column, label) for column in choices}
         self.operator = LayerChoice(candidates, label=f"{label}.operator")
-        self.project_out = pointwise(inner, at.output_width)
-        self.bn_out = nn.BatchNorm2d(at.output_width)
-        self.shortcut = build_shortcut(at)
 
     def forward(self, x: Tensor) -> Tensor:
-        """NNI's dry run: the first operator at its largest."""
-        out = self.operator(F.relu(self.bn_in(self.project_in(x))))
-        out = F.conv2d(out, self.project_out.weight[:, : out.shape[1]])
-        return F.relu(self.bn_out(out) + self.shortcut(x))
+        """NNI's dry run: the static block of the first operator, at its largest."""
+        block = self.choices[0].stored
+        with torch.device("meta"):
+            static = ResidualBlock(block, self.place).train(self.training)
+        stored = self.state_dict(keep_vars=True)
+        state = {
+            # What is stored for an operator is its own; what operators share may be wider.
+            name: stored[stored_name(name, block.operator)][tuple(map(slice, own.shape))]
+            for name, own in static.state_dict().items()
+        }
+        out: Tensor = functional_call(static, state, x)
+        return out
 
     def freeze(self, sample: dict[str, Any]) -> ResidualBlock:
         """The static block of a sample, with new weights."""
         self.validate(sample)
-        kind = BOTTLENECKS[sample[f"{self.label}.operator"]]
+        kind = operator_kind(sample[f"{self.label}.operator"], self.label)
         prefix = f"{self.label}.{kind.operator}"
         return ResidualBlock(
-            kind(**{option.name: sample[f"{prefix}.{option.name}"] for option in fields(kind)}), self.place
+            kind(**{name: sample[f"{prefix}.{name}"] for name in kind.option_kinds()}), self.place
         )
 
 
@@ -99,7 +90,7 @@ class TrioNetSpace(ModelSpace):  # type: ignore[misc]
         """Blocks of which a sub-network keeps the first d."""
 
         def block(index: int) -> SearchableBlock:
-            at = place(self.table.skeleton, stage, index, self.image_size)
+            at = self.table.skeleton.place(stage, index, self.image_size)
             return SearchableBlock(self.table.operators, at, block_label(stage, index))
 
         return Repeat(block, nni.choice(depth_label(stage), list(self.table.depths[stage])))

@@ -8,22 +8,23 @@ block of the current choice on parts of the stored tensors; see `trionet_nni.sup
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Any, Protocol, runtime_checkable
 
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from torch import Tensor, nn
 
-from trionet_nni.architecture.architecture import BOTTLENECKS, Architecture, Basic, Bottleneck
-from trionet_nni.architecture.cost import Place
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.table import OperatorChoices
-from trionet_nni.network.residual import build_shortcut, pointwise
-from trionet_nni.network.trionet import ResidualBlock, build_operator
+from trionet_nni.network.trionet import ResidualBlock
+from trionet_nni.operators.operator import Operator
+from trionet_nni.operators.place import Place
+from trionet_nni.operators.registry import operator_kind
+from trionet_nni.supernet.block import stored_layers
 from trionet_nni.supernet.frame import Frame
 from trionet_nni.supernet.regions import Region
 from trionet_nni.supernet.shared import Shared
 from trionet_nni.supernet.sharing import Sharing
-from trionet_nni.supernet.slicing import Cut, cut_out, stored_block
+from trionet_nni.supernet.slicing import Cut, cut_out
 
 
 @runtime_checkable
@@ -64,21 +65,12 @@ class ElasticBlock(BaseSuperNetModule):  # type: ignore[misc]
         self.choices, self.place, self.sharing, self.label = choices, at, sharing, label
         for mutable in mutables:
             self.add_mutable(mutable)
-        stored = {column.operator: stored_block(column) for column in choices}
-        inner = round(max(block.expansion for block in stored.values()) * at.output_width)
-        self.project_in = pointwise(at.input_width, inner)
-        self.bn_in = nn.BatchNorm2d(inner)
-        self.operators = nn.ModuleDict({n: build_operator(block, at) for n, block in stored.items()})
-        widths = {n: round(block.expansion * at.output_width) for n, block in stored.items()}
-        self.bn_operators = nn.ModuleDict({n: nn.BatchNorm2d(width) for n, width in widths.items()})
-        self.project_out = pointwise(max(widths.values()), at.output_width)
-        self.bn_out = nn.BatchNorm2d(at.output_width)
-        nn.init.zeros_(self.bn_out.weight)
-        self.shortcut = build_shortcut(at)
+        for name, layer in stored_layers(choices, at).items():
+            self.add_module(name, layer)
         self.attention_dropout = 0.0  # see `ops.attention_dropout.set_attention_dropout`
         self.track_statistics = False  # set while BN is recalibrated
-        self.block: Bottleneck | None = None
-        self._frames: dict[Bottleneck, Frame] = {}
+        self.block: Operator | None = None
+        self._frames: dict[Operator, Frame] = {}
         self._shared: dict[str, Shared] = {}
 
     @classmethod
@@ -130,7 +122,7 @@ class ElasticBlock(BaseSuperNetModule):  # type: ignore[misc]
             raise RuntimeError(f"{self.label}: no candidate is chosen; call resample first")
         return self._frame(self.block)(x, self.track_statistics, self.attention_dropout)
 
-    def parts(self, block: Bottleneck) -> Iterator[tuple[Shared, Cut]]:
+    def parts(self, block: Operator) -> Iterator[tuple[Shared, Cut]]:
         """Every stored parameter that a candidate uses, with its cut."""
         parameters = {name for name, _ in self.named_parameters()}
         for _, stored, cut in self._frame(block).cuts:
@@ -154,12 +146,12 @@ class ElasticBlock(BaseSuperNetModule):  # type: ignore[misc]
         """Copies and pickles make views of their own tensors."""
         return {**self.__dict__, "_frames": {}, "_shared": {}}
 
-    def _read(self, sample: dict[str, Any]) -> Bottleneck:
+    def _read(self, sample: dict[str, Any]) -> Operator:
         operator = sample[f"{self.label}.operator"]
-        kind = BOTTLENECKS[operator]
-        return kind(**{o.name: sample[f"{self.label}.{operator}.{o.name}"] for o in fields(kind)})
+        kind = operator_kind(operator, self.label)
+        return kind(**{name: sample[f"{self.label}.{operator}.{name}"] for name in kind.option_kinds()})
 
-    def _frame(self, block: Bottleneck) -> Frame:
+    def _frame(self, block: Operator) -> Frame:
         """The candidate's static block on the stored tensors, made once."""
         frame = self._frames.get(block)
         if frame is None or not frame.fits:
@@ -190,7 +182,7 @@ class Chooser:
     def __call__(self, architecture: Architecture) -> None:
         """Choose a sub-network of the supernet's space."""
         for label, block in architecture.blocks():
-            assert not isinstance(block, Basic)  # no space offers it
+            assert isinstance(block, Operator)  # no space offers another block
             self._blocks[label].block = block
         sample = architecture.to_sample()
         for module in self._others:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from strategies.elastic import elastic_blocks
-from trionet_nni.architecture.architecture import Architecture, Basic
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.operators.operator import Operator
 from trionet_nni.supernet.reduce import averaged
 from trionet_nni.supernet.regions import WHOLE, Region
 from trionet_nni.supernet.slicing import cut_view
@@ -49,7 +50,7 @@ class Usage:
     def _parts(self, architecture: Architecture) -> Iterator[tuple[Tensor, Tensor]]:
         """(gradient, weight) of everything that a sub-network uses, as views."""
         for label, block in architecture.blocks():
-            assert not isinstance(block, Basic)  # no space offers it
+            assert isinstance(block, Operator)  # no space offers another block
             for shared, cut in self._blocks[label].parts(block):
                 if (gradient := shared.parameter.grad) is not None:
                     yield cut_view(gradient, cut), cut_view(shared.parameter, cut)

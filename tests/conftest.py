@@ -1,23 +1,39 @@
-"""Shared pieces of the suite: networks drawn from the spaces."""
+"""Fixtures of the whole suite. Functions that several modules share are in `tests/helpers/`."""
 
 from __future__ import annotations
 
-import numpy as np
+import json
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
 
-from strategies.hierarchical_sampling import SAMPLING
-from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.architecture.table import SpaceTable
-
-
-def random_architectures(table: SpaceTable, count: int, seed: int = 0) -> list[Architecture]:
-    """Networks as Hierarchical Sampling draws them."""
-    random = np.random.default_rng(seed)
-    return [SAMPLING.configuration(table, SAMPLING.operators(table, random), random) for _ in range(count)]
+from tests.helpers.panoptic_folder import NETWORK, RUN, write_folder
+from tests.helpers.tiny import CACHE, digits
+from tests.helpers.tiny_experiment import exported
 
 
 @pytest.fixture(autouse=True)
 def _fixed_seed() -> None:
     torch.manual_seed(0)
     torch.set_flush_denormal(False)  # commands that ran in this process before have set it
+
+
+@pytest.fixture
+def network_folder(tmp_path: Path) -> Path:
+    """An exported network with its images, in a folder of the test's own."""
+    digits()  # the cache is filled, whichever test runs first
+    shutil.copytree(CACHE, tmp_path / ".cache", dirs_exist_ok=True)
+    return Path(shutil.copytree(exported()[0].folder, tmp_path / "network"))
+
+
+@pytest.fixture
+def panoptic_run(tmp_path: Path) -> Path:
+    """The file of a panoptic run of three iterations, beside its network and its data."""
+    (tmp_path / "data").mkdir()
+    write_folder(tmp_path / "data")
+    (tmp_path / "network.json").write_text(json.dumps(NETWORK))
+    path = tmp_path / "tiny.yml"
+    path.write_text(RUN)
+    return path

@@ -7,27 +7,26 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trionet_nni.architecture.architecture import Block, block_widths
-from trionet_nni.architecture.cost import Place, place
 from trionet_nni.architecture.skeleton import Skeleton
 from trionet_nni.network.residual import build_shortcut, pointwise
 from trionet_nni.network.trionet import ResidualBlock, build_stem
+from trionet_nni.operators.operator import Operator
+from trionet_nni.operators.place import Place
 
 
 class AllOperatorsBlock(nn.Module):
     """One 1×1 in at the largest width, every candidate's operator, one 1×1 out for their sum."""
 
-    def __init__(self, candidates: Sequence[Block], at: Place) -> None:
+    def __init__(self, candidates: Sequence[Operator], at: Place) -> None:
         super().__init__()
         blocks = [ResidualBlock(block, at) for block in candidates]
-        widths = [block_widths(block, at.output_width) for block in candidates]
-        self.inner = [width.inner for width in widths]
+        self.inner = [block.inner(at.output_width) for block in candidates]
         self.project_in = pointwise(at.input_width, max(self.inner))
         self.bn_in = nn.BatchNorm2d(max(self.inner))
         self.operators = nn.ModuleList(block.operator for block in blocks)
         self.norms = nn.ModuleList(block.bn_operator for block in blocks)
         self.pools = [block.pools for block in blocks]
-        self.out = max(width.out for width in widths)
+        self.out = max(block.out(at.output_width) for block in candidates)
         self.project_out = pointwise(self.out, at.output_width)
         self.bn_out = nn.BatchNorm2d(at.output_width)
         self.shortcut = build_shortcut(at)
@@ -50,7 +49,7 @@ class AllOperatorsBlock(nn.Module):
 class AllCandidatesBlock(nn.Module):
     """Candidates side by side, each with its own 1×1 in and out; one shortcut."""
 
-    def __init__(self, candidates: Sequence[Block], at: Place) -> None:
+    def __init__(self, candidates: Sequence[Operator], at: Place) -> None:
         super().__init__()
         self.candidates = nn.ModuleList(ResidualBlock(block, at) for block in candidates)
         self.shortcut = build_shortcut(at)
@@ -75,7 +74,7 @@ class AllOperators(nn.Module):
     def __init__(
         self,
         frame: Skeleton,
-        stages: Sequence[Sequence[Sequence[Block]]],
+        stages: Sequence[Sequence[Sequence[Operator]]],
         classes: int,
         size: int,
         block: type[AllOperatorsBlock | AllCandidatesBlock] = AllOperatorsBlock,
@@ -84,7 +83,7 @@ class AllOperators(nn.Module):
         self.stem = build_stem(frame, 3)
         self.blocks = nn.Sequential(
             *(
-                block(candidates, place(frame, stage, index, size))
+                block(candidates, frame.place(stage, index, size))
                 for stage, blocks in enumerate(stages)
                 for index, candidates in enumerate(blocks)
             )

@@ -27,13 +27,14 @@ from nni.nas.nn.pytorch import (
 )
 from torch import Tensor, nn
 
-from trionet_nni.architecture.architecture import Architecture, Conv, block_label, depth_label
-from trionet_nni.architecture.cost import Place, place
+from trionet_nni.architecture.architecture import Architecture, block_label, depth_label
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.network.residual import build_shortcut
 from trionet_nni.network.trionet import build_stem
+from trionet_nni.operators.conv import Conv
 from trionet_nni.operators.layers.axial_attention import line_attention
 from trionet_nni.operators.layers.local_attention import local_attention
+from trionet_nni.operators.place import Place
 
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, int], Tensor]
 Width = Any  # int or NNI's expression of one
@@ -155,7 +156,7 @@ class NativeSpace(ModelSpace):
         def stage(number: int) -> Repeat:
             def block(index: int) -> NativeBlock:
                 return NativeBlock(
-                    place(frame, number, index, image_size), block_label(number, index), attend
+                    frame.place(number, index, image_size), block_label(number, index), attend
                 )
 
             return Repeat(block, nni.choice(depth_label(number), list(table.depths[number])))

@@ -16,10 +16,10 @@ from typing import IO, Any
 import psutil
 import yaml
 
+from tests.helpers.checkout import ROOT
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.experiment.folder import ExperimentFolder
 
-ROOT = Path(__file__).resolve().parents[2]
 _SIGNS = {"nnictl.trial": "trial", "--exp_params": "dispatcher", "main.js": "manager"}
 PROCESSES = ("trial", "evaluator", "dispatcher", "manager", "terminal")
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from trionet_nni.commands.search import search
-from trionet_nni.export.best import best as exporting
+from trionet_nni.export import best as exporting
 from trionet_nni.files.atomic import write_json
 from trionet_nni.nnictl.rest import Manager
 from trionet_nni.nnictl.terminal import launch

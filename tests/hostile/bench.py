@@ -16,9 +16,12 @@ import yaml
 from PIL import Image
 from torch import Tensor
 
-from trionet_nni.architecture.architecture import Architecture, Axial, Conv, Local
+from tests.helpers.checkout import ROOT
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.operators.axial import Axial
+from trionet_nni.operators.conv import Conv
+from trionet_nni.operators.local import Local
 
-ROOT = Path(__file__).resolve().parents[2]
 _FOLDER = tempfile.TemporaryDirectory(prefix="trionet-hostile-")
 HOME = Path(_FOLDER.name)
 SIDE = 16

@@ -20,41 +20,11 @@ from typing import Any, ClassVar
 from trionet_nni.architecture.skeleton import Skeleton, skeleton
 from trionet_nni.errors import InputError, shown
 from trionet_nni.files.text import parse_json, read_text
+from trionet_nni.operators.operator import Operator
+from trionet_nni.operators.registry import OPERATORS
 
 Sample = dict[str, Any]
 _MAX_FILE_BYTES = 1_000_000
-
-
-@dataclass(frozen=True)
-class Conv:
-    """Convolution of an inner width of `expansion` × output width."""
-
-    operator: ClassVar[str] = "conv"
-    expansion: float
-    kernel: int
-
-
-@dataclass(frozen=True)
-class Local:
-    """Local self-attention (Eq. 1) over a `kernel` × `kernel` window."""
-
-    operator: ClassVar[str] = "local"
-    expansion: float
-    kernel: int
-    qk: float
-    v: float
-    heads: int
-
-
-@dataclass(frozen=True)
-class Axial:
-    """Axial self-attention: along the height, then along the width."""
-
-    operator: ClassVar[str] = "axial"
-    expansion: float
-    qk: float
-    v: float
-    heads: int
 
 
 @dataclass(frozen=True)
@@ -67,34 +37,8 @@ class Basic:
     operator: ClassVar[str] = "basic"
 
 
-Bottleneck = Conv | Local | Axial  # what search spaces are made of
-Block = Bottleneck | Basic
-BOTTLENECKS: dict[str, type[Bottleneck]] = {kind.operator: kind for kind in (Conv, Local, Axial)}
-BLOCKS: dict[str, type[Block]] = {**BOTTLENECKS, Basic.operator: Basic}
-
-
-@dataclass(frozen=True)
-class Widths:
-    """Channels inside one block: the input of the operator, its queries (= keys) and its values."""
-
-    inner: int
-    qk: int
-    v: int
-
-    @property
-    def out(self) -> int:
-        """Channels that leave the operator."""
-        return self.v
-
-
-def block_widths(block: Block, output_width: int) -> Widths:
-    """Channels of a block's operator for a given output width of the block."""
-    if isinstance(block, Basic):
-        return Widths(output_width, 0, output_width)
-    inner = round(block.expansion * output_width)
-    if isinstance(block, Conv):
-        return Widths(inner, 0, inner)
-    return Widths(inner, round(inner * block.qk), round(inner * block.v))
+Block = Operator | Basic
+BLOCKS: dict[str, type[Block]] = {**OPERATORS, Basic.operator: Basic}
 
 
 @dataclass(frozen=True)
@@ -267,22 +211,19 @@ def _read_block(where: str, data: object) -> Block:
     if not isinstance(data, Mapping):
         raise InputError(f"{where}: found {type(data).__name__}, allowed: an object")
     kind = _block_kind(where, data.get("operator"))
-    names = [option.name for option in fields(kind)]
-    _check_keys(where, data, {"operator", *names})
-    for name in names:
-        _check_option(f"{where}.{name}", name, data[name])
-    options = {name: int(data[name]) if name in _INTEGERS else float(data[name]) for name in names}
-    return kind(**options)  # type: ignore[arg-type]
+    _check_keys(where, data, {"operator", *(option.name for option in fields(kind))})
+    if issubclass(kind, Basic):
+        return kind()
+    options = {
+        name: option.read(f"{where}.{name}", data[name]) for name, option in kind.option_kinds().items()
+    }
+    return kind(**options)
 
 
 def _block_kind(where: str, operator: object) -> type[Block]:
     if not isinstance(operator, str) or operator not in BLOCKS:
         raise InputError(f"{where}.operator: found {shown(operator)}, allowed: {', '.join(BLOCKS)}")
     return BLOCKS[operator]
-
-
-_INTEGERS = {"kernel", "heads"}
-_KERNELS = (3, 5, 7)
 
 
 def _check_keys(where: str, data: Mapping[str, Any], allowed: set[str]) -> None:
@@ -296,17 +237,6 @@ def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _check_option(where: str, name: str, value: object) -> None:
-    if name == "kernel":
-        if not _is_int(value) or value not in _KERNELS:
-            raise InputError(f"{where}: found {shown(value)}, allowed: {', '.join(map(str, _KERNELS))}")
-    elif name == "heads":
-        if not _is_int(value) or value < 1:  # type: ignore[operator]
-            raise InputError(f"{where}: found {shown(value)}, allowed: a positive integer")
-    elif isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:
-        raise InputError(f"{where}: found {shown(value)}, allowed: a rate above 0 and up to 1")
-
-
 def _check_stage(index: int, stage: tuple[Block, ...], frame: Skeleton) -> None:
     if not 1 <= len(stage) <= frame.max_depths[index]:
         raise InputError(
@@ -317,24 +247,5 @@ def _check_stage(index: int, stage: tuple[Block, ...], frame: Skeleton) -> None:
         if block.operator not in frame.operators:
             allowed = f"{', '.join(frame.operators)} in the space {frame.name!r}"
             raise InputError(f"{where}.operator: found {block.operator!r}, allowed: {allowed}")
-        _check_block(where, block, frame.widths[index])
-
-
-def _check_block(where: str, block: Block, output_width: int) -> None:
-    if isinstance(block, Basic):
-        return
-    exact = block.expansion * output_width
-    if exact < 1 or exact != int(exact):
-        raise InputError(
-            f"{where}.expansion: found {shown(block.expansion)} of {output_width} channels, "
-            "allowed: a whole number of channels"
-        )
-    if isinstance(block, Conv):
-        return
-    widths = block_widths(block, output_width)
-    for name, rate, channels in (("qk", block.qk, widths.qk), ("v", block.v, widths.v)):
-        if widths.inner * rate != channels or channels % block.heads:
-            raise InputError(
-                f"{where}.heads: found {shown(block.heads)} heads for {widths.inner * rate:g} {name} "
-                "channels, allowed: a number of heads that divides the channels"
-            )
+        if isinstance(block, Operator):
+            block.check(where, frame.widths[index])

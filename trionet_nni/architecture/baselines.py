@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from trionet_nni.architecture.architecture import Architecture, Axial, Basic, Block, Conv, Local
+from trionet_nni.architecture.architecture import Architecture, Basic, Block
 from trionet_nni.errors import InputError
+from trionet_nni.operators.axial import Axial
+from trionet_nni.operators.conv import Conv
+from trionet_nni.operators.local import Local
 
 _DEPTHS = {26: (1, 2, 4, 1), 38: (2, 3, 5, 2), 50: (3, 4, 6, 3)}
 _BLOCKS: dict[str, tuple[str, Block]] = {

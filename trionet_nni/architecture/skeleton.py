@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trionet_nni.errors import InputError, shown
+from trionet_nni.operators.place import Place, reduced
+from trionet_nni.operators.registry import OPERATORS
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Skeleton:
         strides: stride of the first block of each stage.
         max_depths: blocks in each stage of the largest network.
         image_size: side in pixels of the square input it is meant for.
-        operators: of the blocks that it takes.
+        operators: of the blocks that it takes; every registered one, unless others are named.
     """
 
     name: str
@@ -39,7 +41,7 @@ class Skeleton:
     strides: tuple[int, ...]
     max_depths: tuple[int, ...]
     image_size: int
-    operators: tuple[str, ...] = ("conv", "local", "axial")
+    operators: tuple[str, ...] = tuple(OPERATORS)
 
     def input_size(self, stage: int, block: int, image_size: int) -> int:
         """Side of the square map that enters a block, in pixels (stage and block count from 0)."""
@@ -60,10 +62,14 @@ class Skeleton:
         """Stride of a block: only the first one of a stage reduces the map."""
         return self.strides[stage] if block == 0 else 1
 
-
-def reduced(size: int, stride: int) -> int:
-    """Side of a map after a block of this stride (rounded up, as a padded convolution does)."""
-    return -(-size // stride)
+    def place(self, stage: int, block: int, image_size: int) -> Place:
+        """Where a block stands in a network for square images of so many pixels a side."""
+        return Place(
+            self.input_width(stage, block),
+            self.widths[stage],
+            self.input_size(stage, block, image_size),
+            self.stride(stage, block),
+        )
 
 
 _IMAGENET_STEM = Stem(kernel=7, stride=2, channels=64, pool=True)

@@ -12,34 +12,59 @@ from functools import cached_property
 from itertools import product
 from math import prod
 
-from trionet_nni.architecture.architecture import BOTTLENECKS, Architecture, Bottleneck
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.skeleton import Skeleton, skeleton
+from trionet_nni.errors import InputError
+from trionet_nni.operators.operator import Operator
+from trionet_nni.operators.registry import operator_kind
 
 
 @dataclass(frozen=True)
 class OperatorChoices:
-    """One column of Table 1: the options of an operator, each with its candidates."""
+    """One column of Table 1: the options of an operator, each with its candidates.
+
+    Raises:
+        InputError: no operator has this name, or it has other options.
+    """
 
     operator: str
     options: tuple[tuple[str, tuple[float, ...]], ...]
 
+    def __post_init__(self) -> None:
+        wanted, found = set(self.kind.option_kinds()), {name for name, _ in self.options}
+        if wanted != found:
+            raise InputError(
+                f"options of {self.operator!r}: found {', '.join(sorted(found))}, "
+                f"allowed: exactly {', '.join(sorted(wanted))}"
+            )
+
+    @property
+    def kind(self) -> type[Operator]:
+        """The operator's class."""
+        return operator_kind(self.operator)
+
     @cached_property
-    def blocks(self) -> tuple[Bottleneck, ...]:
+    def blocks(self) -> tuple[Operator, ...]:
         """Every candidate of this operator, in the order of the table."""
         names = [name for name, _ in self.options]
-        kind = BOTTLENECKS[self.operator]
         combinations = product(*(candidates for _, candidates in self.options))
-        return tuple(kind(**dict(zip(names, values, strict=True))) for values in combinations)  # type: ignore[arg-type]
+        return tuple(self.kind(**dict(zip(names, values, strict=True))) for values in combinations)
 
     @property
-    def smallest(self) -> Bottleneck:
+    def smallest(self) -> Operator:
         """The candidate with the smallest option in every row (the sandwich rule's smallest θ)."""
-        return BOTTLENECKS[self.operator](**{name: min(candidates) for name, candidates in self.options})  # type: ignore[arg-type]
+        return self.kind(**{name: min(candidates) for name, candidates in self.options})
 
     @property
-    def largest(self) -> Bottleneck:
+    def largest(self) -> Operator:
         """The candidate with the largest option in every row (the sandwich rule's largest θ)."""
-        return BOTTLENECKS[self.operator](**{name: max(candidates) for name, candidates in self.options})  # type: ignore[arg-type]
+        return self.kind(**{name: max(candidates) for name, candidates in self.options})
+
+    @property
+    def stored(self) -> Operator:
+        """The candidate whose tensors hold those of all others; see `operators.options.Option.holds`."""
+        kinds = self.kind.option_kinds()
+        return self.kind(**{name: kinds[name].holds(candidates) for name, candidates in self.options})
 
 
 @dataclass(frozen=True)
@@ -65,7 +90,7 @@ class SpaceTable:
         return next(choices for choices in self.operators if choices.operator == operator)
 
     @cached_property
-    def blocks(self) -> tuple[Bottleneck, ...]:
+    def blocks(self) -> tuple[Operator, ...]:
         """Every candidate of a block, all operators."""
         return tuple(block for choices in self.operators for block in choices.blocks)
 

@@ -7,7 +7,7 @@ from abc import abstractmethod
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trionet_nni.architecture.cost import Place
+from trionet_nni.operators.place import Place
 
 
 def pointwise(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:

@@ -10,40 +10,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trionet_nni.architecture.architecture import (
-    Architecture,
-    Basic,
-    Block,
-    Bottleneck,
-    Conv,
-    Local,
-    block_widths,
-)
-from trionet_nni.architecture.cost import Place, place
+from trionet_nni.architecture.architecture import Architecture, Basic, Block
 from trionet_nni.architecture.skeleton import Skeleton
 from trionet_nni.network.residual import BasicBlock, Residual, build_shortcut, pointwise
-from trionet_nni.operators.layers.axial_attention import AxialAttention
 from trionet_nni.operators.layers.border import Border
-from trionet_nni.operators.layers.conv import SpatialConv
-from trionet_nni.operators.layers.local_attention import LocalAttention
+from trionet_nni.operators.operator import Operator
+from trionet_nni.operators.place import Place
 
 
 class ResidualBlock(Residual):
     """1×1 in, one spatial operator, 1×1 out, each with BN; ReLU; shortcut.
 
-    Attention works at the input's resolution and is followed by a 2×2 average pool where the block
-    strides; a convolution strides itself. γ of the last BN starts at 0 (appendix A).
+    An operator that does not stride itself works at the input's resolution and is followed by a 2×2 average
+    pool where the block strides. γ of the last BN starts at 0 (appendix A).
     """
 
-    def __init__(self, block: Bottleneck, at: Place, border: Border = "zero") -> None:
+    def __init__(self, block: Operator, at: Place, border: Border = "zero") -> None:
         super().__init__()
-        widths = block_widths(block, at.output_width)
-        self.project_in = pointwise(at.input_width, widths.inner)
-        self.bn_in = nn.BatchNorm2d(widths.inner)
-        self.operator = build_operator(block, at, border)
-        self.pools = at.stride != 1 and not isinstance(block, Conv)
-        self.bn_operator = nn.BatchNorm2d(widths.out)
-        self.project_out = pointwise(widths.out, at.output_width)
+        inner, out = block.inner(at.output_width), block.out(at.output_width)
+        self.project_in = pointwise(at.input_width, inner)
+        self.bn_in = nn.BatchNorm2d(inner)
+        self.operator = block.build(at, border)
+        self.pools = at.stride != 1 and not block.strides
+        self.bn_operator = nn.BatchNorm2d(out)
+        self.project_out = pointwise(out, at.output_width)
         self.bn_out = nn.BatchNorm2d(at.output_width)
         nn.init.zeros_(self.bn_out.weight)
         self.shortcut = build_shortcut(at)
@@ -69,16 +59,6 @@ def set_survival(network: nn.Module, survival: float) -> None:
     for module in network.modules():
         if isinstance(module, Residual):
             module.survival = survival
-
-
-def build_operator(block: Bottleneck, at: Place, border: Border = "zero") -> nn.Module:
-    """The spatial operator of a block."""
-    widths = block_widths(block, at.output_width)
-    if isinstance(block, Conv):
-        return SpatialConv(widths.inner, block.kernel, at.stride)
-    if isinstance(block, Local):
-        return LocalAttention(widths.inner, widths.qk, widths.v, block.heads, block.kernel, border)
-    return AxialAttention(widths.inner, widths.qk, widths.v, block.heads, at.size)
 
 
 def build_stem(frame: Skeleton, channels: int) -> nn.Sequential:
@@ -151,7 +131,7 @@ class TrioNet(nn.Module):
             *(
                 nn.Sequential(
                     *(
-                        build_block(block, place(frame, stage_index, index, size), border)
+                        build_block(block, frame.place(stage_index, index, size), border)
                         for index, block in enumerate(stage)
                     )
                 )

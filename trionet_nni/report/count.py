@@ -6,8 +6,9 @@ from pathlib import Path
 
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.baselines import BASELINES
-from trionet_nni.architecture.cost import Cost, CostModel
+from trionet_nni.architecture.cost import CostModel
 from trionet_nni.errors import InputError
+from trionet_nni.operators.cost import Cost
 
 SEGMENTATION = {"semantic": (512, 21), "panoptic": (640, 133)}  # size and classes of Table 6
 

@@ -7,9 +7,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.architecture.cost import Cost, CostModel
+from trionet_nni.architecture.cost import CostModel
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data.folder import class_names
+from trionet_nni.operators.cost import Cost
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import ProjectConfig
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
+from trionet_nni.operators.registry import operator_kind
 from trionet_nni.reproduce.ablation import OURS, SWITCHES
 from trionet_nni.reproduce.item import Item, setting
 from trionet_nni.reproduce.jobs import Job, SupernetJob
 from trionet_nni.reproduce.report import Report
 from trionet_nni.reproduce.statistics import Claim, Spread
 from trionet_nni.settings.plugins import load_table
-
-_COLOURS = {"conv": "tab:blue", "local": "tab:orange", "axial": "tab:green"}
 
 
 class _Curves(Item):
@@ -95,7 +94,7 @@ class _Curves(Item):
         points: Sequence[Spread] = [
             Spread.of(self._values(name, operator, index)) for index in range(len(self._steps))
         ]
-        colour = _COLOURS[operator]
+        colour = operator_kind(operator).colour
         means = [100 * point.mean for point in points]
         axes.plot(self._steps, means, style, color=colour, label=name)
         low = [100 * (point.mean - point.sd) for point in points]

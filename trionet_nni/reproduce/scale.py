@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.architecture.architecture import Architecture, Axial, Block, Conv, Local
+from trionet_nni.architecture.architecture import Architecture, Block
 from trionet_nni.architecture.baselines import BASELINES
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.check import beside, code_directory, with_absolute_paths
+from trionet_nni.operators.axial import Axial
+from trionet_nni.operators.conv import Conv
+from trionet_nni.operators.local import Local
 from trionet_nni.settings.plugins import use_code
 from trionet_nni.settings.project import ProjectConfig, load_experiment, read_yaml
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from trionet_nni.architecture.architecture import Bottleneck
-from trionet_nni.architecture.cost import Place
 from trionet_nni.network.trionet import ResidualBlock
 from trionet_nni.operators.layers.attention_dropout import DropsAttention
+from trionet_nni.operators.operator import Operator
+from trionet_nni.operators.place import Place
 from trionet_nni.supernet.shared import Leaf, Shared
 from trionet_nni.supernet.sharing import Sharing
 from trionet_nni.supernet.slicing import Cut, block_cuts, cut_out, cut_view, stored_name
@@ -32,7 +32,7 @@ class Frame:
 
     def __init__(
         self,
-        block: Bottleneck,
+        block: Operator,
         at: Place,
         sharing: Sharing,
         stored: nn.Module,

@@ -1,83 +1,33 @@
 """How a sub-network's weights are cut out of the supernet's: which part of which tensor (section 3.3).
 
-A supernet block stores, for every operator, the tensors of its largest candidate. For each tensor of a
-static block this file says, dimension by dimension, what part of the stored tensor it is. Nothing here
+A supernet block stores, for every operator, the tensors of the candidate that holds all others'. An
+operator says, dimension by dimension, what part of a stored tensor is a candidate's (`operators.parts`);
+here the sharing rule says which channels of heads those are, and the parts become views. Nothing here
 chooses anything, and nothing needs NNI: evaluation and export cut with the same rules as training.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from trionet_nni.architecture.architecture import Architecture, Axial, Basic, Bottleneck, Conv, block_widths
-from trionet_nni.architecture.cost import Place, place
-from trionet_nni.architecture.table import OperatorChoices
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.operators.operator import Operator
+from trionet_nni.operators.parts import All, Centre, HeadChannels, Part, Parts, Prefix
+from trionet_nni.operators.place import Place
 from trionet_nni.supernet.sharing import Sharing
 
 
 @dataclass(frozen=True)
-class All:
-    """The whole dimension."""
-
-    def view(self, x: Tensor, dim: int) -> Tensor:
-        """The tensor itself."""
-        return x
-
-    def index(self, full: int) -> list[int]:
-        """Positions along the dimension."""
-        return list(range(full))
-
-
-@dataclass(frozen=True)
-class Prefix:
-    """The first positions: channels of a convolution, rows of a position table."""
-
-    size: int
-
-    def view(self, x: Tensor, dim: int) -> Tensor:
-        """A slice."""
-        return x.narrow(dim, 0, self.size)
-
-    def index(self, full: int) -> list[int]:
-        """Positions along the dimension."""
-        return list(range(self.size))
-
-
-@dataclass(frozen=True)
-class Centre:
-    """The middle positions: a smaller kernel or window inside a larger one."""
-
-    size: int
-
-    def view(self, x: Tensor, dim: int) -> Tensor:
-        """A slice."""
-        return x.narrow(dim, (x.shape[dim] - self.size) // 2, self.size)
-
-    def index(self, full: int) -> list[int]:
-        """Positions along the dimension."""
-        start = (full - self.size) // 2
-        return list(range(start, start + self.size))
-
-
-@dataclass(frozen=True)
 class Heads:
-    """Channels of attention heads, selected by the sharing rule."""
+    """Channels of attention heads, selected by a sharing rule."""
 
     sharing: Sharing
     heads: int
     size: int
-
-    def view(self, x: Tensor, dim: int) -> Tensor:
-        """What the rule takes, in one dimension or in two: heads × channels of a head."""
-        return self.sharing.view(x, dim, self.heads, self.size)
-
-    def index(self, full: int) -> list[int]:
-        """Positions along the dimension."""
-        return self.sharing.rows(full, self.heads, self.size)
 
 
 Axis = All | Prefix | Centre | Heads
@@ -85,49 +35,50 @@ Cut = tuple[Axis, ...]  # one axis a dimension; dimensions without one are taken
 BN_TENSORS = ("weight", "bias", "running_mean", "running_var")
 
 
-def stored_block(choices: OperatorChoices) -> Bottleneck:
-    """The candidate whose tensors hold those of all others: largest everywhere, but with the fewest heads.
-
-    Few heads mean wide heads, and a position table as long as a head is wide.
-    """
-    largest = choices.largest
-    if isinstance(largest, Conv):
-        return largest
-    return replace(largest, heads=choices.smallest.heads)  # type: ignore[union-attr]
-
-
-def block_cuts(block: Bottleneck, at: Place, sharing: Sharing) -> dict[str, Cut]:
+def block_cuts(block: Operator, at: Place, sharing: Sharing) -> dict[str, Cut]:
     """For every tensor that a static block shares in part: its cut of the stored tensor.
 
     Keys are names in `ResidualBlock.state_dict()`; what is not named is shared whole.
     """
-    inner = Prefix(block_widths(block, at.output_width).inner)
-    cuts: dict[str, Cut] = {"project_in.weight": (inner,)}
-    cuts.update({f"bn_in.{name}": (inner,) for name in BN_TENSORS})
-    operator, out = _operator_cuts(block, at, sharing, inner)
-    cuts.update({f"operator.{name}": cut for name, cut in operator.items()})
-    cuts.update({f"bn_operator.{name}": (out,) for name in BN_TENSORS})
-    cuts["project_out.weight"] = (All(), out)
-    return cuts
+    inner: Parts = (Prefix(block.inner(at.output_width)),)
+    out: Parts = (block.out_part(at.output_width),)
+    parts: dict[str, Parts] = {"project_in.weight": inner}
+    parts.update({f"bn_in.{name}": inner for name in BN_TENSORS})
+    parts.update({f"operator.{name}": part for name, part in block.parts(at).items()})
+    parts.update({f"bn_operator.{name}": out for name in BN_TENSORS})
+    parts["project_out.weight"] = (All(), *out)
+    return {name: tuple(_axis(part, sharing) for part in part_of) for name, part_of in parts.items()}
 
 
-def _operator_cuts(
-    block: Bottleneck, at: Place, sharing: Sharing, inner: Prefix
-) -> tuple[dict[str, Cut], Axis]:
-    """Cuts inside the operator, and the axis of the channels that leave it."""
-    if isinstance(block, Conv):
-        kernel = Centre(block.kernel)
-        return {"weight": (inner, inner, kernel, kernel)}, inner
-    widths = block_widths(block, at.output_width)
-    qk, v = Heads(sharing, block.heads, widths.qk), Heads(sharing, block.heads, widths.v)
-    table = Prefix(widths.qk // block.heads)
-    if isinstance(block, Axial):
-        height: dict[str, Cut] = {"q": (qk, inner), "k": (qk, inner), "v": (v, inner), "table": (table,)}
-        width: dict[str, Cut] = {"q": (qk, v), "k": (qk, v), "v": (v, v), "table": (table,)}
-        cuts = {f"height.{name}": cut for name, cut in height.items()}
-        return {**cuts, **{f"width.{name}": cut for name, cut in width.items()}}, v
-    window: Cut = (table, Centre(block.kernel))
-    return {"q": (qk, inner), "k": (qk, inner), "v": (v, inner), "rows": window, "columns": window}, v
+def _axis(part: Part, sharing: Sharing) -> Axis:
+    return Heads(sharing, part.heads, part.size) if isinstance(part, HeadChannels) else part
+
+
+def _view(x: Tensor, dim: int, axis: Axis) -> Tensor:
+    """Part of a dimension; channels of heads may take two dimensions: heads × channels of a head."""
+    match axis:
+        case All():
+            return x
+        case Prefix(size):
+            return x.narrow(dim, 0, size)
+        case Centre(size):
+            return x.narrow(dim, (x.shape[dim] - size) // 2, size)
+        case Heads(sharing, heads, size):
+            return sharing.view(x, dim, heads, size)
+
+
+def _positions(full: int, axis: Axis) -> list[int]:
+    """The same part as positions along the dimension."""
+    match axis:
+        case All():
+            return list(range(full))
+        case Prefix(size):
+            return list(range(size))
+        case Centre(size):
+            start = (full - size) // 2
+            return list(range(start, start + size))
+        case Heads(sharing, heads, size):
+            return sharing.rows(full, heads, size)
 
 
 def cut_out(stored: Tensor, cut: Cut) -> Tensor:
@@ -138,7 +89,7 @@ def cut_out(stored: Tensor, cut: Cut) -> Tensor:
 def cut_view(stored: Tensor, cut: Cut) -> Tensor:
     """The part of a stored tensor, always as a view: channels of heads may take two dimensions in it."""
     for dim in reversed(range(len(cut))):  # the last first: a split moves the dimensions behind it
-        stored = cut[dim].view(stored, dim)
+        stored = _view(stored, dim, cut[dim])
     return stored
 
 
@@ -162,7 +113,7 @@ def within(cut: Cut, other: Cut, full: Sequence[int]) -> bool:
 def _lines(full: Sequence[int], cut: Cut) -> list[list[int]]:
     """Positions along every dimension."""
     axes = (*cut, *([All()] * (len(full) - len(cut))))
-    return [axis.index(size) for axis, size in zip(axes, full, strict=True)]
+    return [_positions(size, axis) for axis, size in zip(axes, full, strict=True)]
 
 
 def stored_name(name: str, operator: str) -> str:
@@ -192,8 +143,8 @@ def subnetwork_state(
     }
     for stage, blocks in enumerate(architecture.stages):
         for number, block in enumerate(blocks):
-            assert not isinstance(block, Basic)  # no space offers it
-            at = place(architecture.skeleton, stage, number, image_size)
+            assert isinstance(block, Operator)  # no space offers another block
+            at = architecture.skeleton.place(stage, number, image_size)
             cuts = block_cuts(block, at, sharing)
             source = f"stages.{stage}.blocks.{number}."
             for name, stored in _block_tensors(state, source, block.operator):

@@ -8,7 +8,7 @@ from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.table import OperatorChoices, SpaceTable
 from trionet_nni.files.weights import Kind, kinds
 from trionet_nni.network.trionet import TrioNet
-from trionet_nni.supernet.slicing import stored_block, stored_name
+from trionet_nni.supernet.slicing import stored_name
 
 
 def supernet_kinds(table: SpaceTable, classes: int, channels: int, image_size: int) -> dict[str, Kind]:
@@ -31,8 +31,7 @@ def supernet_kinds(table: SpaceTable, classes: int, channels: int, image_size: i
 
 
 def _largest(table: SpaceTable, choices: OperatorChoices) -> Architecture:
-    block = stored_block(choices)
-    return Architecture(table.space, tuple((block,) * max(depths) for depths in table.depths))
+    return Architecture(table.space, tuple((choices.stored,) * max(depths) for depths in table.depths))
 
 
 def _name(name: str, operator: str) -> str:

@@ -1,0 +1,254 @@
+"""Evaluators that stay: real processes, killed at the worst moments. NNI with them: see the bridge."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.checkout import ROOT
+from tests.helpers.fake_manager import FakeManager
+from tests.helpers.toy_supernet import toy_accuracy
+from tests.helpers.warm import WarmExperiment, answer, networks, until, warm_experiment
+from trionet_nni.experiment.folder import ExperimentFolder
+from trionet_nni.files.locks import lock
+from trionet_nni.nnictl.candidate.address import connect, place, take_place
+from trionet_nni.nnictl.candidate.time_limit import EvaluatorWatch
+
+
+@pytest.fixture
+def warm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WarmExperiment]:
+    with warm_experiment(tmp_path, monkeypatch) as experiment:
+        yield experiment
+
+
+def test_candidates_share_an_evaluator_and_are_never_evaluated_twice(warm: WarmExperiment) -> None:
+    first, second = networks(2)
+    told = [answer(warm.asking(network)) for network in (first, second, first)]
+    assert [item["metrics"]["default"] for item in told] == [
+        toy_accuracy(first), toy_accuracy(second), toy_accuracy(first),
+    ]  # fmt: skip
+    assert warm.noted("done") == [first.hash, second.hash]
+    assert len(warm.evaluators()) == 1
+    assert {result.architecture for result in warm.store.all()} == {first, second}
+    assert stat.S_IMODE(warm.files.evaluators.stat().st_mode) == 0o700
+
+
+def test_trials_side_by_side_have_an_evaluator_each(
+    warm: WarmExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOY_SECONDS", "1")
+    first, second = networks(2)
+    # The same candidate twice at once: it is evaluated once, and both are told.
+    asking = [warm.asking(network) for network in (first, second, first)]
+    until(lambda: len(warm.evaluators()) == 3)
+    told = [answer(process)["metrics"]["default"] for process in asking]
+    assert told == [toy_accuracy(network) for network in (first, second, first)]
+    assert sorted(warm.noted("done")) == sorted([first.hash, second.hash])
+
+
+def test_killed_evaluator_comes_back(warm: WarmExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOY_SECONDS", "1")
+    (network,) = networks(1)
+    asking = warm.asking(network)
+    until(lambda: warm.noted("start"))
+    (victim,) = warm.evaluators()
+    victim.kill()
+    assert answer(asking)["metrics"]["default"] == toy_accuracy(network)
+    assert warm.noted("done") == [network.hash] and len(warm.store) == 1
+    (successor,) = warm.evaluators()
+    assert successor.pid != victim.pid
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_killed_trial_loses_nothing(
+    warm: WarmExperiment, monkeypatch: pytest.MonkeyPatch, both: bool
+) -> None:
+    monkeypatch.setenv("TOY_SECONDS", "1")
+    (network,) = networks(1)
+    asking = warm.asking(network)
+    until(lambda: warm.noted("start"))
+    asking.kill()
+    asking.communicate()
+    if both:
+        for victim in warm.evaluators():
+            victim.kill()
+    assert answer(warm.asking(network, "again"))["metrics"]["default"] == toy_accuracy(network)
+    assert warm.noted("done") == [network.hash] and len(warm.store) == 1
+
+
+def test_evaluator_that_always_dies_is_told_with_its_last_words(
+    warm: WarmExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOY_LATE", "5")
+    first, second = networks(2)
+    asking = warm.asking(first, number=5)
+    out, err = asking.communicate(timeout=120)
+    assert asking.returncode != 0 and "the evaluator died 3 times: the toy was told to crash" in err, out
+    assert len(warm.noted("start")) == 3 and len(warm.store) == 0
+    assert answer(warm.asking(second))["metrics"]["default"] == toy_accuracy(second)
+
+
+def test_evaluator_that_hangs_is_ended(warm: WarmExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOY_SECONDS", "1000")
+    (network,) = networks(1)
+    asking = warm.asking(network)
+    until(lambda: warm.noted("start"))
+    os.utime(place(warm.files, "cpu-0").began, (1, 1))  # long ago
+    _, err = asking.communicate(timeout=120)
+    assert asking.returncode != 0 and "no result within 3600 s (search.time_limit)" in err
+    until(lambda: not warm.evaluators())
+    assert len(warm.store) == 0
+
+
+def test_a_hanging_candidate_does_not_cost_who_waits_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trials of one card share an evaluator; the time of each counts from its own beginning."""
+    at = place(ExperimentFolder(tmp_path), "gpu-0")
+    alive = lock(at.alive)
+    hanging = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+    at.began.write_text(json.dumps({"process": hanging.pid, "trial": "a", "idle": False}))
+    assert not EvaluatorWatch(at, "b", 100).look() and hanging.poll() is None
+    os.utime(at.began, (1, 1))
+    assert not EvaluatorWatch(at, "b", 100).look()  # it asks again
+    assert hanging.wait(timeout=30) == -signal.SIGKILL
+    assert EvaluatorWatch(at, "a", 100).look()  # this one was told
+    stopped = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+    at.began.write_text(json.dumps({"process": stopped.pid, "trial": "", "idle": True}))
+    os.utime(at.began, (1, 1))
+    assert not EvaluatorWatch(at, "a", 100).look() and stopped.poll() is None  # idle, asked just now
+    assert EvaluatorWatch(at, "a", -1).look() and stopped.wait(timeout=30) == -signal.SIGKILL
+    alive.close()
+
+
+def test_trial_that_scores_by_itself_has_the_same_limit() -> None:
+    code = "import time; from trionet_nni.nnictl.candidate.time_limit import time_limit\n"
+    code += "with time_limit(0.2): time.sleep(60)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=50
+    )
+    assert done.returncode == 1 and done.stderr == "error: no result within 0.2 s (search.time_limit)\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, None])
+def test_nothing_is_left_when_the_experiment_ends(
+    warm: WarmExperiment, monkeypatch: pytest.MonkeyPatch, number: int | None
+) -> None:
+    """However the evaluator is ended, in the middle of a candidate or idle, none remains."""
+    monkeypatch.setenv("TOY_SECONDS", "100")
+    (network,) = networks(1)
+    asking = warm.asking(network)
+    until(lambda: warm.noted("start"))
+    (evaluator,) = warm.evaluators()
+    asking.kill()
+    asking.communicate()
+    if number is not None:
+        evaluator.send_signal(number)
+    warm.end_advisor()
+    until(lambda: not warm.evaluators(), seconds=10)
+    assert len(warm.store) == 0
+
+
+def test_no_evaluator_without_an_advisor_and_an_idle_one_ends(warm: WarmExperiment) -> None:
+    command = [sys.executable, "-m", "trionet_nni.nnictl.evaluator", str(warm.files.root), "cpu-0"]
+    done = subprocess.run([*command, "0.5"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "advisor" not in done.stdout
+    assert not place(warm.files, "cpu-0").socket.exists()
+    warm.end_advisor()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "the experiment's advisor is gone" in done.stdout
+
+
+def test_bad_questions_are_answered_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = networks(2)
+    with warm_experiment(tmp_path, monkeypatch, max_flops=6e6, min_flops=5.9e6) as warm:
+        told = answer(warm.asking(first))["error"]
+        assert told.startswith("parameters: found a network of ") and "\n" not in told
+        question = {"trial": "t", "number": "0", "parameters": {"stage1.depth": 9}}
+        connection = connect(place(warm.files, "cpu-0").socket)
+        assert connection is not None
+        with connection:
+            connection.sendall(json.dumps(question).encode() + b"\n")
+            assert "allowed" in json.loads(connection.makefile().readline())["error"]
+        for rubbish in (b"{\n", b"[]\n", b'{"parameters": 3}\n', b"\xff\n", b""):
+            connection = connect(place(warm.files, "cpu-0").socket)
+            assert connection is not None
+            with connection:
+                connection.sendall(rubbish)
+                connection.shutdown(socket.SHUT_WR)
+                assert connection.recv(100) == b""
+        assert "allowed" in answer(warm.asking(second))["error"]  # it is still there
+        assert len(warm.evaluators()) == 1 and warm.noted("start") == []
+
+
+def test_a_trial_stays_light(warm: WarmExperiment, channel: str) -> None:
+    (network,) = networks(1)
+    record = {"parameter_id": 3, "parameters": network.to_sample()}
+    FakeManager.answers = [{"hyperParameters": [json.dumps(record)]}]
+    code = (
+        "import sys; from trionet_nni.nnictl.trial import main; status = main(); "
+        "print(sorted({name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)));"
+        "sys.exit(status)"
+    )
+    variables = {
+        "NNI_TRIAL_JOB_ID": "abc",
+        "NNI_TRIAL_SEQ_ID": "1",
+        "NNI_TRIAL_COMMAND_CHANNEL": channel,
+        "NNI_EXP_ID": "e1",
+        "NNI_OUTPUT_DIR": str(warm.files.root / "environments" / "local-env" / "trials" / "abc"),
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env={**os.environ, **variables},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = done.stdout.splitlines()[-1]
+    assert loaded == "['__main__', 'trionet_nni']"
+    (command,) = FakeManager.received
+    metric = json.loads(command["metric"])
+    assert (metric["type"], metric["parameter_id"]) == ("FINAL", 3)
+    assert json.loads(metric["value"])["default"] == toy_accuracy(network)
+
+
+def test_devices(tmp_path: Path) -> None:
+    folder = ExperimentFolder(tmp_path / ("long-name-" * 12) / "e1")
+    card, held = take_place(folder, {"CUDA_VISIBLE_DEVICES": "0,1"})
+    assert (card.device, held) == ("gpu-0_1", None)
+    first, a = take_place(folder, {"CUDA_VISIBLE_DEVICES": ""})
+    second, b = take_place(folder, {"CUDA_VISIBLE_DEVICES": "-1"})
+    assert (first.device, second.device) == ("cpu-0", "cpu-1") and a is not None and b is not None
+    a.close()
+    assert take_place(folder, {"CUDA_VISIBLE_DEVICES": ""})[0].device == "cpu-0"
+    assert connect(first.socket) is None
+
+
+def test_a_trial_does_not_fail_while_its_experiment_is_being_stopped(
+    warm: WarmExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NNI ends the advisor some seconds before it cancels the trials: they must not count as failed."""
+    monkeypatch.setenv("TOY_SECONDS", "100")
+    (network,) = networks(1)
+    asking = warm.asking(network)
+    until(lambda: warm.noted("start"))
+    warm.end_advisor()
+    until(lambda: not warm.evaluators(), seconds=10)
+    with pytest.raises(subprocess.TimeoutExpired):  # it waits for what NNI does next
+        asking.wait(timeout=8)
+    assert warm.evaluators() == []
+    asking.send_signal(signal.SIGINT)  # as NNI cancels it
+    assert asking.wait(timeout=30) != 0
+    asking.communicate()

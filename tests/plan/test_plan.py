@@ -1,0 +1,118 @@
+"""`trionet plan`: what it says is what a real run needs, and what cannot work is refused in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from strategies.one_shot import train_supernet
+from tests.helpers.checkout import ROOT
+from tests.helpers.tiny import digit_folder
+from trionet_nni.cli import main
+from trionet_nni.files.atomic import write_text
+from trionet_nni.plan.measure import Measured
+from trionet_nni.plan.plan import Plan, make_plan
+from trionet_nni.settings.project import load_experiment
+
+
+def experiment(folder: Path, **changes: Any) -> Path:
+    """experiments/mine.yml on small digits; changes of top-level or "section.field" names."""
+    settings: dict[str, Any] = yaml.safe_load((ROOT / "experiments" / "mine.yml").read_text())
+    settings |= {"experimentWorkingDirectory": str(folder / "runs"), "maxTrialNumber": 11}
+    settings["tuner"]["codeDirectory"] = str(ROOT)
+    arguments = settings["tuner"]["classArgs"]
+    arguments["space"] = "spaces.tiny"
+    arguments["data"] |= {"root": str(digit_folder()), "image_size": 16}
+    arguments["data"] |= {"search_images": 40, "recalibration_images": 32}
+    arguments["supernet"]["recipe"] |= {"steps": None, "epochs": 2, "batch_size": 16, "warmup_epochs": 0}
+    arguments["search"]["max_flops"] = 2e6
+    for name, value in changes.items():
+        section, _, field = name.rpartition("__")
+        (arguments[section] if section else settings)[field] = value
+    path = folder / "experiment.yml"
+    write_text(path, yaml.safe_dump(settings))
+    return path
+
+
+def test_it_says_what_a_real_run_needs(tmp_path: Path, capfd: Any) -> None:
+    path, plan = planned(tmp_path)
+    assert plan.images["train"] == 128 and plan.images["test"] == 50 and plan.classes == 10
+    assert plan.supernet_steps == 2 * 128 // 16
+    assert plan.retrain_steps == 1000 and plan.candidates == 10 and plan.workers == 1
+    assert 0 < plan.accepted["2000000"] < 1 and plan.reachable[0] < 2e6 < plan.reachable[1]
+    assert plan.measured.memory > 1e8 and plan.duration > 0
+    assert not (tmp_path / "runs" / "supernets").exists()  # only the cache is left behind
+    assert capfd.readouterr().err == ""
+
+    config = load_experiment(path)
+    real = tmp_path / "runs" / "supernets" / "real"
+    train_supernet(config, real, lambda point: None)
+    files = ("supernet.safetensors", "last.ckpt", "last.ckpt", "last.ckpt")
+    written = sum((real / name).stat().st_size for name in files)
+    folder = tmp_path / "runs" / "supernets" / config.supernet_hash()
+    assert plan.files[str(folder)] == pytest.approx(written, rel=0.1)
+
+
+def planned(folder: Path) -> tuple[Path, Plan]:
+    path = experiment(folder)
+    return path, make_plan(path, 1)
+
+
+def test_json_is_one_object_and_text_ends_with_the_next_command(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, plan = planned(tmp_path)
+    monkeypatch.setattr("trionet_nni.plan.plan.make_plan", lambda path, steps: plan)
+    assert main(["plan", str(path), "--steps", "1", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    hours = data["hours"]
+    assert data["duration_hours"] == pytest.approx(hours["supernet"] + hours["search"])
+    assert main(["plan", str(path), "--steps", "1"]) == 0
+    assert capsys.readouterr().out.strip().endswith(f"Next: trionet search {path}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"search__max_flops": 1.0}, "search.max_flops: found 1, allowed: "),
+        ({"data__root": "/none/such"}, "/none/such"),
+        (
+            {"trialGpuNumber": 99, "trainingService": {"platform": "local", "useActiveGpu": False}},
+            "trialGpuNumber: found 99, allowed: up to the ",
+        ),
+        ({"retrain": {"batch_size": 5000}}, "retrain.batch_size: found 5000, allowed: up to the 200"),
+        ({"supernet": {"recipe": {"batch_size": 129}}}, "batch_size: found 129, allowed: up to the 128"),
+        ({"supernet": {"recipe": {"epochs": 2, "batch_size": 16}}}, "recipe.warmup_epochs: found 10"),
+    ],
+)
+def test_what_cannot_work_is_refused(
+    tmp_path: Path, capsys: Any, changes: dict[str, Any], message: str
+) -> None:
+    path = experiment(tmp_path)
+    settings = yaml.safe_load(path.read_text())
+    for name, value in changes.items():
+        section, _, field = name.rpartition("__")
+        arguments = settings["tuner"]["classArgs"]
+        place = arguments[section] if section else arguments if name in arguments else settings
+        place[field or name] = value
+    write_text(path, yaml.safe_dump(settings))
+    assert main(["plan", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_too_little_disk_is_refused(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Usage:
+        free = 1000
+
+    monkeypatch.setattr("shutil.disk_usage", lambda path: Usage)
+    measured = Measured("cpu", 1.0, 1.0, 1.0, 1e9, 16, 10**6, 10**6)
+    monkeypatch.setattr("trionet_nni.plan.plan.measure", lambda *arguments: measured)
+    assert main(["plan", str(experiment(tmp_path)), "--steps", "1"]) == 2
+    assert "GB free, allowed:" in capsys.readouterr().err
+    assert main(["plan", str(tmp_path / "none.yml")]) == 2
+    assert main(["plan", str(experiment(tmp_path)), "--steps", "0"]) == 2

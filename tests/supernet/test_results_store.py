@@ -1,0 +1,88 @@
+"""The results store: atomic files, ranking, Pareto front, damaged files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from spaces.small import TABLE
+from tests.helpers.architectures import random_architectures
+from trionet_nni.errors import InputError
+from trionet_nni.experiment.folder import ExperimentFolder
+from trionet_nni.nnictl.rest import Manager
+from trionet_nni.nnictl.terminal.watch import Watch
+from trionet_nni.supernet import results
+from trionet_nni.supernet.results import Evaluation, ResultsStore
+
+
+def filled(folder: Path, *scores: tuple[float, int]) -> ResultsStore:
+    store = ResultsStore(folder / "evaluations")
+    for network, (accuracy, flops) in zip(random_architectures(TABLE, len(scores)), scores, strict=True):
+        store.add(Evaluation(network, accuracy, 500, flops, 10, 0.5))
+    return store
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    store = filled(tmp_path, (0.5, 7))
+    (result,) = store.all()
+    assert store.get(result.architecture.hash) == result and len(store) == 1
+    assert Evaluation.from_dict(json.loads(json.dumps(result.to_dict()))) == result
+    assert store.get("0" * 16) is None
+    assert [path.suffix for path in store.folder.iterdir()] == [".json"]
+
+
+def test_top_and_pareto(tmp_path: Path) -> None:
+    store = filled(tmp_path, (0.5, 10), (0.9, 30), (0.9, 20), (0.4, 40), (0.3, 5))
+    assert [(item.accuracy, item.flops) for item in store.top(3)] == [(0.9, 20), (0.9, 30), (0.5, 10)]
+    assert [(item.accuracy, item.flops) for item in store.pareto()] == [(0.3, 5), (0.5, 10), (0.9, 20)]
+    assert ResultsStore(tmp_path / "none").top(5) == [] == ResultsStore(tmp_path / "none").pareto()
+
+
+@pytest.mark.parametrize("accuracy", [float("nan"), float("inf")])
+def test_no_number_is_refused(tmp_path: Path, accuracy: float) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        filled(tmp_path, (accuracy, 1))
+    assert not (tmp_path / "evaluations").exists()
+
+
+@pytest.mark.parametrize(
+    "change", [{"accuracy": "abc"}, {"accuracy": True}, {"flops": None}, {"architecture": {}}]
+)
+def test_damaged_file_is_named(tmp_path: Path, change: dict[str, object]) -> None:
+    store = filled(tmp_path, (0.5, 7))
+    (path,) = store.folder.iterdir()
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(InputError, match=path.name):
+        store.all()
+    path.write_text("{")
+    with pytest.raises(InputError, match=path.name):
+        store.all()
+
+
+def test_each_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal looks each second; see `trionet_nni.nnictl.terminal.watch`."""
+    manager = cast(
+        Manager, SimpleNamespace(get=lambda path: answers[path], jobs=list, profile=lambda: {"params": {}})
+    )
+    answers: dict[str, object] = {"/check-status": {"status": "RUNNING"}, "/metric-data-latest": []}
+    opened: list[str] = []
+    read = results.read_json
+    monkeypatch.setattr(
+        results, "read_json", lambda path, what: (opened.append(path.name), read(path, what))[1]
+    )
+    files = ExperimentFolder(tmp_path)
+    networks = random_architectures(TABLE, 3)
+    watch, store = Watch(manager, files, 1), ResultsStore(files.evaluations)
+    for number, network in enumerate(networks):
+        store.add(Evaluation(network, number / 10, 500, 7, 10, 0.5))
+        best = watch.snapshot().best
+        assert best is not None and best.architecture == network
+        assert watch.snapshot() == watch.snapshot()
+        assert opened == [f"{one.hash}.json" for one in networks[: number + 1]]
+    changed = Evaluation(networks[0], 0.9, 500, 7, 10, 0.5)
+    store.add(changed)
+    assert watch.snapshot().best == changed and len(opened) == 4
