@@ -207,6 +207,7 @@ def _add_space(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _space(options: argparse.Namespace) -> int:
+    from trionet_nni.data.registry import dataset
     from trionet_nni.experiment.check import code_directory, with_absolute_paths
     from trionet_nni.report.space import print_space, space_summary
     from trionet_nni.settings.plugins import use_code
@@ -215,6 +216,7 @@ def _space(options: argparse.Namespace) -> int:
     code = code_directory(options.experiment, read_yaml(options.experiment))
     use_code(code)
     config = with_absolute_paths(load_experiment(options.experiment), code)
+    dataset(config.data, str(options.experiment))
     if options.json:
         print(json.dumps(space_summary(config)))
     else:
@@ -231,7 +233,7 @@ def _add_count(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--classes", type=int, help="of the classifier (default: 1000, or the task's)")
     parser.add_argument("--channels", type=int, default=3, help="of the image (default: 3)")
     parser.add_argument(
-        "--task", choices=("semantic", "panoptic"), help="count the whole segmentation network (Table 6)"
+        "--task", help="semantic or panoptic: count the whole segmentation network (Table 6)"
     )
     stem = "with --task: the stem (default: deep for the ResNets, as Table 6 counts them, else plain)"
     parser.add_argument("--stem", choices=("plain", "deep"), help=stem)

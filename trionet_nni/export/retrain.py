@@ -14,6 +14,7 @@ from rich.table import Table
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.baselines import BASELINES
 from trionet_nni.data import Splits, load_splits
+from trionet_nni.data.registry import dataset
 from trionet_nni.data.seeding import seed_of
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.check import code_directory, with_absolute_paths
@@ -86,6 +87,7 @@ def retrain_architecture(
     network = BASELINES.get(architecture) or Architecture.load(architecture)
     code = code_directory(experiment, read_yaml(experiment))
     config = retrain_config(with_absolute_paths(load_experiment(experiment), code))
+    dataset(config.data, str(experiment))
     name = architecture if architecture in BASELINES else f"{network.space} {network.hash[:8]}"
     return retrain_network(network, config, out, name=name, seed=seed, progress=progress)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from trionet_nni.architecture.architecture import Architecture, Block
 from trionet_nni.architecture.baselines import BASELINES
+from trionet_nni.data.registry import dataset
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.check import beside, code_directory, with_absolute_paths
 from trionet_nni.operators.axial import Axial
@@ -161,6 +162,7 @@ def _opened(name: str, sizes: Sizes, file: Path) -> Scale:
     code = code_directory(file, settings)
     use_code(code)
     config = with_absolute_paths(load_experiment(file), code)
+    dataset(config.data, str(file))
     working = beside(file, settings.get("experimentWorkingDirectory"), Path.home() / "nni-experiments")
     trials = settings.get("maxTrialNumber")
     if not isinstance(trials, int) or trials < 2:
