@@ -15,7 +15,7 @@ from PIL import Image
 from torchvision.datasets import Flowers102
 
 from tests.helpers.checkout import ROOT
-from tests.helpers.published import WRITERS
+from tests.helpers.published_data import WRITERS
 from tests.helpers.tiny import digit_folder, folder_config, write_digits
 from trionet_nni.cli import main
 from trionet_nni.data import copies, leaks, load_splits

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.datasets import Flowers102
 
-from tests.helpers.published import WRITERS
+from tests.helpers.published_data import WRITERS
 from trionet_nni.data import load_splits
 from trionet_nni.data.registry import DATASETS
 from trionet_nni.errors import InputError
