@@ -207,16 +207,10 @@ def _add_space(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _space(options: argparse.Namespace) -> int:
-    from trionet_nni.data.registry import dataset
-    from trionet_nni.experiment.check import code_directory, with_absolute_paths
+    from trionet_nni.experiment.open import open_experiment
     from trionet_nni.report.space import print_space, space_summary
-    from trionet_nni.settings.plugins import use_code
-    from trionet_nni.settings.project import load_experiment, read_yaml
 
-    code = code_directory(options.experiment, read_yaml(options.experiment))
-    use_code(code)
-    config = with_absolute_paths(load_experiment(options.experiment), code)
-    dataset(config.data, str(options.experiment))
+    config = open_experiment(options.experiment).config
     if options.json:
         print(json.dumps(space_summary(config)))
     else:

@@ -10,15 +10,16 @@ from typing import IO, Any
 from rich.console import Console
 
 from trionet_nni.errors import InputError
-from trionet_nni.experiment.check import beside, check_experiment
+from trionet_nni.experiment.check import check_experiment
 from trionet_nni.experiment.folder import ExperimentFolder
+from trionet_nni.experiment.open import Experiment, open_experiment
 from trionet_nni.files.atomic import write_text
 from trionet_nni.files.locks import lock, try_lock
 from trionet_nni.nnictl.terminal import launch
 from trionet_nni.nnictl.terminal.again import MARK, advisor_lives, go_on, mark_of, unfinished
 from trionet_nni.nnictl.terminal.screen import Screen
 from trionet_nni.nnictl.terminal.watch import Snapshot, Watch
-from trionet_nni.settings.project import ProjectConfig, read_yaml
+from trionet_nni.settings.project import ProjectConfig
 
 _POLL_SECONDS = 1.0
 _SETTLED_SECONDS = 3.0  # a last trial that failed is tried again: NNI says DONE for a moment
@@ -49,10 +50,10 @@ def search(
     """
     console = Console()
     _check_options(port, out, top)
-    settings = read_yaml(path)
+    experiment = open_experiment(path)
     launch.nnictl()
     try:
-        started = _start(console, path, settings, port, new)
+        started = _start(console, experiment, port, new)
     except RuntimeError as error:
         console.print(f"[red]{error}[/]", highlight=False)
         return 1
@@ -74,19 +75,19 @@ class _Started:
     steps: int
 
 
-def _start(console: Console, path: Path, settings: dict[str, Any], port: int | None, new: bool) -> _Started:
+def _start(console: Console, file: Experiment, port: int | None, new: bool) -> _Started:
     """Go on with an experiment of this file, or create one."""
-    working = beside(path, settings.get("experimentWorkingDirectory"), Path.home() / "nni-experiments")
-    mark, ports = mark_of(path, settings), _ports(settings)
+    working, ports = file.working, _ports(file.settings)
+    mark = mark_of(file.path, file.settings)
     started = None
     if not new and working.is_dir():
         with launch.starting(working):
             started = _gone_on(console, unfinished(mark, working), port, ports)
     if started is None:
-        steps = check(path, settings)
+        steps = check(file)
         working.mkdir(parents=True, exist_ok=True)
         with launch.starting(working):
-            experiment = launch.create(path, port, ports=ports, environment={MARK: mark})
+            experiment = launch.create(file.path, port, ports=ports, environment={MARK: mark})
             folder = ExperimentFolder(working / experiment.id)
             started = _Started(experiment, lock(folder.terminal), steps)
         write_text(folder.steps, f"{steps}\n")
@@ -144,7 +145,7 @@ def _check_options(port: int | None, out: Path, top: int) -> None:
         raise InputError(f"--out: found {out}, allowed: a folder")
 
 
-def check(path: Path, settings: dict[str, Any]) -> int:
+def check(file: Experiment) -> int:
     """Look at everything that can be wrong before anything starts.
 
     Returns:
@@ -153,7 +154,7 @@ def check(path: Path, settings: dict[str, Any]) -> int:
     Raises:
         InputError: the first thing that is wrong.
     """
-    checked = check_experiment(path, settings)
+    checked = check_experiment(file)
     return _steps(checked.config, checked.task.images)
 
 

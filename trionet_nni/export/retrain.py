@@ -14,10 +14,9 @@ from rich.table import Table
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.baselines import BASELINES
 from trionet_nni.data import Splits, load_splits
-from trionet_nni.data.registry import dataset
 from trionet_nni.data.seeding import seed_of
 from trionet_nni.errors import InputError
-from trionet_nni.experiment.check import code_directory, with_absolute_paths
+from trionet_nni.experiment.open import open_experiment
 from trionet_nni.export.card import make_card, read_card, write_card
 from trionet_nni.export.folder import write_folder
 from trionet_nni.export.load import FILES, architecture_of, build, load_weights
@@ -26,7 +25,7 @@ from trionet_nni.files.atomic import write_json, write_tensors
 from trionet_nni.files.invocation import shown
 from trionet_nni.network.trionet import TrioNet, set_survival
 from trionet_nni.operators.layers.attention_dropout import set_attention_dropout
-from trionet_nni.settings.project import RecipeConfig, load_experiment, read_yaml
+from trionet_nni.settings.project import RecipeConfig
 from trionet_nni.training.recipe import check_recipe
 
 
@@ -85,9 +84,7 @@ def retrain_architecture(
         InputError: one line about an unusable file.
     """
     network = BASELINES.get(architecture) or Architecture.load(architecture)
-    code = code_directory(experiment, read_yaml(experiment))
-    config = retrain_config(with_absolute_paths(load_experiment(experiment), code))
-    dataset(config.data, str(experiment))
+    config = retrain_config(open_experiment(experiment).config)
     name = architecture if architecture in BASELINES else f"{network.space} {network.hash[:8]}"
     return retrain_network(network, config, out, name=name, seed=seed, progress=progress)
 

@@ -99,3 +99,18 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"{shown(twice)} stands there twice")
     return found
+
+
+def read_object(path: Path, allowed: str) -> dict[str, Any]:
+    """A JSON object.
+
+    Args:
+        allowed: what the file should be, for the message.
+
+    Raises:
+        InputError: it cannot be read, or is no object.
+    """
+    data = read_json(path, allowed)
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: found {type(data).__name__}, allowed: {allowed}")
+    return data

@@ -226,8 +226,20 @@ def load_experiment(path: str | Path) -> ProjectConfig:
         InputError: one line that names the file, the field, what was found and what is allowed.
     """
     path = Path(path)
-    data = read_yaml(path)
-    tuner = data.get("tuner")
+    return project_of(read_yaml(path), path)
+
+
+def project_of(settings: dict[str, Any], path: Path) -> ProjectConfig:
+    """The project's part of an experiment file that was read.
+
+    Args:
+        settings: the whole document.
+        path: the file, for messages.
+
+    Raises:
+        InputError: one line that names the file, the field, what was found and what is allowed.
+    """
+    tuner = settings.get("tuner")
     if not isinstance(tuner, dict) or not isinstance(tuner.get("classArgs"), dict):
         raise InputError(f"{path}: tuner.classArgs: found none, allowed: the experiment's settings")
     return parse_project(tuner["classArgs"], f"{path}: tuner.classArgs")

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from trionet_nni.errors import InputError, failure_line
-from trionet_nni.experiment.check import prepare, with_absolute_paths
+from trionet_nni.experiment.check import prepare
 from trionet_nni.experiment.folder import ExperimentFolder
+from trionet_nni.experiment.paths import with_absolute_paths
 from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.nnictl.candidate.job import parameter_id
 from trionet_nni.nnictl.rest import Manager
