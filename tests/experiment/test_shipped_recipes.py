@@ -22,7 +22,7 @@ from strategies.one_shot import train_supernet
 from tests.helpers.architectures import random_architectures
 from tests.helpers.checkout import ROOT
 from tests.helpers.panoptic_folder import write_folder as write_panoptic
-from tests.helpers.published import WRITERS
+from tests.helpers.published_data import WRITERS
 from tests.helpers.shapes import write_shapes
 from tests.helpers.tiny import digits
 from trionet_nni.architecture.architecture import Architecture

@@ -12,7 +12,7 @@ from nni.nas.space import ModelStatus
 from nni.nas.strategy import RegularizedEvolution
 
 from spaces.small import TABLE
-from tests.conftest import random_architectures
+from tests.helpers.architectures import random_architectures
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.errors import InputError
 from trionet_nni.nnictl.search.candidate import CandidateSpace

@@ -23,7 +23,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--classes", type=int, help="of the classifier (default: 1000, or the task's)")
     parser.add_argument("--channels", type=int, default=3, help="of the image (default: 3)")
     parser.add_argument(
-        "--task", choices=("semantic", "panoptic"), help="count the whole segmentation network (Table 6)"
+        "--task", help="semantic or panoptic: count the whole segmentation network (Table 6)"
     )
     stem = "with --task: the stem (default: deep for the ResNets, as Table 6 counts them, else plain)"
     parser.add_argument("--stem", choices=("plain", "deep"), help=stem)

@@ -49,8 +49,12 @@ class Experiment:
         Raises:
             InputError: one line that names the file, the field, what was found and what is allowed.
         """
+        from trionet_nni.data.registry import dataset  # torch: seconds
+
         use_code(self.code)
-        return with_absolute_paths(project_of(self.settings, self.path), self.code)
+        config = with_absolute_paths(project_of(self.settings, self.path), self.code)
+        dataset(config.data, str(self.path))
+        return config
 
     @property
     def working(self) -> Path:

@@ -29,16 +29,7 @@ class DataConfig(_Section):
     training images with `seed`.
     """
 
-    name: Literal[
-        "digits",
-        "folder",
-        "stanford-cars",
-        "fgvc-aircraft",
-        "cub-2010",
-        "cub-2011",
-        "caltech-101",
-        "flowers-102",
-    ] = "digits"
+    name: str = "digits"  # see trionet_nni.data.registry
     # The data set as published; for "folder": <root>/train/<class>/*, and <root>/test/<class>/* (or val/)
     root: str | None = None
     image_size: int = Field(28, ge=8, le=4096)  # side of the network's input, pixels
