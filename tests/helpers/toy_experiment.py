@@ -177,7 +177,7 @@ class ToyExperiment:
             time.sleep(0.1)
         return [
             {"accuracy": accuracy, "hash": Architecture.from_dict(data).hash}
-            for accuracy, data, _ in saved["strategy"]["evaluated"]
+            for accuracy, data in saved["strategy"]["evaluated"]
         ]
 
 

@@ -14,7 +14,7 @@ from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.data.in_memory import in_memory
 from trionet_nni.files.weights import check_weights, read_weights
-from trionet_nni.network.trionet import TrioNet
+from trionet_nni.network.trionet import TrioNet, network_from_state
 from trionet_nni.settings.plugins import load_module, load_table
 from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet.folder import WEIGHTS as WEIGHTS
@@ -110,9 +110,4 @@ def _cut_out(config: ProjectConfig, state: State, architecture: Architecture, ta
     sharing = load_module(config.supernet.sharing, ("SHARING",), "supernet.sharing").SHARING
     assert task.image_size is not None
     weights = subnetwork_state(state, architecture, sharing, task.image_size)
-    # Built with tensors of its own: small ones are made sooner than torch's meta device is loaded (2 s).
-    network = TrioNet(
-        architecture, classes=task.classes, channels=task.channels, image_size=task.image_size
-    )
-    network.load_state_dict(weights, assign=True)
-    return network
+    return network_from_state(architecture, weights, image_size=task.image_size)
