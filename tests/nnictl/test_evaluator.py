@@ -20,7 +20,7 @@ from tests.helpers.toy_supernet import toy_accuracy
 from tests.helpers.warm import WarmExperiment, answer, networks, until, warm_experiment
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import lock
-from trionet_nni.nnictl.candidate.address import connect, place, take_place
+from trionet_nni.nnictl.candidate.address import connect, evaluator_files, take_evaluator
 from trionet_nni.nnictl.candidate.time_limit import EvaluatorWatch
 
 
@@ -102,7 +102,7 @@ def test_evaluator_that_hangs_is_ended(warm: WarmExperiment, monkeypatch: pytest
     (network,) = networks(1)
     asking = warm.asking(network)
     until(lambda: warm.noted("start"))
-    os.utime(place(warm.files, "cpu-0").began, (1, 1))  # long ago
+    os.utime(evaluator_files(warm.files, "cpu-0").began, (1, 1))  # long ago
     _, err = asking.communicate(timeout=120)
     assert asking.returncode != 0 and "no result within 3600 s (search.time_limit)" in err
     until(lambda: not warm.evaluators())
@@ -113,7 +113,7 @@ def test_a_hanging_candidate_does_not_cost_who_waits_behind_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trials of one card share an evaluator; the time of each counts from its own beginning."""
-    at = place(ExperimentFolder(tmp_path), "gpu-0")
+    at = evaluator_files(ExperimentFolder(tmp_path), "gpu-0")
     alive = lock(at.alive)
     hanging = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
     at.began.write_text(json.dumps({"process": hanging.pid, "trial": "a", "idle": False}))
@@ -162,7 +162,7 @@ def test_no_evaluator_without_an_advisor_and_an_idle_one_ends(warm: WarmExperime
     command = [sys.executable, "-m", "trionet_nni.nnictl.evaluator", str(warm.files.root), "cpu-0"]
     done = subprocess.run([*command, "0.5"], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and "advisor" not in done.stdout
-    assert not place(warm.files, "cpu-0").socket.exists()
+    assert not evaluator_files(warm.files, "cpu-0").socket.exists()
     warm.end_advisor()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and "the experiment's advisor is gone" in done.stdout
@@ -174,13 +174,13 @@ def test_bad_questions_are_answered_in_one_line(tmp_path: Path, monkeypatch: pyt
         told = answer(warm.asking(first))["error"]
         assert told.startswith("parameters: found a network of ") and "\n" not in told
         question = {"trial": "t", "number": "0", "parameters": {"stage1.depth": 9}}
-        connection = connect(place(warm.files, "cpu-0").socket)
+        connection = connect(evaluator_files(warm.files, "cpu-0").socket)
         assert connection is not None
         with connection:
             connection.sendall(json.dumps(question).encode() + b"\n")
             assert "allowed" in json.loads(connection.makefile().readline())["error"]
         for rubbish in (b"{\n", b"[]\n", b'{"parameters": 3}\n', b"\xff\n", b""):
-            connection = connect(place(warm.files, "cpu-0").socket)
+            connection = connect(evaluator_files(warm.files, "cpu-0").socket)
             assert connection is not None
             with connection:
                 connection.sendall(rubbish)
@@ -226,13 +226,13 @@ def test_a_trial_stays_light(warm: WarmExperiment, channel: str) -> None:
 
 def test_devices(tmp_path: Path) -> None:
     folder = ExperimentFolder(tmp_path / ("long-name-" * 12) / "e1")
-    card, held = take_place(folder, {"CUDA_VISIBLE_DEVICES": "0,1"})
+    card, held = take_evaluator(folder, {"CUDA_VISIBLE_DEVICES": "0,1"})
     assert (card.device, held) == ("gpu-0_1", None)
-    first, a = take_place(folder, {"CUDA_VISIBLE_DEVICES": ""})
-    second, b = take_place(folder, {"CUDA_VISIBLE_DEVICES": "-1"})
+    first, a = take_evaluator(folder, {"CUDA_VISIBLE_DEVICES": ""})
+    second, b = take_evaluator(folder, {"CUDA_VISIBLE_DEVICES": "-1"})
     assert (first.device, second.device) == ("cpu-0", "cpu-1") and a is not None and b is not None
     a.close()
-    assert take_place(folder, {"CUDA_VISIBLE_DEVICES": ""})[0].device == "cpu-0"
+    assert take_evaluator(folder, {"CUDA_VISIBLE_DEVICES": ""})[0].device == "cpu-0"
     assert connect(first.socket) is None
 
 

@@ -14,7 +14,7 @@ from tests.helpers.checkout import ROOT
 from tests.helpers.tiny import digit_folder
 from trionet_nni.cli import main
 from trionet_nni.files.atomic import write_text
-from trionet_nni.plan.measure import Measured
+from trionet_nni.plan.measure import Timings
 from trionet_nni.plan.plan import Plan, make_plan
 from trionet_nni.settings.project import load_experiment
 
@@ -110,7 +110,7 @@ def test_too_little_disk_is_refused(tmp_path: Path, capsys: Any, monkeypatch: py
         free = 1000
 
     monkeypatch.setattr("shutil.disk_usage", lambda path: Usage)
-    measured = Measured("cpu", 1.0, 1.0, 1.0, 1e9, 16, 10**6, 10**6)
+    measured = Timings("cpu", 1.0, 1.0, 1.0, 1e9, 16, 10**6, 10**6)
     monkeypatch.setattr("trionet_nni.plan.plan.measure", lambda *arguments: measured)
     assert main(["plan", str(experiment(tmp_path)), "--steps", "1"]) == 2
     assert "GB free, allowed:" in capsys.readouterr().err
