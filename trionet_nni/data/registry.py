@@ -6,15 +6,13 @@ from types import ModuleType
 
 # isort: off
 # Every module imported here gives its DATASETS, in this order.
-from trionet_nni.data import (  # noqa: F401
-    digits,
-    folder,
-    stanford_cars,
-    fgvc_aircraft,
-    cub,
-    caltech101,
-    flowers,
-)
+from trionet_nni.data import digits
+from trionet_nni.data import folder
+from trionet_nni.data import stanford_cars
+from trionet_nni.data import fgvc_aircraft
+from trionet_nni.data import cub
+from trionet_nni.data import caltech101
+from trionet_nni.data import flowers
 
 # isort: on
 from trionet_nni.data.source import Dataset

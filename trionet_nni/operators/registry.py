@@ -7,9 +7,9 @@ from trionet_nni.operators.operator import Operator
 
 # isort: off
 # Every operator imported here is listed, in the order of Table 1.
-from trionet_nni.operators.conv import Conv as Conv
-from trionet_nni.operators.local import Local as Local
-from trionet_nni.operators.axial import Axial as Axial
+from trionet_nni.operators.conv import Conv
+from trionet_nni.operators.local import Local
+from trionet_nni.operators.axial import Axial
 
 # isort: on
 

@@ -7,8 +7,8 @@ from typing import Any
 
 # isort: off
 # Every module imported here gives its TASK.
-from trionet_nni.segmentation.semantic import task as semantic  # noqa: F401
-from trionet_nni.segmentation.panoptic import task as panoptic  # noqa: F401
+from trionet_nni.segmentation.semantic import task as semantic
+from trionet_nni.segmentation.panoptic import task as panoptic
 
 # isort: on
 from trionet_nni.errors import InputError, shown
