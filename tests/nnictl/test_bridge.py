@@ -22,6 +22,8 @@ from tests.helpers.toy_experiment import TOY_TRIAL, ToyExperiment, architecture,
 from tests.helpers.toy_supernet import toy_accuracy
 from trionet_nni.nnictl.terminal import launch
 
+pytestmark = pytest.mark.slow  # one whole way through nnictl is in commands/test_search.py
+
 
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ToyExperiment]:

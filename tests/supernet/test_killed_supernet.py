@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.helpers.checkout import ROOT
 from trionet_nni.training.checkpoints import NAME, read_checkpoint
 
@@ -40,6 +42,7 @@ def digest(directory: Path) -> str:
     return hashlib.sha256((directory / "supernet.safetensors").read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_killed_at_five_random_steps_it_ends_with_the_same_bits(tmp_path: Path) -> None:
     chance = random.Random(_SEED)
     whole, killed, cache = tmp_path / "whole", tmp_path / "killed", tmp_path / "cache"

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_experiment import CANDIDATES, finished, project
 
 from spaces.small import TABLE
 from strategies.evolution import build
-from tests.conftest import random_architectures
+from tests.helpers.architectures import random_architectures
+from tests.helpers.tiny_experiment import CANDIDATES, finished, project
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.errors import InputError
 from trionet_nni.export.best import export
