@@ -32,6 +32,8 @@ from trionet_nni.architecture.budget import Budget, budgets_of
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError
+from trionet_nni.nnictl.search.candidate import CandidateSpace
+from trionet_nni.nnictl.search.strategy import SearchStrategy
 from trionet_nni.settings.project import SearchConfig
 
 _TRIES = 200
@@ -44,7 +46,7 @@ class _Evaluated:
     flops: int
 
 
-class BudgetedEvolution(RegularizedEvolution):  # type: ignore[misc]
+class BudgetedEvolution(RegularizedEvolution, SearchStrategy):  # type: ignore[misc]
     """RegularizedEvolution over a `CandidateSpace`, within one or several hard FLOPs budgets.
 
     Args:
@@ -81,7 +83,7 @@ class BudgetedEvolution(RegularizedEvolution):  # type: ignore[misc]
             ranked = sorted(within, key=lambda one: -one.accuracy)
             return [one.architecture for one in ranked[: self.config.parents]]
 
-    def restore_running(self, models: list[Any]) -> None:
+    def restore_running(self, models: list[CandidateSpace]) -> None:
         """Take models back that were running when the search was interrupted."""
         with self._lock:
             for model in models:

@@ -25,7 +25,6 @@ from strategies.elastic import ElasticBlock
 from strategies.sandwich_module import SandwichModule
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data import Splits, load_splits
-from trionet_nni.errors import InputError
 from trionet_nni.files.atomic import write_json, write_tensors
 from trionet_nni.operators.layers.attention_dropout import set_attention_dropout
 from trionet_nni.settings.plugins import load_module
@@ -35,7 +34,7 @@ from trionet_nni.supernet.sharing import Sharing
 from trionet_nni.training.batches import StepBatches, step_loader
 from trionet_nni.training.checkpoints import NAME, AtomicCheckpointIO, StepCheckpoint, resume
 from trionet_nni.training.divergence import Divergence, RolledBack, rolling_back
-from trionet_nni.training.recipe import optimizer, precision, schedule, total_steps
+from trionet_nni.training.recipe import check_recipe, optimizer, precision, schedule, total_steps
 
 Report = Callable[[dict[str, float]], None]
 
@@ -136,11 +135,7 @@ def train_supernet(
     directory.mkdir(parents=True, exist_ok=True)
     splits = load_splits(config.data, cache or directory.parent.parent / "cache")
     recipe = config.supernet.recipe
-    if recipe.batch_size > len(splits.train):
-        raise InputError(
-            f"supernet.recipe.batch_size: found {recipe.batch_size}, allowed: up to the "
-            f"{len(splits.train)} training images"
-        )
+    check_recipe(recipe, len(splits.train), "supernet.recipe")
     batches = StepBatches(splits.train, recipe.batch_size, recipe.augment, recipe.seed)
     steps = total_steps(recipe, batches.steps_per_epoch)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from trionet_nni.commands.search import search
+from trionet_nni.commands.accompany import search
 from trionet_nni.export import best as exporting
 from trionet_nni.files.atomic import write_json
 from trionet_nni.nnictl.rest import Manager

@@ -218,3 +218,31 @@ def test_the_front_of_an_experiment(tmp_path, capsys):
 def test_a_folder_and_an_architecture_at_once_are_refused(capsys):
     assert main(["retrain", "out/1", "--architecture", "resnet-26"]) == 2
     assert "allowed: one of the two" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["space", "FILE"],
+        ["search", "FILE"],
+        ["plan", "FILE"],
+        ["reproduce", "table3", "--experiment", "FILE"],
+        ["retrain", "--architecture", "resnet-26", "--experiment", "FILE", "-o", "out"],
+        ["retrain", "NETWORK"],
+        ["finetune", "NETWORK"],
+    ],
+)
+def test_a_data_set_that_there_is_not_is_told_before_anything_starts(arguments, tmp_path, capsys):
+    text = (ROOT / "experiments" / "quickstart.yml").read_text().replace("name: digits", "name: letters")
+    (tmp_path / "a.yml").write_text(text.replace(": ..", f": {ROOT}"))
+    recipe = {"epochs": 1, "warmup_epochs": 0}
+    config = {"data": {"name": "letters"}, "retrain": recipe, "finetune": recipe}
+    (tmp_path / "retrain.yml").write_text(json.dumps(config))
+    names = {"FILE": str(tmp_path / "a.yml"), "NETWORK": str(tmp_path), "out": str(tmp_path / "out")}
+    assert main([names.get(argument, argument) for argument in arguments]) == 2
+    file = tmp_path / ("retrain.yml" if "NETWORK" in arguments else "a.yml")
+    said = capsys.readouterr().err
+    assert said.startswith(
+        f"trionet: {file}: data.name: found 'letters', allowed: digits, folder, stanford"
+    )
+    assert said.count("\n") == 1 and not (tmp_path / "out").exists()

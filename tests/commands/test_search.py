@@ -17,7 +17,7 @@ from spaces.small import TABLE
 from tests.helpers.toy_experiment import ToyExperiment
 from tests.helpers.toy_supernet import toy_accuracy
 from trionet_nni.architecture.cost import CostModel
-from trionet_nni.commands import search as searching
+from trionet_nni.commands import accompany as searching
 from trionet_nni.errors import InputError
 from trionet_nni.export import best as exporting
 from trionet_nni.nnictl.search.in_process import search_in_process

@@ -15,11 +15,11 @@ from PIL import Image
 from torchvision.datasets import Flowers102
 
 from tests.helpers.checkout import ROOT
-from tests.helpers.published import WRITERS
+from tests.helpers.published_data import WRITERS
 from tests.helpers.tiny import digit_folder, folder_config, write_digits
 from trionet_nni.cli import main
 from trionet_nni.data import copies, leaks, load_splits
-from trionet_nni.data.registry import DATASETS
+from trionet_nni.data.registry import DATASETS, Dataset
 from trionet_nni.data.source import Source
 from trionet_nni.errors import InputError
 from trionet_nni.settings.project import DataConfig
@@ -173,7 +173,7 @@ def test_a_set_without_files(tmp_path, monkeypatch, capfd):
 
     def opened(key: str) -> None:
         source = Source(key, ("a", "b"), lambda: (pixels, labels), train_count=200)
-        monkeypatch.setitem(DATASETS, "digits", lambda config: source)
+        monkeypatch.setitem(DATASETS, "digits", Dataset(lambda config: source, classes=2))
 
     opened("clean")
     load_splits(config, tmp_path)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.datasets import Flowers102
 
-from tests.helpers.published import WRITERS
+from tests.helpers.published_data import WRITERS
 from trionet_nni.data import load_splits
 from trionet_nni.data.registry import DATASETS
 from trionet_nni.errors import InputError
@@ -46,7 +46,7 @@ def test_splits_of_the_true_format(name, tmp_path):
 def test_labels_are_those_of_the_pictures(name, tmp_path):
     """A picture's class is what its file, its list or its number says."""
     WRITERS[name](tmp_path, CLASSES, IMAGES)
-    source = DATASETS[name](config(name, tmp_path))
+    source = DATASETS[name].open(config(name, tmp_path))
     assert source.files is not None and source.labels is not None
     pixels, labels = source.read()
     assert pixels.shape == (len(source.files), 3, 32, 32) and torch.equal(labels, source.labels)
@@ -61,7 +61,7 @@ def test_labels_are_those_of_the_pictures(name, tmp_path):
 def test_caltechs_split_follows_the_seed_and_leaves_the_background_out(tmp_path):
     WRITERS["caltech-101"](tmp_path, CLASSES, 20)  # 40 pictures a class
     first, again, other = (
-        DATASETS["caltech-101"](config("caltech-101", tmp_path, seed=seed)) for seed in (0, 0, 1)
+        DATASETS["caltech-101"].open(config("caltech-101", tmp_path, seed=seed)) for seed in (0, 0, 1)
     )
     assert first.train_count == 30 * CLASSES and len(first.files) == 40 * CLASSES
     assert first.files == again.files != other.files
@@ -71,10 +71,10 @@ def test_caltechs_split_follows_the_seed_and_leaves_the_background_out(tmp_path)
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_missing_part_is_one_line(name, tmp_path):
     with pytest.raises(InputError) as caught:
-        DATASETS[name](config(name, tmp_path))
+        DATASETS[name].open(config(name, tmp_path))
     assert "\n" not in str(caught.value) and str(tmp_path) in str(caught.value)
     with pytest.raises(InputError, match=r"data\.root: found nothing"):
-        DATASETS[name](DataConfig(name=name))
+        DATASETS[name].open(DataConfig(name=name))
 
 
 @pytest.mark.parametrize(
@@ -90,5 +90,5 @@ def test_lists_of_birds_that_do_not_fit(tmp_path, file, text, message):
     WRITERS["cub-2011"](tmp_path, CLASSES, IMAGES)
     (tmp_path / "CUB_200_2011" / file).write_text(text)
     with pytest.raises(InputError, match=message) as caught:
-        DATASETS["cub-2011"](config("cub-2011", tmp_path))
+        DATASETS["cub-2011"].open(config("cub-2011", tmp_path))
     assert "\n" not in str(caught.value)

@@ -22,13 +22,14 @@ from strategies.one_shot import train_supernet
 from tests.helpers.architectures import random_architectures
 from tests.helpers.checkout import ROOT
 from tests.helpers.panoptic_folder import write_folder as write_panoptic
-from tests.helpers.published import WRITERS
+from tests.helpers.published_data import WRITERS
 from tests.helpers.shapes import write_shapes
 from tests.helpers.tiny import digits
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data import load_splits
-from trionet_nni.experiment.check import prepare, with_absolute_paths
+from trionet_nni.experiment.check import prepare
+from trionet_nni.experiment.paths import with_absolute_paths
 from trionet_nni.export.card import make_card, write_card
 from trionet_nni.export.folder import write_folder
 from trionet_nni.export.load import FILES

@@ -22,7 +22,8 @@ from trionet_nni.architecture.budget import budget_name
 from trionet_nni.architecture.cost import architecture_cost
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
-from trionet_nni.export.best import experiment_folder, export, leftover, print_exported
+from trionet_nni.experiment.open import find_run
+from trionet_nni.export.best import export, leftover, print_exported
 from trionet_nni.export.card import read_card
 from trionet_nni.export.load import load
 from trionet_nni.export.settings import read_config
@@ -137,9 +138,9 @@ def test_exporting_again_keeps_what_was_trained(tmp_path: Path) -> None:
 def test_an_experiment_is_found_by_nnis_id(tmp_path: Path) -> None:
     record = {"tiny0001": {"logDir": str(finished().root.parent), "status": "DONE"}}
     (tmp_path / ".experiment").write_text(json.dumps(record))
-    assert experiment_folder("tiny0001", tmp_path) == finished().root
+    assert find_run("tiny0001", tmp_path).root == finished().root
     with pytest.raises(InputError, match="experiment: found 'other', allowed: an id that nnictl"):
-        experiment_folder("other", tmp_path)
+        find_run("other", tmp_path)
 
 
 def test_an_experiment_without_results_is_refused(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ RUNS = (
         "task",
         "depth",
         "run.yml: task: found 'depth', allowed: ",
-        "'semantic' or 'panoptic'",
+        "semantic, panoptic",
     ),
     _field(
         "an unknown key",
@@ -131,8 +131,7 @@ RUNS = (
         "the other task's format",
         "data.format",
         "coco-panoptic",
-        "found these settings",
-        "data.format must be voc",
+        "run.yml: data.format: found 'coco-panoptic', allowed: voc for the task semantic",
     ),
     _field("a batch larger than the data", "recipe.batch_size", 5, "batch_size: found 5, allowed: ", "4"),
     _field("NUL in the root", "data.root", "a\0b", "data.root: found 'a\\x00b', allowed: ", "without NUL"),
@@ -324,7 +323,7 @@ def _finished_run(root: Path) -> None:
     from safetensors.torch import save_file
 
     from trionet_nni.segmentation.backbone import build_backbone
-    from trionet_nni.segmentation.config import read_config
+    from trionet_nni.segmentation.file import read_config
     from trionet_nni.segmentation.folder import RunFolder
     from trionet_nni.segmentation.registry import build_task
 

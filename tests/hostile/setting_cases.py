@@ -262,7 +262,9 @@ RANGES = (
         "1000000, allowed: Input should be less than or equal to 256",
     ),
     _ours(_RANGE, "an unknown augmentation", "retrain.augment", "rotate", "'rotate', allowed: ", "'shift'"),
-    _ours(_RANGE, "an unknown data set", "data.name", "imagenet", "'imagenet', allowed: ", "'folder'"),
+    _ours(
+        _RANGE, "an unknown data set", "data.name", "imagenet", "'imagenet', allowed: ", "digits, folder"
+    ),
     _ours(_RANGE, "an unknown precision", "supernet.recipe.precision", "8-bit", "'8-bit'", "'bf16-mixed'"),
     _ours(
         _RANGE,

@@ -25,7 +25,7 @@ from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
 from trionet_nni.files.atomic import write_text
-from trionet_nni.reproduce import published
+from trionet_nni.reproduce import paper
 from trionet_nni.reproduce.ablation import OURS, SWITCHES, Table3
 from trionet_nni.reproduce.items import ITEMS, item_of
 from trionet_nni.reproduce.jobs import RESULT, Job, SupernetJob, read_result
@@ -205,14 +205,14 @@ def test_the_interval_is_students() -> None:
 
 
 def test_the_papers_numbers_stand_apart() -> None:
-    """Table 3's columns of the paper come from published.py whatever was measured."""
+    """Table 3's columns of the paper come from paper.py whatever was measured."""
     item = item_of("table3", scale(), SEEDS)
     run_here(item.jobs())
     report = item.report()
-    paper = [index for index, name in enumerate(report.header) if name.startswith("paper")]
+    columns = [index for index, name in enumerate(report.header) if name.startswith("paper")]
     for row in report.rows:
-        flops, accuracy = published.TABLE3[row[0]]
-        assert [row[index] for index in paper] == [f"{flops:.1f} B", f"{accuracy:.1f}"]
+        flops, accuracy = paper.TABLE3[row[0]]
+        assert [row[index] for index in columns] == [f"{flops:.1f} B", f"{accuracy:.1f}"]
 
 
 @pytest.mark.parametrize(

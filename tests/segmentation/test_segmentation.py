@@ -20,7 +20,8 @@ from tests.helpers.shapes import CLASSES, write_shapes
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
 from trionet_nni.segmentation.colours import painted, palette
-from trionet_nni.segmentation.config import RecipeConfig, parse_config, read_config
+from trionet_nni.segmentation.config import RecipeConfig
+from trionet_nni.segmentation.file import parse_config, read_config
 from trionet_nni.segmentation.folder import RunFolder
 from trionet_nni.segmentation.recipe import rate
 from trionet_nni.segmentation.train import train
@@ -161,8 +162,8 @@ def test_bad_files_end_with_status_2_before_anything_is_written(file, tmp_path, 
     [
         ({"tasks": 1}, "tasks: found 1"),
         ({"task": "instance"}, "task: found 'instance', allowed: .*semantic"),
-        ({"task": "panoptic"}, "data.format must be coco-panoptic"),
-        ({"recipe": {"batch_size": 1}}, "batch_size must be 2 or more"),
+        ({"task": "panoptic"}, "data.format: found 'voc', allowed: coco-panoptic for"),
+        ({"recipe": {"batch_size": 1}}, "batch_size: found 1, allowed: 2 or more: ASPP"),
         ({"recipe": {"scale": [2, 1]}}, "scale must be two positive factors"),
         ({"evaluate_every": 0}, "evaluate_every: found 0"),
     ],
@@ -175,7 +176,7 @@ def test_wrong_settings_are_one_line(changes, message):
 
 def test_more_pictures_in_a_batch_than_there_are(file: Path, tmp_path: Path) -> None:
     file.write_text(yaml.safe_dump(settings(recipe={"batch_size": 10})))
-    with pytest.raises(InputError, match=r"recipe.batch_size: found 10, allowed: up to 9"):
+    with pytest.raises(InputError, match=r"recipe.batch_size: found 10, allowed: up to the 9 "):
         train(file, tmp_path / "run", progress=False)
 
 

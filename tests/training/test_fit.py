@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import warnings
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,7 @@ def test_another_runs_checkpoint_is_refused(tmp_path: Path) -> None:
 
 def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:
     recipe = RECIPE.model_copy(update={"batch_size": 1000})
-    with pytest.raises(InputError, match=r"^recipe\.batch_size: found 1000, allowed: 1 to 128"):
+    with pytest.raises(InputError, match=r"^recipe\.batch_size: found 1000, allowed: up to the 128"):
         fit(fresh(), recipe, small_splits().train, tmp_path, progress=False)
 
 
@@ -97,3 +98,12 @@ def test_training_learns(tmp_path: Path) -> None:
     net = fresh()
     fit(net, recipe, small_splits().train, tmp_path, progress=False)
     assert accuracy(net, small_splits().train) > 0.4  # chance is 0.1
+
+
+def test_a_users_own_warning_is_seen_and_lightnings_are_not(tmp_path: Path) -> None:
+    net = fresh()
+    net.register_forward_hook(lambda *_: warnings.warn("mine", FutureWarning, stacklevel=1))
+    for stop in (1, 2):  # begun and resumed
+        with pytest.warns(FutureWarning) as seen:
+            fit(net, RECIPE, small_splits().train, tmp_path, progress=False, stop_after_steps=stop)
+        assert {str(one.message) for one in seen} == {"mine"}

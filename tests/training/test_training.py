@@ -76,7 +76,7 @@ def test_a_loader_starts_in_the_middle_and_counts_from_the_beginning(workers: in
 
 
 def test_a_batch_larger_than_the_data_is_refused() -> None:
-    with pytest.raises(InputError, match=r"^recipe\.batch_size: found 129, allowed: 1 to 128"):
+    with pytest.raises(InputError, match=r"^recipe\.batch_size: found 129, allowed: up to the 128"):
         StepBatches(small_splits().train, 129, "none", 0)
     assert StepBatches(small_splits().train, 128, "none", 0).steps_per_epoch == 1
 

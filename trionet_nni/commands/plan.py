@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from trionet_nni.commands.command import Commands
     from trionet_nni.plan.plan import Plan
 
 
-def add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Add `plan`."""
     text = "Say what an experiment will read, write and cost on this machine, from a few real steps."
     parser = commands.add_parser("plan", help=text, description=text)

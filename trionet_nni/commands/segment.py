@@ -6,9 +6,13 @@ import argparse
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trionet_nni.commands.command import Commands
 
 
-def add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Add the command and its three parts to the command line."""
     text = "Semantic and panoptic segmentation on any backbone: train, evaluate, predict."
     parts = commands.add_parser("segment", help=text, description=text).add_subparsers(

@@ -14,7 +14,7 @@ from trionet_nni.data.cache import decoded, sampled_statistics
 from trionet_nni.data.images import ImageSet, statistics
 from trionet_nni.data.leaks import check_test_images
 from trionet_nni.data.readable import readable
-from trionet_nni.data.registry import DATASETS
+from trionet_nni.data.registry import dataset
 from trionet_nni.data.seeding import seeded
 from trionet_nni.data.source import Source
 from trionet_nni.data.stores import FileStore, MemoryStore, Store
@@ -59,7 +59,7 @@ def load_splits(config: DataConfig, cache: Path) -> Splits:
         InputError: one line: the data are missing or damaged, too few for the configuration, or test images
             are among those to train on.
     """
-    source = DATASETS[config.name](config)
+    source = dataset(config).open(config)
     if config.bad_images == "skip" or _on_demand(source, config):
         source = readable(source, config, Path(cache))
     store, labels = _open(source, config, Path(cache))

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +11,10 @@ from trionet_nni.architecture.budget import Budget, budgets_of
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError, shown
-from trionet_nni.experiment.nni_file import beside as beside
 from trionet_nni.experiment.nni_file import check_nni
-from trionet_nni.files.text import reason
+from trionet_nni.experiment.open import Experiment
 from trionet_nni.settings.plugins import load_table
-from trionet_nni.settings.project import ProjectConfig, load_experiment
+from trionet_nni.settings.project import ProjectConfig
 
 DATA_VARIABLE = "TRIONET_DATA"
 
@@ -54,23 +50,18 @@ class Checked:
     cards: int
 
 
-def check_experiment(path: Path, settings: dict[str, Any]) -> Checked:
+def check_experiment(experiment: Experiment) -> Checked:
     """Look at everything in an experiment file that can be wrong before anything starts.
-
-    Args:
-        settings: the whole file.
 
     Raises:
         InputError: the first thing that is wrong.
     """
-    check_nni(path, settings)
-    code = code_directory(path, settings)
-    use_code(code)
-    working = beside(path, settings.get("experimentWorkingDirectory"), Path.home() / "nni-experiments")
+    path, working = experiment.path, experiment.working
+    check_nni(path, experiment.settings)
     _check_working(path, working)
     try:
-        config = with_absolute_paths(load_experiment(path), code)
-        cards = check_cards(settings)
+        config = experiment.config
+        cards = check_cards(experiment.settings)
         task = prepare(config, working / "cache")
         search = config.search
         budgets = budgets_of(
@@ -86,58 +77,6 @@ def _check_working(path: Path, working: Path) -> None:
     if any(place.exists() and not place.is_dir() for place in (working, *working.parents)):
         field = f"{path}: experimentWorkingDirectory"
         raise InputError(f"{field}: found {working}, allowed: a folder, or none yet")
-
-
-def code_directory(path: Path, settings: dict[str, Any]) -> Path:
-    """Where `spaces` and `strategies` are: `tuner.codeDirectory`, relative to the file's folder."""
-    tuner = settings.get("tuner")
-    given = tuner.get("codeDirectory") if isinstance(tuner, dict) else None
-    if not isinstance(given, str):
-        raise InputError(f"{path}: tuner.codeDirectory: found {shown(given)}, allowed: a folder")
-    return beside(path, given, path.parent)
-
-
-def with_absolute_paths(config: ProjectConfig, code: Path) -> ProjectConfig:
-    """The same experiment from any working directory.
-
-    A relative data root starts at the folder that the environment's TRIONET_DATA names, else at the code
-    directory: NNI tells neither the advisor nor a trial where the experiment file lies, but where its
-    code does.
-
-    Raises:
-        InputError: data.root or TRIONET_DATA can be no folder.
-    """
-    settings = config.model_dump(mode="json")
-    if config.data.root is not None:
-        settings["data"]["root"] = str(_data_root(config.data.root, code))
-    # Read again, as every trial reads it: 10 and 10.0 are equal, but not to the supernet's hash.
-    return ProjectConfig.model_validate(settings)
-
-
-def _data_root(given: str, code: Path) -> Path:
-    try:
-        root = Path(given).expanduser()
-        root = ((Path() if root.is_absolute() else _data_folder(code)) / root).resolve()
-        with suppress(FileNotFoundError, NotADirectoryError):  # the data set says what it misses
-            root.stat()
-    except (RuntimeError, OSError) as error:  # an unknown ~user; a circle of links; 5,000 letters
-        raise InputError(f"data.root: found {shown(given)} ({reason(error)}), allowed: a folder") from None
-    return root
-
-
-def _data_folder(code: Path) -> Path:
-    given = os.environ.get(DATA_VARIABLE)
-    if not given:
-        return code
-    if not Path(given).is_dir():
-        raise InputError(f"{DATA_VARIABLE}: found {given!r}, allowed: a folder (in the environment)")
-    return Path(given)
-
-
-def use_code(code: Path) -> None:
-    """Let `spaces` and `strategies` be imported from the experiment's code directory."""
-    if str(code) not in sys.path:
-        sys.path.insert(0, str(code))
 
 
 def prepare(config: ProjectConfig, cache: Path) -> Task:
@@ -162,20 +101,12 @@ def prepare(config: ProjectConfig, cache: Path) -> Task:
     from trionet_nni.data import load_splits  # torch: seconds
 
     splits = load_splits(config.data, cache)
-    batch, images = config.supernet.recipe.batch_size, len(splits.train)
-    if batch > images:
-        raise InputError(
-            f"supernet.recipe.batch_size: found {batch}, allowed: up to the {images} training images"
-        )
 
-    from trionet_nni.training.recipe import check_warmup
+    from trionet_nni.training.recipe import check_recipe
 
-    try:
-        check_warmup(config.supernet.recipe, images // batch)
-    except InputError as error:
-        raise InputError(f"supernet.{error}") from None
+    check_recipe(config.supernet.recipe, len(splits.train), "supernet.recipe")
     cost = CostModel(splits.classes, splits.channels, splits.image_size)
-    return Task(table, cost, images)
+    return Task(table, cost, len(splits.train))
 
 
 def check_cards(settings: dict[str, Any]) -> int:

@@ -6,7 +6,6 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -14,15 +13,12 @@ from rich.table import Table
 from trionet_nni.architecture.budget import budget_name
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.errors import InputError
-from trionet_nni.experiment.check import use_code
-from trionet_nni.experiment.folder import ExperimentFolder
+from trionet_nni.experiment.open import Run, find_run, open_run
 from trionet_nni.export.card import Measured
 from trionet_nni.export.network import write_network
 from trionet_nni.export.settings import retrain_config
-from trionet_nni.files.text import read_json
-from trionet_nni.settings.project import ProjectConfig, parse_stored
 from trionet_nni.supernet.evaluator import WEIGHTS
-from trionet_nni.supernet.results import Evaluation, ResultsStore, ranked
+from trionet_nni.supernet.results import Evaluation, ranked
 
 _BUDGET = re.compile(r"\d+(\.\d+)?[BMk]")  # names of `budget_name`
 
@@ -48,14 +44,6 @@ class ExportedRow:
         return _place(self.rank, self.limit)
 
 
-@dataclass(frozen=True)
-class _Experiment:
-    files: ExperimentFolder
-    config: ProjectConfig
-    supernet: Path
-    results: ResultsStore
-
-
 def export(experiment: str | Path, top: int, out: Path) -> list[ExportedRow]:
     """Write the `top` most accurate networks of an experiment to `out/1`, `out/2` …
 
@@ -73,18 +61,21 @@ def export(experiment: str | Path, top: int, out: Path) -> list[ExportedRow]:
     """
     if top < 1:
         raise InputError(f"export: --top: found {top}, allowed: 1 or more")
-    found = _open(experiment_folder(experiment))
-    rows = _rows(found, top, out)
+    run = open_run(find_run(experiment))
+    weights = run.supernet / WEIGHTS
+    if not weights.exists():
+        raise InputError(f"{weights}: found nothing, allowed: a supernet trained to its end")
+    rows = _rows(run, top, out)
     if not rows:
-        raise InputError(f"{found.files.evaluations}: found no evaluation, allowed: a search with results")
-    splits = load_splits(found.config.data, found.files.cache)
+        raise InputError(f"{run.folder.evaluations}: found no evaluation, allowed: a search with results")
+    splits = load_splits(run.config.data, run.folder.cache)
     for row in rows:
-        _write(row, found, splits)
+        _write(row, run, splits)
     return rows
 
 
-def _rows(experiment: _Experiment, top: int, out: Path) -> list[ExportedRow]:
-    results, limits = experiment.results.all(), experiment.config.search.limits
+def _rows(run: Run, top: int, out: Path) -> list[ExportedRow]:
+    results, limits = run.results.all(), run.config.search.limits
     named: tuple[float | None, ...] = limits if len(limits) > 1 else (None,)
     return [
         ExportedRow(rank, out / _place(rank, limit), result, limit)
@@ -97,18 +88,18 @@ def _place(rank: int, limit: float | None) -> Path:
     return Path(str(rank)) if limit is None else Path(budget_name(limit), str(rank))
 
 
-def _write(row: ExportedRow, experiment: _Experiment, splits: Splits) -> None:
-    result, config = row.evaluation, experiment.config
+def _write(row: ExportedRow, run: Run, splits: Splits) -> None:
+    result, config = row.evaluation, run.config
     cache = str(Path(*[".."] * len(row.place.parts), ".cache"))  # one of all networks of an export
     write_network(
         row.folder,
         result.architecture,
         config,
         retrain_config(config).model_copy(update={"cache": cache}),
-        experiment.supernet,
+        run.supernet,
         splits,
         origin={
-            "experiment": experiment.files.root.name,
+            "experiment": run.folder.root.name,
             "rank": str(row.rank),
             **({} if row.limit is None else {"budget": f"{budget_name(row.limit)} FLOPs"}),
         },
@@ -158,42 +149,3 @@ def _folders(parent: Path) -> list[Path]:
 
 def _number(path: Path) -> int:
     return int(path.name)
-
-
-def experiment_folder(experiment: str | Path, home: Path | None = None) -> Path:
-    """The folder of an experiment given by its folder or by NNI's id.
-
-    Args:
-        home: where NNI keeps its list of experiments; `~/nni-experiments` when None.
-
-    Raises:
-        InputError: there is none.
-    """
-    path = Path(experiment)
-    if (path / "trionet").is_dir():
-        return path
-    index = (home or Path.home() / "nni-experiments") / ".experiment"
-    known: Any = read_json(index, "NNI's list of experiments") if index.exists() else {}
-    entry = known.get(str(experiment)) if isinstance(known, dict) else None
-    if isinstance(entry, dict) and isinstance(entry.get("logDir"), str):
-        path = Path(entry["logDir"]) / str(experiment)
-    if not (path / "trionet").is_dir():
-        raise InputError(
-            f"experiment: found {str(experiment)!r}, allowed: an id that nnictl experiment list --all "
-            "shows, or an experiment's folder (it has a folder trionet inside)"
-        )
-    return path
-
-
-def _open(folder: Path) -> _Experiment:
-    files = ExperimentFolder(folder.resolve())
-    config = parse_stored(read_json(files.project, "an experiment's settings"), str(files.project))
-    if files.code.exists():
-        use_code(Path(files.code.read_text(encoding="utf-8").strip()))
-    supernet = read_json(files.supernet, "a trained supernet")
-    if not isinstance(supernet, dict) or not isinstance(supernet.get("directory"), str):
-        raise InputError(f"{files.supernet}: directory: found none, allowed: the supernet's folder")
-    directory = Path(supernet["directory"])
-    if not (directory / WEIGHTS).exists():
-        raise InputError(f"{directory / WEIGHTS}: found nothing, allowed: a supernet trained to its end")
-    return _Experiment(files, config, directory, ResultsStore(files.evaluations))

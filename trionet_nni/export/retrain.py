@@ -16,7 +16,7 @@ from trionet_nni.architecture.baselines import BASELINES
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.data.seeding import seed_of
 from trionet_nni.errors import InputError
-from trionet_nni.experiment.check import code_directory, with_absolute_paths
+from trionet_nni.experiment.open import open_experiment
 from trionet_nni.export.card import make_card, read_card, write_card
 from trionet_nni.export.folder import write_folder
 from trionet_nni.export.load import FILES, architecture_of, build, load_weights
@@ -25,8 +25,8 @@ from trionet_nni.files.atomic import write_json, write_tensors
 from trionet_nni.files.invocation import shown
 from trionet_nni.network.trionet import TrioNet, set_survival
 from trionet_nni.operators.layers.attention_dropout import set_attention_dropout
-from trionet_nni.settings.project import RecipeConfig, load_experiment, read_yaml
-from trionet_nni.training.recipe import check_warmup
+from trionet_nni.settings.project import RecipeConfig
+from trionet_nni.training.recipe import check_recipe
 
 
 def retrain(
@@ -84,8 +84,7 @@ def retrain_architecture(
         InputError: one line about an unusable file.
     """
     network = BASELINES.get(architecture) or Architecture.load(architecture)
-    code = code_directory(experiment, read_yaml(experiment))
-    config = retrain_config(with_absolute_paths(load_experiment(experiment), code))
+    config = retrain_config(open_experiment(experiment).config)
     name = architecture if architecture in BASELINES else f"{network.space} {network.hash[:8]}"
     return retrain_network(network, config, out, name=name, seed=seed, progress=progress)
 
@@ -136,7 +135,7 @@ def _train(
     stop_after_steps: int | None,
 ) -> dict[str, Any]:
     splits = load_splits(config.data, folder / config.cache)
-    _check_recipe(f"{folder / NAME}: {kind}", recipe, len(splits.full_train))
+    check_recipe(recipe, len(splits.full_train), f"{folder / NAME}: {kind}")
     network = _network(folder, config, splits, recipe)
     if kind == "finetune":
         load_weights(network, folder / FILES["supernet"])
@@ -170,17 +169,6 @@ def _train(
     if progress:
         _print_result(folder, result)
     return result
-
-
-def _check_recipe(where: str, recipe: RecipeConfig, images: int) -> None:
-    """Refuse a batch that the images do not fill, and a warm-up that is not shorter than the run."""
-    if recipe.batch_size > images:
-        allowed = f"up to the {images} training images"
-        raise InputError(f"{where}.batch_size: found {recipe.batch_size}, allowed: {allowed}")
-    try:
-        check_warmup(recipe, images // recipe.batch_size)
-    except InputError as error:
-        raise InputError(f"{where}.{str(error).removeprefix('recipe.')}") from None
 
 
 def _network(folder: Path, config: RetrainConfig, splits: Splits, recipe: RecipeConfig) -> TrioNet:

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from trionet_nni.data.registry import dataset
 from trionet_nni.files.atomic import write_text
 from trionet_nni.settings.project import DataConfig, ProjectConfig, RecipeConfig, read_yaml
 from trionet_nni.settings.section import Section, refused
@@ -59,6 +60,7 @@ def read_config(path: Path) -> RetrainConfig:
         config = RetrainConfig.model_validate(read_yaml(path))
     except ValidationError as error:
         raise refused(error, str(path), RetrainConfig) from None
+    dataset(config.data, str(path))
     if config.data.root is None:
         return config
     root = str(path.parent / config.data.root)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from trionet_nni.errors import InputError, shown
 
+_LOG_END = 4096  # bytes of a log that its last line is looked for in
 _MAX_BYTES = 16_000_000  # a card with every class of ImageNet-21k has 1 MB
 
 
@@ -32,6 +34,31 @@ def read_text(path: Path, allowed: str, max_bytes: int = _MAX_BYTES) -> str:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: cannot be read ({reason(error)}), allowed: {allowed}") from None
+
+
+def last_line(text: str, otherwise: str) -> str:
+    """The last line of a log that says something, at most 500 characters of it.
+
+    Args:
+        otherwise: what to say of a log without one.
+    """
+    lines = (line.strip() for line in reversed(text.splitlines()))
+    return next((line[:500] for line in lines if line), otherwise)
+
+
+def last_line_of(log: Path, otherwise: str) -> str:
+    """The last line of a log file; only its end is read. One that is not there says nothing.
+
+    Args:
+        otherwise: what to say of a log without one.
+    """
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LOG_END))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        text = ""
+    return last_line(text, otherwise)
 
 
 def read_json(path: Path, allowed: str, max_bytes: int = _MAX_BYTES) -> Any:
@@ -72,3 +99,18 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"{shown(twice)} stands there twice")
     return found
+
+
+def read_object(path: Path, allowed: str) -> dict[str, Any]:
+    """A JSON object.
+
+    Args:
+        allowed: what the file should be, for the message.
+
+    Raises:
+        InputError: it cannot be read, or is no object.
+    """
+    data = read_json(path, allowed)
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: found {type(data).__name__}, allowed: {allowed}")
+    return data

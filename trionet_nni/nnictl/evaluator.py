@@ -26,6 +26,7 @@ from trionet_nni.nnictl.candidate.address import Place, address, place
 from trionet_nni.nnictl.candidate.ask import environment_of
 from trionet_nni.nnictl.candidate.scoring import Scoring, metrics
 from trionet_nni.nnictl.candidate.time_limit import begin, end
+from trionet_nni.settings.plugins import use_code
 from trionet_nni.training.process import prepare_process
 
 _IDLE_SECONDS = 600.0
@@ -136,7 +137,7 @@ def serve(root: Path, device: str, idle: float = _IDLE_SECONDS) -> int:
     server = Server(folder, at, idle)
     threading.Thread(target=server.leave_with_advisor, daemon=True).start()
     server.listen()
-    sys.path.insert(0, folder.code.read_text(encoding="utf-8").strip())
+    use_code(Path(folder.code.read_text(encoding="utf-8").strip()))
     prepare_process()
     try:
         server.run(Scoring(folder))

@@ -65,7 +65,9 @@ def _asked(folder: ExperimentFolder, job: Job) -> int:
 
 def _run_here(folder: ExperimentFolder, job: Job) -> int:
     """Train the supernet, or score the candidate, in this process."""
-    _use_code(folder)
+    from trionet_nni.settings.plugins import use_code
+
+    use_code(Path(folder.code.read_text(encoding="utf-8").strip()))
 
     from trionet_nni.nnictl.candidate.stages import run_candidate, run_supernet
 
@@ -90,13 +92,6 @@ def _use_interpreter(folder: ExperimentFolder) -> None:
         # The mark ends the matter where an interpreter calls itself by another name.
         os.environ["TRIONET_INTERPRETER"] = python
         os.execv(python, [python, "-m", _MODULE])
-
-
-def _use_code(folder: ExperimentFolder) -> None:
-    """Import plug-ins from the experiment's code directory, wherever the trial was started."""
-    code = folder.code.read_text(encoding="utf-8").strip()
-    if code not in sys.path:
-        sys.path.insert(0, code)
 
 
 def _share_cores(job: Job) -> None:

@@ -14,11 +14,12 @@ from trionet_nni.architecture.budget import Budget
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.check import check_experiment
+from trionet_nni.experiment.open import open_experiment
 from trionet_nni.plan.measure import Measured, measure
 from trionet_nni.settings.plugins import load_module
-from trionet_nni.settings.project import ProjectConfig, read_yaml
+from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet.train import supernet_directory
-from trionet_nni.training.recipe import check_warmup, total_steps
+from trionet_nni.training.recipe import check_recipe, total_steps
 
 _SAMPLES = 2000  # networks that say how many a budget accepts
 _EXPORTED = 5
@@ -86,8 +87,8 @@ def make_plan(path: Path, steps: int) -> Plan:
     """
     if steps < 1:
         raise InputError(f"--steps: found {steps}, allowed: 1 or more")
-    settings = read_yaml(path)
-    checked = check_experiment(path, settings)
+    experiment = open_experiment(path)
+    settings, checked = experiment.settings, check_experiment(experiment)
     config, working, budgets = checked.config, checked.working, checked.budgets
     splits = load_splits(config.data, working / "cache")
     supernet_steps, retrain_steps = _steps(config, splits)
@@ -134,13 +135,8 @@ def _steps(config: ProjectConfig, splits: Splits) -> tuple[int, int]:
         ("supernet.recipe", config.supernet.recipe, len(splits.train)),
         ("retrain", config.retrain, len(splits.full_train)),
     ):
-        per_epoch = images // recipe.batch_size
-        if per_epoch < 1:
-            raise InputError(
-                f"{field}.batch_size: found {recipe.batch_size}, allowed: up to the {images} images"
-            )
-        check_warmup(recipe, per_epoch)
-        counts.append(total_steps(recipe, per_epoch))
+        check_recipe(recipe, images, field)
+        counts.append(total_steps(recipe, images // recipe.batch_size))
     return counts[0], counts[1]
 
 

@@ -10,8 +10,6 @@ from trionet_nni.architecture.cost import CostModel
 from trionet_nni.errors import InputError
 from trionet_nni.operators.cost import Cost
 
-SEGMENTATION = {"semantic": (512, 21), "panoptic": (640, 133)}  # size and classes of Table 6
-
 
 def count(network: str, size: int | None, classes: int, channels: int = 3) -> Cost:
     """Cost of an architecture file or a baseline.
@@ -33,21 +31,22 @@ def count_segmentation(
     """Cost of a whole segmentation network.
 
     Args:
-        task: a key of `SEGMENTATION`, which gives the size and the classes when None.
+        task: a name of `segmentation.registry`, whose entry has the size and the classes when None.
         stem: "plain" or "deep" (V1c); when None as Table 6 counts: deep for the ResNets, else plain.
 
     Raises:
-        InputError: see `count`.
+        InputError: see `count`; or there is no such task.
     """
     from trionet_nni.segmentation.count import segmentation_cost  # torch: seconds
+    from trionet_nni.segmentation.registry import task_entry
 
-    own_size, own_classes = SEGMENTATION[task]
+    entry = task_entry(task, "count: --task")
     _check_numbers(size, classes, channels)
     return segmentation_cost(
         _architecture(network),
         task,
-        size=size or own_size,
-        classes=classes or own_classes,
+        size=size or entry.size,
+        classes=classes or entry.classes,
         channels=channels,
         deep_stem=(stem or default_stem(network)) == "deep",
     )

@@ -13,8 +13,8 @@ from rich.table import Table
 from trionet_nni.architecture.budget import budget_name
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.folder import ExperimentFolder
-from trionet_nni.export.best import ExportedRow, experiment_folder
-from trionet_nni.nnictl.candidate.scoring import read_project
+from trionet_nni.experiment.open import find_run, open_run
+from trionet_nni.export.best import ExportedRow
 from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 
@@ -46,7 +46,7 @@ def pareto(experiment: str | Path) -> list[FrontRow]:
     Raises:
         InputError: there is no such experiment, or it has no result yet.
     """
-    files = ExperimentFolder(experiment_folder(experiment).resolve())
+    files = find_run(experiment)
     front = ResultsStore(files.evaluations).pareto()
     if not front:
         raise InputError(f"{files.evaluations}: found no evaluation, allowed: a search with results")
@@ -76,7 +76,7 @@ def front_rows(front: Sequence[Evaluation], limits: Sequence[float]) -> list[Fro
 
 
 def _limits(files: ExperimentFolder) -> tuple[float, ...]:
-    return read_project(files).search.limits if files.project.exists() else ()
+    return open_run(files).config.search.limits if files.project.exists() else ()
 
 
 def print_pareto(front: list[FrontRow]) -> None:
@@ -102,7 +102,7 @@ def print_common_front(experiment: str | Path, rows: Sequence[ExportedRow]) -> N
     Raises:
         InputError: there is no such experiment, or it has no result.
     """
-    files = ExperimentFolder(experiment_folder(experiment).resolve())
+    files = find_run(experiment)
     limits = _limits(files)
     if len(limits) < 2:
         return

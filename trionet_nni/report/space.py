@@ -10,20 +10,12 @@ from typing import Any
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data.folder import class_names
+from trionet_nni.data.registry import dataset
 from trionet_nni.operators.cost import Cost
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import ProjectConfig
 
 _IMAGENET_CLASSES = 1000  # the paper counts its space for ImageNet
-_CLASSES = {
-    "digits": 10,
-    "stanford-cars": 196,
-    "fgvc-aircraft": 100,
-    "cub-2010": 200,
-    "cub-2011": 200,
-    "caltech-101": 101,
-    "flowers-102": 102,
-}
 
 
 def space_summary(config: ProjectConfig) -> dict[str, Any]:
@@ -44,12 +36,12 @@ def space_summary(config: ProjectConfig) -> dict[str, Any]:
 
 def cost_model(config: ProjectConfig) -> CostModel:
     """What networks cost on an experiment's images; without a folder of them, on ImageNet's classes."""
-    if config.data.name in _CLASSES:
-        channels = 1 if config.data.name == "digits" else 3
-        return CostModel(_CLASSES[config.data.name], channels, config.data.image_size)
+    known = dataset(config.data)
+    if known.classes is not None:
+        return CostModel(known.classes, known.channels, config.data.image_size)
     root = None if config.data.root is None else Path(config.data.root)
     classes = len(class_names(root)) if root is not None and root.is_dir() else _IMAGENET_CLASSES
-    return CostModel(classes, 3, config.data.image_size)
+    return CostModel(classes, known.channels, config.data.image_size)
 
 
 def ranges(table: SpaceTable, cost: CostModel) -> dict[str, dict[str, int]]:

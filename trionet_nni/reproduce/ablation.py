@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from trionet_nni.reproduce import published
+from trionet_nni.reproduce import paper
 from trionet_nni.reproduce.item import Item, flops, search_of, setting
 from trionet_nni.reproduce.jobs import Job
 from trionet_nni.reproduce.report import Report
@@ -82,10 +82,10 @@ class Table3(Item):
                 yield name, str(seed), *which, f"{result['accuracy']:.4f}"
 
     def _row(self, name: str) -> tuple[str, ...]:
-        paper, jobs = published.TABLE3[name], self.trainings(name)
+        (cost_there, accuracy), jobs = paper.TABLE3[name], self.trainings(name)
         cost = Spread.of([self.result(job)["flops"] for job in jobs])
         found = "" if name == RANDOM else self._found(name).percent()
-        printed = (f"{paper[0]:.1f} B", f"{paper[1]:.1f}")
+        printed = (f"{cost_there:.1f} B", f"{accuracy:.1f}")
         return name, *printed, flops(cost.mean), self.spread(jobs).percent(), found
 
     def _found(self, name: str) -> Spread:
@@ -96,8 +96,8 @@ class Table3(Item):
 
     def _claims(self) -> list[Claim]:
         def claim(text: str, better: str, worse: str) -> Claim:
-            paper = published.TABLE3[better][1] - published.TABLE3[worse][1]
-            return Claim.of(text, self._accuracies(better), self._accuracies(worse), paper)
+            printed = paper.TABLE3[better][1] - paper.TABLE3[worse][1]
+            return Claim.of(text, self._accuracies(better), self._accuracies(worse), printed)
 
         return [
             claim("The sandwich rule improves the searched network", OURS, "w/o sandwich"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trionet_nni.reproduce import published
+from trionet_nni.reproduce import paper
 from trionet_nni.reproduce.item import Item, flops, search_of
 from trionet_nni.reproduce.jobs import Job
 from trionet_nni.reproduce.report import Report
@@ -56,8 +56,9 @@ class Table2(Item):
     def _row(self, name: str) -> tuple[str, ...]:
         results = [self.result(job) for job in self.trainings(name)]
         params, cost = (Spread.of([result[key] for result in results]).mean for key in ("params", "flops"))
-        paper = published.TABLE2.get(name) if self.scale.name == "paper" or name in _LETTERS else None
-        printed = ("", "") if paper is None else (f"{paper[0]:.1f} B", f"{paper[1]:.1f}")
+        row = paper.TABLE2.get(name.lower()) if self.scale.name == "paper" else None
+        row = paper.TABLE2_SEARCHED[name] if name in _LETTERS else row
+        printed = ("", "") if row is None else (f"{row.flops:.1f} B", f"{row.accuracy:.1f}")
         accuracy = self.spread(self.trainings(name)).percent()
         return name, *printed, f"{params / 1e6:.3f} M", flops(cost), accuracy
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trionet_nni.reproduce import published
+from trionet_nni.reproduce import paper
 from trionet_nni.reproduce.item import Item, flops, search_of
 from trionet_nni.reproduce.jobs import Job
 from trionet_nni.reproduce.report import Report
@@ -87,9 +87,9 @@ class Table4(_DataSets):
     def _row(self, data: str, scale: Scale) -> tuple[str, ...]:
         cells: list[str] = []
         for number, jobs in enumerate(self.columns(scale).values()):
-            paper = published.TABLE4.get(data)
+            there = paper.TABLE4_ACCURACIES.get(data)
             cost = Spread.of([self.result(job)["flops"] for job in jobs]).mean
-            cells += [f"{paper[number]:.1f}" if paper else "", self.spread(jobs).percent(), flops(cost)]
+            cells += [f"{there[number]:.1f}" if there else "", self.spread(jobs).percent(), flops(cost)]
         return data, *cells
 
     def _spreads(self) -> dict[str, list[tuple[str, Spread]]]:
@@ -157,16 +157,16 @@ class Table5(_DataSets):
     def _cells(self, sets: dict[str, Scale], number: int, index: int) -> list[str]:
         cells = []
         for data, scale in sets.items():
-            paper = published.TABLE5.get(data)
+            there = paper.TABLE5.get(data)
             jobs = self.given(scale, number, _SURVIVAL[index])
-            cells += [f"{paper.survival[number][index]:.1f}" if paper else "", self.spread(jobs).percent()]
+            cells += [f"{there.survival[number][index]:.1f}" if there else "", self.spread(jobs).percent()]
         return cells
 
     def _direct_cells(self, sets: dict[str, Scale]) -> list[str]:
         cells = []
         for data, scale in sets.items():
-            paper = published.TABLE5.get(data)
-            cells += [f"{paper.trionet:.1f}" if paper else "", self.spread(self.direct(scale)).percent()]
+            there = paper.TABLE5.get(data)
+            cells += [f"{there.trionet:.1f}" if there else "", self.spread(self.direct(scale)).percent()]
         return cells
 
     def _spreads(self) -> dict[str, list[tuple[str, Spread]]]:

@@ -11,17 +11,14 @@ from typing import Any
 from rich.console import Console
 
 from trionet_nni.errors import InputError
-from trionet_nni.experiment.check import use_code
-from trionet_nni.experiment.folder import ExperimentFolder
-from trionet_nni.export.best import experiment_folder
-from trionet_nni.nnictl.candidate.scoring import read_json
+from trionet_nni.experiment.open import find_run, open_run
 from trionet_nni.reproduce.item import flops
 from trionet_nni.reproduce.pool import run_jobs
 from trionet_nni.reproduce.report import Report
 from trionet_nni.reproduce.scale import changed
 from trionet_nni.reproduce.statistics import Rank, Spread, rank_correlation
 from trionet_nni.reproduce.training import Given, Training
-from trionet_nni.settings.project import ProjectConfig, parse_stored
+from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 LEAST = 4  # networks; with fewer a rank correlation says nothing
@@ -128,12 +125,11 @@ def open_fidelity(experiment: str, count: int, seeds: int) -> Fidelity:
         raise InputError(
             f"fidelity: found --networks {count}, --seeds {seeds}, allowed: {LEAST} or more, and 1 or more"
         )
-    files = ExperimentFolder(experiment_folder(experiment).resolve())
-    config = parse_stored(read_json(files.project, "an experiment's settings"), str(files.project))
-    if files.code.exists():
-        use_code(Path(files.code.read_text(encoding="utf-8").strip()))
-    chosen = choose(ResultsStore(files.evaluations), count)
-    return Fidelity(files.root.name, config, tuple(chosen), tuple(range(seeds)), files.working_directory)
+    run = open_run(find_run(experiment))
+    chosen = choose(run.results, count)
+    return Fidelity(
+        run.folder.root.name, run.config, tuple(chosen), tuple(range(seeds)), run.folder.working_directory
+    )
 
 
 def choose(store: ResultsStore, count: int) -> list[Evaluation]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from rich.console import Console
 
 from trionet_nni.errors import failure_line
+from trionet_nni.files.text import last_line_of
 from trionet_nni.reproduce.jobs import Job, key_of
 
 
@@ -113,7 +114,8 @@ class Pool:
         self.running.remove(one)
         self.slots.append(one.slot)
         if one.job.result(self.working) is None:
-            raise JobFailed(f"{one.job.title}: {_last_line(self._log(one.job))}; see {self._log(one.job)}")
+            log = self._log(one.job)
+            raise JobFailed(f"{one.job.title}: {last_line_of(log, 'it was killed')}; see {log}")
         self._open.discard(one.job)
         self.done.add(one.job)
         count = f"{len(self.done)}/{self.total}"
@@ -134,7 +136,7 @@ def _work(job: Job, working: Path, log: Path, slot: int, slots: int, end: Connec
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
         try:
-            from trionet_nni.experiment.check import use_code
+            from trionet_nni.settings.plugins import use_code
             from trionet_nni.training.process import prepare_process
 
             use_code(Path.cwd())
@@ -166,11 +168,3 @@ def _choose_card(slot: int) -> None:
         cards = [str(number) for number, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
     if cards:
         os.environ["CUDA_VISIBLE_DEVICES"] = cards[slot % len(cards)]
-
-
-def _last_line(log: Path) -> str:
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    except OSError:
-        lines = []
-    return lines[-1] if lines else "it was killed"

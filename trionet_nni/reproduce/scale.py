@@ -10,11 +10,11 @@ from typing import Any
 from trionet_nni.architecture.architecture import Architecture, Block
 from trionet_nni.architecture.baselines import BASELINES
 from trionet_nni.errors import InputError
-from trionet_nni.experiment.check import beside, code_directory, use_code, with_absolute_paths
+from trionet_nni.experiment.open import open_experiment
 from trionet_nni.operators.axial import Axial
 from trionet_nni.operators.conv import Conv
 from trionet_nni.operators.local import Local
-from trionet_nni.settings.project import ProjectConfig, load_experiment, read_yaml
+from trionet_nni.settings.project import ProjectConfig
 
 ANY_FLOPS = 1e15  # Table 3 searches without a budget
 _SHORT = 180  # epochs of Table 3's ablations in the paper
@@ -156,15 +156,11 @@ def open_scale(name: str, file: Path | None = None) -> Scale:
 
 
 def _opened(name: str, sizes: Sizes, file: Path) -> Scale:
-    settings = read_yaml(file)
-    code = code_directory(file, settings)
-    use_code(code)
-    config = with_absolute_paths(load_experiment(file), code)
-    working = beside(file, settings.get("experimentWorkingDirectory"), Path.home() / "nni-experiments")
-    trials = settings.get("maxTrialNumber")
+    experiment = open_experiment(file)
+    config, trials = experiment.config, experiment.settings.get("maxTrialNumber")
     if not isinstance(trials, int) or trials < 2:
         raise InputError(f"{file}: maxTrialNumber: found {trials!r}, allowed: 2 or more")
-    return Scale(name, sizes, config, working, trials - 1)
+    return Scale(name, sizes, config, experiment.working, trials - 1)
 
 
 def changed(config: ProjectConfig, seed: int, changes: Mapping[str, Any]) -> ProjectConfig:

@@ -8,8 +8,8 @@ import torch
 from torch.utils.data import Dataset
 
 from trionet_nni.data.seeding import seeded
-from trionet_nni.errors import InputError
 from trionet_nni.segmentation.task import Batch, SegmentationTask
+from trionet_nni.training.recipe import check_batch
 
 
 class ExampleBatches(Dataset[Batch]):
@@ -20,11 +20,7 @@ class ExampleBatches(Dataset[Batch]):
     """
 
     def __init__(self, task: SegmentationTask[Any], batch_size: int, seed: int) -> None:
-        if batch_size > task.training_pictures:
-            raise InputError(
-                f"recipe.batch_size: found {batch_size}, allowed: up to {task.training_pictures} "
-                "(the training pictures)"
-            )
+        check_batch(batch_size, task.training_pictures, what="training pictures")
         self.task, self.batch_size, self.seed = task, batch_size, seed
         self.steps_per_epoch = task.training_pictures // batch_size
 

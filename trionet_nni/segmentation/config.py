@@ -7,18 +7,12 @@ learning rate falls as (1 − step ÷ iterations)^0.9 and images are scaled by 0
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from trionet_nni.errors import InputError, shown
-from trionet_nni.files.atomic import write_text
-from trionet_nni.files.text import reason
-from trionet_nni.settings.project import Seed, read_yaml
+from trionet_nni.settings.project import Seed
 from trionet_nni.settings.section import Section as _Section
-from trionet_nni.settings.section import refused
 
 VOC_CLASSES = (
     *("background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
@@ -103,7 +97,7 @@ class RecipeConfig(_Section):
 class SegmentationConfig(_Section):
     """One run: what is learnt, on what, from which weights."""
 
-    task: Literal["semantic", "panoptic"]
+    task: str  # see trionet_nni.segmentation.registry
     backbone: BackboneConfig
     data: DataConfig
     head: HeadConfig = HeadConfig()  # semantic
@@ -112,65 +106,3 @@ class SegmentationConfig(_Section):
     evaluate_every: int = Field(2_000, ge=1)  # iterations between evaluations
     validation_pictures: int | None = Field(None, ge=1)  # of the evaluations before the last; None: all
     checkpoint_minutes: float = Field(5, ge=0)
-
-    @model_validator(mode="after")
-    def _fitting(self) -> SegmentationConfig:
-        expected = {"semantic": "voc", "panoptic": "coco-panoptic"}[self.task]
-        if self.data.format != expected:
-            raise ValueError(f"data.format must be {expected} for the task {self.task}")
-        if self.task == "semantic" and self.recipe.batch_size < 2:
-            raise ValueError("recipe.batch_size must be 2 or more: ASPP normalizes one value an image")
-        return self
-
-
-def parse_config(data: Any, source: str) -> SegmentationConfig:
-    """Validate a document.
-
-    Args:
-        source: what messages begin with.
-
-    Raises:
-        InputError: one line for the first thing that is wrong.
-    """
-    try:
-        return SegmentationConfig.model_validate(data)
-    except ValidationError as error:
-        raise refused(error, source, SegmentationConfig) from None
-
-
-def read_config(path: Path) -> SegmentationConfig:
-    """Read a run's file; relative paths in it become ones from its folder.
-
-    Raises:
-        InputError: one line that names the file, the field, what was found and what is allowed.
-    """
-    config = parse_config(read_yaml(path), str(path))
-    base = path.resolve().parent
-    root = _path(base, config.data.root, f"{path}: data.root")
-    data = config.data.model_copy(update={"root": str(root)})
-    named = {
-        name: _beside(base, getattr(config.backbone, name), f"{path}: backbone.{name}")
-        for name in ("network", "weights")
-    }
-    backbone = config.backbone.model_copy(update=named)
-    return config.model_copy(update={"data": data, "backbone": backbone})
-
-
-def _beside(base: Path, value: str, field: str) -> str:
-    """A path from the file's folder, where there is one; names stay names."""
-    path = _path(base, value, field)
-    return str(path) if path.exists() else value
-
-
-def _path(base: Path, value: str, field: str) -> Path:
-    try:
-        path = base / Path(value).expanduser()
-        path.exists()
-    except (RuntimeError, OSError) as error:  # an unknown ~user; 5,000 letters
-        raise InputError(f"{field}: found {shown(value)} ({reason(error)}), allowed: a path") from None
-    return path
-
-
-def write_config(path: Path, config: SegmentationConfig) -> None:
-    """Write a run's file that `read_config` reads back."""
-    write_text(path, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))

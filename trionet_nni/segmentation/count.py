@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -20,8 +18,7 @@ def segmentation_model(
 ) -> nn.Module:
     """Backbone and head of a task, with position tables of the network's own image size."""
     backbone = TrioNet(architecture, classes=None, channels=channels, deep_stem=deep_stem)
-    model: nn.Module = import_module(TASKS[task]).build_model(backbone, classes, HeadConfig())
-    return model
+    return TASKS[task].build_model(backbone, classes, HeadConfig())
 
 
 def segmentation_cost(
@@ -36,7 +33,7 @@ def segmentation_cost(
     """Parameters and multiply-accumulates of one image, by the conventions of `architecture.cost`.
 
     Args:
-        task: "semantic" or "panoptic".
+        task: a key of `TASKS`.
         size: side of the square image in pixels.
         deep_stem: three 3×3 convolutions instead of one 7×7 (V1c).
     """

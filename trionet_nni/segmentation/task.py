@@ -37,15 +37,22 @@ class SegmentationTask(Protocol[Prediction]):
     """A network, its loss and its metric on one data set.
 
     Attributes:
-        model: all that is trained; [B, 3, H, W] of normalized pixels → what the task's loss takes.
         score: the key of `compute` that counts, e.g. "mIoU"; larger is better.
-        training_pictures, validation_pictures: how many there are; 0 in a task without data.
     """
 
-    model: nn.Module
     score: str
-    training_pictures: int
-    validation_pictures: int
+
+    @property
+    def model(self) -> nn.Module:
+        """All that is trained; [B, 3, H, W] of normalized pixels → what the task's loss takes."""
+
+    @property
+    def training_pictures(self) -> int:
+        """How many there are; 0 in a task without data."""
+
+    @property
+    def validation_pictures(self) -> int:
+        """How many there are; 0 in a task without data."""
 
     def description(self) -> dict[str, Any]:
         """What prediction must know beside the weights, e.g. the classes; has a JSON form."""

@@ -13,8 +13,9 @@ from torch.utils.tensorboard import SummaryWriter
 
 from trionet_nni.segmentation.backbone import build_backbone
 from trionet_nni.segmentation.batches import ExampleBatches
-from trionet_nni.segmentation.config import SegmentationConfig, read_config
+from trionet_nni.segmentation.config import SegmentationConfig
 from trionet_nni.segmentation.evaluate import Evaluation, evaluate
+from trionet_nni.segmentation.file import read_config
 from trionet_nni.segmentation.folder import RunFolder
 from trionet_nni.segmentation.module import SegmentationModule
 from trionet_nni.segmentation.registry import build_task

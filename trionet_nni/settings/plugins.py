@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError, shown
+
+
+def use_code(code: Path) -> None:
+    """Let `spaces` and `strategies` be imported from an experiment's code directory, before all others."""
+    if str(code) not in sys.path:
+        sys.path.insert(0, str(code))
 
 
 def load_module(name: str, attributes: tuple[str, ...], field: str) -> ModuleType:

@@ -29,16 +29,7 @@ class DataConfig(_Section):
     training images with `seed`.
     """
 
-    name: Literal[
-        "digits",
-        "folder",
-        "stanford-cars",
-        "fgvc-aircraft",
-        "cub-2010",
-        "cub-2011",
-        "caltech-101",
-        "flowers-102",
-    ] = "digits"
+    name: str = "digits"  # see trionet_nni.data.registry
     # The data set as published; for "folder": <root>/train/<class>/*, and <root>/test/<class>/* (or val/)
     root: str | None = None
     image_size: int = Field(28, ge=8, le=4096)  # side of the network's input, pixels
@@ -119,7 +110,7 @@ class SearchConfig(_Section):
     FLOPs are those of one image, 2 × multiply-accumulates.
     """
 
-    strategy: str = "strategies.evolution"  # module with build()
+    strategy: str = "strategies.evolution"  # module with build(), see trionet_nni.nnictl.search.strategy
     # Several budgets served by one search, ascending: each is a hard limit with a winner of its own
     budgets: tuple[_Flops, ...] | None = Field(None, min_length=1)
     max_flops: float = Field(gt=0)  # hard limit of every candidate; left out where there are budgets
@@ -235,8 +226,20 @@ def load_experiment(path: str | Path) -> ProjectConfig:
         InputError: one line that names the file, the field, what was found and what is allowed.
     """
     path = Path(path)
-    data = read_yaml(path)
-    tuner = data.get("tuner")
+    return project_of(read_yaml(path), path)
+
+
+def project_of(settings: dict[str, Any], path: Path) -> ProjectConfig:
+    """The project's part of an experiment file that was read.
+
+    Args:
+        settings: the whole document.
+        path: the file, for messages.
+
+    Raises:
+        InputError: one line that names the file, the field, what was found and what is allowed.
+    """
+    tuner = settings.get("tuner")
     if not isinstance(tuner, dict) or not isinstance(tuner.get("classArgs"), dict):
         raise InputError(f"{path}: tuner.classArgs: found none, allowed: the experiment's settings")
     return parse_project(tuner["classArgs"], f"{path}: tuner.classArgs")

@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from trionet_nni.data.images import ImageSet
 from trionet_nni.data.seeding import seeded
 from trionet_nni.data.stores import MemoryStore
-from trionet_nni.errors import InputError
 from trionet_nni.training.augment import AUGMENTATIONS
+from trionet_nni.training.recipe import check_batch
 
 Batch = tuple[Tensor, Tensor]
 
@@ -36,10 +36,7 @@ class StepBatches(Dataset[Batch]):
     """
 
     def __init__(self, images: ImageSet, batch_size: int, augment: str, seed: int) -> None:
-        if not 1 <= batch_size <= len(images):
-            raise InputError(
-                f"recipe.batch_size: found {batch_size}, allowed: 1 to {len(images)} (the training images)"
-            )
+        check_batch(batch_size, len(images))
         self.images, self.batch_size, self.seed = images, batch_size, seed
         self.augment = AUGMENTATIONS[augment]
         self.steps_per_epoch = len(images) // batch_size

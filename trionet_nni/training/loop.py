@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytorch_lightning as pl
+from lightning_fabric.utilities.warnings import PossibleUserWarning
 from pytorch_lightning.loggers import TensorBoardLogger
 from rich.console import Console
 from torch.utils.data import DataLoader
@@ -28,6 +29,11 @@ from trionet_nni.training.checkpoints import (
 from trionet_nni.training.divergence import Divergence, RolledBack, rolling_back
 from trionet_nni.training.progress import ProgressCallback
 from trionet_nni.training.restoring import Started, restoring
+
+_KNOWN: tuple[tuple[type[Warning], str], ...] = (  # Lightning's warnings in every fit: category, beginning
+    (PossibleUserWarning, ""),  # its advice: batches are made without workers, and resumed, on purpose
+    (FutureWarning, r"`isinstance\(treespec, LeafSpec\)` is deprecated"),  # by torch, which it calls so
+)
 
 
 class Loader(Protocol):
@@ -192,14 +198,15 @@ def _result(steps: int, total: int, start: int, seconds: float) -> dict[str, Any
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Lightning's advice away: batches are made without workers and resumed on purpose."""
+    """Keep away what Lightning logs, and the warnings of `_KNOWN`; all others are the user's to see."""
     logs = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
     levels = [log.level for log in logs]
     for log in logs:
         log.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            for category, message in _KNOWN:
+                warnings.filterwarnings("ignore", message, category, module="pytorch_lightning")
             yield
     finally:
         for log, level in zip(logs, levels, strict=True):

@@ -59,8 +59,38 @@ def rate(step: int, warmup: int, total: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (total - warmup)))
 
 
-def check_warmup(recipe: RecipeConfig, steps_per_epoch: int) -> None:
+def check_recipe(recipe: RecipeConfig, images: int, field: str) -> None:
+    """Refuse a batch that the training images do not fill, and a warm-up that is not shorter than the run.
+
+    Args:
+        field: what the recipe is called in the file, for the message.
+
+    Raises:
+        InputError: it cannot be trained by.
+    """
+    check_batch(recipe.batch_size, images, field)
+    check_warmup(recipe, images // recipe.batch_size, field)
+
+
+def check_batch(batch_size: int, images: int, field: str = "recipe", what: str = "training images") -> None:
+    """Refuse a batch that is larger than the data, or empty.
+
+    Args:
+        field: what the recipe is called in the file, for the message.
+        what: what the data are.
+
+    Raises:
+        InputError: it is.
+    """
+    if not 1 <= batch_size <= images:
+        raise InputError(f"{field}.batch_size: found {batch_size}, allowed: up to the {images} {what}")
+
+
+def check_warmup(recipe: RecipeConfig, steps_per_epoch: int, field: str = "recipe") -> None:
     """Refuse a warm-up that is not shorter than the run.
+
+    Args:
+        field: what the recipe is called in the file, for the message.
 
     Raises:
         InputError: it is not.
@@ -69,7 +99,7 @@ def check_warmup(recipe: RecipeConfig, steps_per_epoch: int) -> None:
     warmup = _warmup_steps(recipe, steps_per_epoch)
     if warmup and warmup >= total:
         raise InputError(
-            f"recipe.warmup_epochs: found {recipe.warmup_epochs:g}, "
+            f"{field}.warmup_epochs: found {recipe.warmup_epochs:g}, "
             f"allowed: below the whole run's ({total / steps_per_epoch:g})"
         )
 

@@ -13,6 +13,7 @@ from typing import IO
 
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import try_lock
+from trionet_nni.files.text import last_line_of
 
 _MAX_ADDRESS = 100  # bytes; the kernel takes 107 and a final zero
 _DRIVER = Path("/dev/nvidiactl")
@@ -65,13 +66,7 @@ class Place:
 
     def last_log_line(self) -> str:
         """The end of its log."""
-        try:
-            with self.log.open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
-                lines = file.read().decode(errors="replace").splitlines()
-        except OSError:
-            lines = []
-        return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "it wrote nothing")
+        return last_line_of(self.log, "it wrote nothing")
 
 
 def place(folder: ExperimentFolder, device: str) -> Place:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.errors import InputError, shown
 from trionet_nni.experiment.folder import ExperimentFolder
-from trionet_nni.files import text as text_file
+from trionet_nni.experiment.open import Run, open_run
 from trionet_nni.files.locks import locked_key
+from trionet_nni.files.text import read_object
 from trionet_nni.settings.plugins import load_module, load_table
-from trionet_nni.settings.project import ONE_SHOT, ProjectConfig, parse_stored
-from trionet_nni.supernet.results import Evaluation, ResultsStore
+from trionet_nni.settings.project import ONE_SHOT
+from trionet_nni.supernet.results import Evaluation
 
 Evaluate = Callable[[Architecture], Evaluation]
 
@@ -31,11 +31,12 @@ class Scoring:
     """
 
     def __init__(self, folder: ExperimentFolder, make: Callable[[], Evaluate] | None = None) -> None:
-        self.folder, self.config = folder, read_project(folder)
+        self.folder, self.run = folder, open_run(folder)
+        self.config = self.run.config
         self._table = load_table(self.config.space)
         self._cost = _cost(folder)
-        self._store = ResultsStore(folder.evaluations)
-        self._make = make or partial(evaluate_of, folder, self.config)
+        self._store = self.run.results
+        self._make = make or partial(evaluate_of, self.run)
         self._evaluate: Evaluate | None = None
 
     def prepare(self) -> None:
@@ -90,7 +91,7 @@ class Scoring:
 
 
 def _cost(folder: ExperimentFolder) -> CostModel:
-    found = read_json(folder.cost, "what a network costs")
+    found = read_object(folder.cost, "what a network costs")
     whole = {name: number for name, number in found.items() if type(number) is int and number > 0}
     if found.keys() != {"classes", "channels", "image_size"} or whole != found:
         allowed = "classes, channels and image_size, each a whole number above 0"
@@ -108,7 +109,7 @@ def metrics(result: Evaluation) -> dict[str, float]:
     }
 
 
-def evaluate_of(folder: ExperimentFolder, config: ProjectConfig) -> Evaluate:
+def evaluate_of(run: Run) -> Evaluate:
     """How this experiment measures a candidate.
 
     A supernet plug-in may bring a class `Evaluator(config, supernet_directory, cache)` with a method
@@ -118,37 +119,15 @@ def evaluate_of(folder: ExperimentFolder, config: ProjectConfig) -> Evaluate:
     Raises:
         InputError: there is no trained supernet, or it, the data or the plug-in cannot be used.
     """
-    supernet = read_json(folder.supernet, "a trained supernet")
-    directory = Path(str(supernet.get("directory")))
+    config, directory, cache = run.config, run.supernet, run.folder.cache
     # The module is looked at without NNI being imported wherever that is possible: it costs seconds.
     if config.supernet.strategy != ONE_SHOT:
         plugin = load_module(config.supernet.strategy, (), "supernet.strategy")
         if hasattr(plugin, "Evaluator"):
-            made: Evaluate = plugin.Evaluator(config, directory, folder.cache).evaluate
+            made: Evaluate = plugin.Evaluator(config, directory, cache).evaluate
             return made
         if hasattr(plugin, "evaluate"):
-            return lambda architecture: plugin.evaluate(config, directory, architecture, folder.cache)
+            return lambda architecture: plugin.evaluate(config, directory, architecture, cache)
     from trionet_nni.supernet.evaluator import Evaluator
 
-    return Evaluator(config, directory, folder.cache).evaluate
-
-
-def read_project(folder: ExperimentFolder) -> ProjectConfig:
-    """The experiment's configuration, as the advisor wrote it.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    return parse_stored(read_json(folder.project, "an experiment's settings"), str(folder.project))
-
-
-def read_json(path: Path, allowed: str) -> dict[str, Any]:
-    """A JSON object.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    data = text_file.read_json(path, allowed)
-    if not isinstance(data, dict):
-        raise InputError(f"{path}: found {type(data).__name__}, allowed: {allowed}")
-    return data
+    return Evaluator(config, directory, cache).evaluate

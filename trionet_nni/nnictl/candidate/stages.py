@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from trionet_nni.experiment.folder import ExperimentFolder
+from trionet_nni.experiment.open import open_run
 from trionet_nni.files.atomic import write_json
 from trionet_nni.nnictl.candidate.job import Reporter
-from trionet_nni.nnictl.candidate.scoring import Scoring, metrics, read_project
+from trionet_nni.nnictl.candidate.scoring import Scoring, metrics
 from trionet_nni.nnictl.candidate.time_limit import time_limit
 from trionet_nni.supernet.train import ensure_supernet
 from trionet_nni.training.process import prepare_process
@@ -21,7 +22,7 @@ def run_supernet(folder: ExperimentFolder, parameters: dict[str, Any], reporter:
     Raises:
         InputError: the configuration cannot be trained.
     """
-    config = read_project(folder)
+    config = open_run(folder).config
     supernet_hash = config.supernet_hash()
     directory = folder.supernet_directory(supernet_hash)
     ensure_supernet(config, directory, folder.cache, reporter.intermediate)

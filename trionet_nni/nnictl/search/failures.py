@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import asdict, dataclass
 
 from trionet_nni.experiment.folder import ExperimentFolder
+from trionet_nni.files.text import last_line_of
 
 _log = logging.getLogger("trionet_nni.failures")
 _LATEST = 20
@@ -53,8 +54,8 @@ class Failures:
         """
         if reported:
             return f"it reported {reported}, allowed: a finite number"
-        said = last_lines(self._folder, trial)
-        return said or _WITHOUT_MESSAGE.get(event, "it left no message")
+        log = self._folder.trial_file(trial, "trial.stderr")
+        return last_line_of(log, _WITHOUT_MESSAGE.get(event, "it left no message"))
 
     def succeeded(self) -> None:
         """A candidate's trial has a result."""
@@ -79,13 +80,3 @@ class Failures:
         if len(reasons) <= _MANY:
             return None
         return f"{len(reasons)} of the last {len(self._latest)} trials failed; the last one: {reasons[-1]}"
-
-
-def last_lines(folder: ExperimentFolder, trial: str, count: int = 1) -> str:
-    """The end of what a trial wrote to its error stream."""
-    try:
-        text = folder.trial_file(trial, "trial.stderr").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " / ".join(lines[-count:])[:500]

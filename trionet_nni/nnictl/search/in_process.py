@@ -15,7 +15,7 @@ from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.nnictl.search.candidate import CandidateSpace
-from trionet_nni.settings.plugins import load_module
+from trionet_nni.nnictl.search.strategy import build_strategy
 from trionet_nni.settings.project import SearchConfig
 
 
@@ -39,9 +39,8 @@ def search_in_process(
     Raises:
         InputError: the budget is outside the reachable range.
     """
-    plugin = load_module(config.strategy, ("build",), "search.strategy")
     engine = InProcessEngine(evaluate, candidates)
-    plugin.build(config, table, cost)(CandidateSpace(table), engine)
+    build_strategy(config, table, cost)(CandidateSpace(table), engine)
     return engine.models
 
 

@@ -12,11 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nni.nas.strategy import Strategy
-
 from trionet_nni.errors import InputError, failure_line
-from trionet_nni.experiment.check import prepare, use_code, with_absolute_paths
+from trionet_nni.experiment.check import prepare
 from trionet_nni.experiment.folder import ExperimentFolder
+from trionet_nni.experiment.paths import with_absolute_paths
 from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.nnictl.candidate.job import parameter_id
 from trionet_nni.nnictl.rest import Manager
@@ -25,9 +24,10 @@ from trionet_nni.nnictl.search.deadline import Deadline
 from trionet_nni.nnictl.search.engine import AdvisorEngine, SearchFailed, Trials
 from trionet_nni.nnictl.search.failures import Failures
 from trionet_nni.nnictl.search.limit import TrialLimit
+from trionet_nni.nnictl.search.strategy import build_strategy
 from trionet_nni.nnictl.search.supernet_stage import SupernetStage
 from trionet_nni.nnictl.terminal.portal import nni_search_space
-from trionet_nni.settings.plugins import load_module
+from trionet_nni.settings.plugins import use_code
 from trionet_nni.settings.project import parse_project, parse_stored
 from trionet_nni.supernet.results import Evaluation, ResultsStore
 
@@ -76,7 +76,8 @@ class Session:
         self._known = _known_trials(line.manager) if resume else {}
         self._next_id = max(self._known, default=-1) + 1
         self._space = CandidateSpace(self._task.table)
-        self._strategy = self._build_strategy()
+        search, task = self.config.search, self._task
+        self._strategy = build_strategy(search, task.table, task.cost, f"{_SOURCE}: search.strategy")
         self._results = ResultsStore(folder.evaluations)
         self.engine = self._build_engine()
         self._write_project(code)
@@ -88,11 +89,6 @@ class Session:
         """Run the strategy in a thread of its own."""
         self._thread.start()
         Deadline(self._line.manager, self.config.search.time_limit, self._line.end).start()
-
-    def _build_strategy(self) -> Strategy:
-        name = self.config.search.strategy
-        plugin = load_module(name, ("build",), f"{_SOURCE}: search.strategy")
-        return plugin.build(self.config.search, self._task.table, self._task.cost)
 
     def _build_engine(self) -> AdvisorEngine:
         engine = AdvisorEngine(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from trionet_nni.experiment.folder import ExperimentFolder
-from trionet_nni.nnictl.search.failures import last_lines
+from trionet_nni.files.text import last_line_of
 from trionet_nni.supernet.folder import is_complete
 
 State = Literal["waiting", "running", "done", "failed"]
@@ -40,8 +40,8 @@ class SupernetStage:
         if self.is_complete():
             self.state = "done"
             return False
-        lines = last_lines(self.folder, trial)
-        self.problem = f"the supernet's trial {trial} failed: {lines or 'it left no message'}"
+        said = last_line_of(self.folder.trial_file(trial, "trial.stderr"), "it left no message")
+        self.problem = f"the supernet's trial {trial} failed: {said}"
         self.state = "failed" if self.attempts >= _ATTEMPTS else "waiting"
         return self.state == "waiting"
 

@@ -18,12 +18,14 @@ from typing import Any
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import lock
+from trionet_nni.files.text import last_line
 from trionet_nni.nnictl.rest import Manager
 from trionet_nni.nnictl.terminal.portal import LOOPBACK, PATIENCE, free_port, loopback_environment
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ID = re.compile(r"Experiment ID: (\w+)")
 _ATTEMPTS = 6
+_SILENT = "it said nothing"
 _READINGS = 20
 _inherited: list[int] = []  # files that nnictl keeps open, see `starting`
 
@@ -117,10 +119,10 @@ def _started(
             raise KeyboardInterrupt
         taken = "is not idle" in output  # by another experiment, since the port was looked at
         if not found and not taken:
-            raise InputError(f"{what}: nnictl refuses it: {_last_line(output)}")
+            raise InputError(f"{what}: nnictl refuses it: {last_line(output, _SILENT)}")
         if attempt < _ATTEMPTS - 1:
-            print(f"nnictl gave up ({_last_line(output)}); once more", flush=True)
-    raise RuntimeError(f"nnictl {arguments[0]} failed {_ATTEMPTS} times: {_last_line(output)}")
+            print(f"nnictl gave up ({last_line(output, _SILENT)}); once more", flush=True)
+    raise RuntimeError(f"nnictl {arguments[0]} failed {_ATTEMPTS} times: {last_line(output, _SILENT)}")
 
 
 @contextmanager
@@ -203,8 +205,3 @@ def _patient_nnictl() -> list[str]:
     if Path(own) != Path(sys.executable).with_name("nnictl"):
         return [own]
     return [sys.executable, "-m", "trionet_nni.nnictl.terminal.patient"]
-
-
-def _last_line(output: str) -> str:
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "it said nothing"

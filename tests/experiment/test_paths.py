@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trionet_nni.errors import InputError
-from trionet_nni.experiment.check import DATA_VARIABLE, with_absolute_paths
+from trionet_nni.experiment.paths import DATA_VARIABLE, with_absolute_paths
 from trionet_nni.settings.project import ProjectConfig, SearchConfig
 
 

@@ -1,0 +1,25 @@
+"""What every command has in common: a name, a help text and a function that runs it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+Run = Callable[[argparse.Namespace], int]
+
+
+def add_command(commands: Commands, name: str, run: Run, text: str) -> argparse.ArgumentParser:
+    """Add a command, and return its parser for the arguments.
+
+    Args:
+        run: takes the parsed arguments; returns the exit status (0 done, 1 failed while it ran, 2 unusable
+            input; an `InputError` does the last by itself).
+        text: one sentence for `trionet --help`.
+    """
+    parser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(run=run)
+    return parser

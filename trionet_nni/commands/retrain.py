@@ -1,0 +1,46 @@
+"""`trionet retrain`: train one network from scratch."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trionet_nni.commands.command import add_command
+from trionet_nni.errors import InputError
+
+if TYPE_CHECKING:
+    from trionet_nni.commands.command import Commands
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands, "retrain", _run, "Train a network from scratch, measure it on the test images."
+    )
+    parser.add_argument("export", type=Path, nargs="?", help="exported folder, or its retrain.yml")
+    parser.add_argument("--architecture", help="instead: an architecture file or a baseline's name")
+    parser.add_argument("--experiment", type=Path, help="with --architecture: the recipe and the data")
+    parser.add_argument("-o", "--out", type=Path, help="with --architecture: folder for the result")
+    parser.add_argument("--seed", type=int, help="of the training (default: the recipe's)")
+
+
+def _run(options: argparse.Namespace) -> int:
+    from trionet_nni.export.retrain import retrain, retrain_architecture
+    from trionet_nni.training.process import prepare_process
+
+    prepare_process()
+    if options.export is not None:
+        if options.architecture or options.experiment or options.out:
+            raise InputError(
+                f"retrain: found a folder ({options.export}) and --architecture, --experiment or -o, "
+                "allowed: one of the two"
+            )
+        retrain(options.export, seed=options.seed)
+        return 0
+    if not (options.architecture and options.experiment and options.out):
+        raise InputError(
+            "retrain: found no exported folder, allowed: one, or --architecture with --experiment and -o"
+        )
+    retrain_architecture(options.architecture, options.experiment, options.out, seed=options.seed)
+    return 0
