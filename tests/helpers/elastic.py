@@ -1,6 +1,8 @@
-"""Untrained supernets of the small space, and which of their elements a network uses."""
+"""Untrained supernets on digits, and which of their elements a network uses."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 
@@ -13,10 +15,11 @@ from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.supernet.slicing import subnetwork_state
 
 
-def make_supernet(sharing: str = "strategies.multi_head_sharing"):
+def make_supernet(sharing: str = "strategies.multi_head_sharing", space: Any = small):
+    """As `space` (the plug-in) declares it."""
     torch.manual_seed(0)
-    strategy = TrioNetOneShot(project(sharing=sharing).supernet, small.TABLE)
-    supernet = strategy.mutate_model(small.build(classes=10, channels=1, image_size=28))
+    strategy = TrioNetOneShot(project(sharing=sharing).supernet, space.TABLE)
+    supernet = strategy.mutate_model(space.build(classes=10, channels=1, image_size=28))
     for block in elastic_blocks(supernet):  # γ = 0 would hide every operator
         torch.nn.init.uniform_(block.bn_out.weight, 0.5, 1.5)
     return supernet

@@ -1,4 +1,4 @@
-"""Small real supernets for the tests: digits, the small space, a few steps."""
+"""Small real supernets for the tests: digits, two stages, a few steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def project(steps: int = STEPS, **supernet: Any) -> ProjectConfig:
     }
     return ProjectConfig.model_validate(
         {
-            "space": "spaces.small",
+            "space": "spaces.tiny",
             "data": {"train_images": 160, "search_images": 40, "recalibration_images": 40},
             "supernet": {"recipe": recipe, "curve_points": 1, "checkpoint_minutes": 0, **supernet},
             "search": {"max_flops": 2e7},
