@@ -92,11 +92,10 @@ def test_unfinished_search_goes_on(
 
     def disturb(snapshot: Snapshot) -> None:
         if len(killed) < 2 and len(toy.store) >= (3, 6)[len(killed)]:
-            manager = psutil.Process(toy.pid())
-            advisors = [one for one in manager.children(recursive=True) if "nni" in one.cmdline()]
-            victim = advisors[0] if killed else manager
-            killed.append(victim.pid)
-            victim.kill()
+            victim = toy.advisor() if killed else psutil.Process(toy.pid())
+            if victim is not None:
+                killed.append(victim.pid)
+                victim.kill()
 
     monkeypatch.setattr(Screen, "show", lambda screen, snapshot: disturb(snapshot))
     assert searching.search(toy.yaml) == 1 and len(killed) == 1

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+from strategies.one_shot import SupernetTask, train_supernet
 from trionet_nni.settings.project import ProjectConfig
 
 STEPS = 8
@@ -32,11 +34,23 @@ def project(steps: int = STEPS, **supernet: Any) -> ProjectConfig:
     )
 
 
+def hold_before(step: int) -> None:
+    """Have every training of this process wait before this step, for ever."""
+    usual = SupernetTask.loss
+
+    def loss(self: SupernetTask, batch: Any) -> Any:
+        while self.trainer.global_step >= step:
+            time.sleep(1)
+        return usual(self, batch)
+
+    SupernetTask.loss = loss  # type: ignore[method-assign]
+
+
 def main() -> None:
     """Train in a folder, so many steps: what the kill-and-resume test starts as a process of its own."""
-    from strategies.one_shot import train_supernet
-
-    directory, cache, steps = sys.argv[1:]
+    directory, cache, steps, way = sys.argv[1:]
+    if way == "hold":
+        hold_before(int(steps) - 1)
     train_supernet(project(int(steps)), Path(directory), lambda _: None, cache=Path(cache))
 
 

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -20,6 +19,7 @@ from rich.console import Console
 
 from tests.helpers.checkout import ROOT
 from tests.helpers.jobs import Noted, run_here
+from tests.helpers.patience import until
 from tests.helpers.tiny import CACHE, digit_folder
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.cli import main
@@ -174,13 +174,16 @@ def test_a_job_ends_with_the_pool_that_is_killed(tmp_path: Path) -> None:
 
 
 def _soon(look: Callable[[], Any]) -> Any:
-    """What it finds within a minute."""
-    for _ in range(600):
+    """What it finds, as soon as it does."""
+    found: list[Any] = []
+
+    def looked() -> bool:
         with suppress(OSError):
-            if found := look():
-                return found
-        time.sleep(0.1)
-    raise AssertionError("nothing within a minute")
+            found.append(look())
+        return bool(found and found[-1])
+
+    until(looked)
+    return found[-1]
 
 
 def test_claims_hold_only_beyond_noise() -> None:
