@@ -32,7 +32,7 @@ from trionet_nni.settings.project import ProjectConfig, RecipeConfig, SupernetCo
 from trionet_nni.supernet.region_sgd import RegionSGD
 from trionet_nni.supernet.sharing import Sharing
 from trionet_nni.training.batches import StepBatches, step_loader
-from trionet_nni.training.checkpoints import NAME, AtomicCheckpointIO, StepCheckpoint, resume
+from trionet_nni.training.checkpoints import NAME, AtomicCheckpointIO, StepCheckpoint, newest_checkpoint
 from trionet_nni.training.divergence import Divergence, RolledBack, rolling_back
 from trionet_nni.training.recipe import check_recipe, optimizer, precision, schedule, total_steps
 
@@ -159,7 +159,7 @@ def _train(
     space = build_supernet(config, splits)
     strategy = TrioNetOneShot(config.supernet, space.table)
     last = directory / NAME
-    checkpoint = resume(last, "supernet")
+    checkpoint = newest_checkpoint(last, "supernet")
     start = int(checkpoint["global_step"]) if checkpoint else 0
     points = config.supernet.curve_points
     curves = Curves(splits, space.table, strategy.sharing, steps, points, report)

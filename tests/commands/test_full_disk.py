@@ -20,7 +20,7 @@ from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.export.retrain import retrain
 from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.nnictl import trial
-from trionet_nni.nnictl.candidate.job import SUPERNET, Job, Reporter
+from trionet_nni.nnictl.candidate.job import SUPERNET, Reporter, TrialJob
 from trionet_nni.nnictl.candidate.scoring import Scoring
 from trionet_nni.nnictl.evaluator import _scored
 from trionet_nni.supernet.folder import is_complete
@@ -107,7 +107,7 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExperimentFol
 def test_the_supernets_trial(
     experiment: ExperimentFolder, file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    job = Job("abc", 0, dict(SUPERNET), "http://127.0.0.1:9")
+    job = TrialJob("abc", 0, dict(SUPERNET), "http://127.0.0.1:9")
     with Faults(file, 2, errno.ENOSPC):
         assert trial._run_here(experiment, job) == 1
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
@@ -124,7 +124,7 @@ def test_a_candidates_trial_and_the_evaluator(
     shutil.copy(done.supernet, experiment.supernet)
     result = next(path for path in done.evaluations.iterdir())
     sample = _sample(done)
-    job = Job("abc", 1, sample, "http://127.0.0.1:9")
+    job = TrialJob("abc", 1, sample, "http://127.0.0.1:9")
     with Faults(result.name, 2, errno.ENOSPC):
         assert trial._run_here(experiment, job) == 1
     one_line(capsys.readouterr().err)

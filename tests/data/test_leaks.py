@@ -173,7 +173,7 @@ def test_a_set_without_files(tmp_path, monkeypatch, capfd):
 
     def opened(key: str) -> None:
         source = Source(key, ("a", "b"), lambda: (pixels, labels), train_count=200)
-        monkeypatch.setitem(DATASETS, "digits", Dataset(lambda config: source, classes=2))
+        monkeypatch.setitem(DATASETS, "digits", Dataset("digits", lambda config: source, classes=2))
 
     opened("clean")
     load_splits(config, tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-PATIENCE_SECONDS = 400.0
+PATIENCE = 400.0  # seconds
 
 
 def until(
@@ -17,7 +17,7 @@ def until(
         describe: what is told when it never does.
         pause: seconds between two looks.
     """
-    end = time.monotonic() + PATIENCE_SECONDS
+    end = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < end, f"not so after {PATIENCE_SECONDS:g} s. {describe()}"
+        assert time.monotonic() < end, f"not so after {PATIENCE:g} s. {describe()}"
         time.sleep(pause)

@@ -21,8 +21,12 @@ from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.nnictl.candidate.job import SUPERNET
 from trionet_nni.nnictl.rest import Manager
 from trionet_nni.nnictl.terminal import launch
+from trionet_nni.nnictl.terminal.portal import free_port
 from trionet_nni.supernet.results import ResultsStore
 
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+# Two processes of pytest that look at the same moment would find the same free port.
+_FIRST_PORT = 8180 + 100 * _WORKER
 TRIAL = "python3 -m trionet_nni.nnictl.trial"
 TOY_TRIAL = "python3 -m tests.helpers.toy_trial"
 
@@ -51,6 +55,7 @@ class ToyExperiment:
             PYTHONPATH=str(ROOT),  # this checkout, whatever is installed
             TOY_CALLS=str(self.calls_file),
         )
+        self._patch.setattr(launch, "free_port", _own_port)
 
     def set(self, **variables: str) -> None:
         for name, value in variables.items():
@@ -180,7 +185,7 @@ class ToyExperiment:
         until(lambda: len(self._evaluated()) >= count)
         return [
             {"accuracy": accuracy, "hash": Architecture.from_dict(data).hash}
-            for accuracy, data, *_ in self._evaluated()
+            for accuracy, data in self._evaluated()
         ]
 
     def _evaluated(self) -> list[Any]:
@@ -193,6 +198,11 @@ class ToyExperiment:
                 if "nni" in process.cmdline():
                     return process
         return None
+
+
+def _own_port(start: int, count: int = 1) -> int:
+    """A free one of this process of pytest, unless a certain one was asked for."""
+    return free_port(_FIRST_PORT if start == 8080 else start, count)
 
 
 def parameters(job: dict[str, Any]) -> dict[str, Any]:

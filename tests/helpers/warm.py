@@ -17,7 +17,7 @@ import pytest
 from spaces.small import TABLE
 from tests.helpers.architectures import random_architectures
 from tests.helpers.checkout import ROOT
-from tests.helpers.patience import PATIENCE_SECONDS, until
+from tests.helpers.patience import PATIENCE, until
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.experiment.folder import ExperimentFolder
@@ -106,7 +106,7 @@ def warm_experiment(folder: Path, patch: pytest.MonkeyPatch, **search: Any) -> I
 
 def answer(process: subprocess.Popen[str]) -> dict[str, Any]:
     """What a process that asked was told."""
-    out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, out + err
     return dict(json.loads(out.splitlines()[-1]))
 

@@ -235,11 +235,11 @@ def _of_supernet(name: str, write: Callable[[Path], object], *line: str) -> Case
     def run(folder: Path) -> None:
         from trionet_nni.architecture.cost import CostModel
         from trionet_nni.settings.project import ProjectConfig
-        from trionet_nni.supernet.evaluator import WEIGHTS, load_weights
+        from trionet_nni.supernet.evaluator import WEIGHTS, supernet_weights
 
         write(folder / WEIGHTS)
         config = ProjectConfig.model_validate(experiment()["tuner"]["classArgs"])
-        load_weights(folder, config, CostModel(2, 3, 16))
+        supernet_weights(folder, config, CostModel(2, 3, 16))
 
     return Case(_SUPERNET, name, "evaluator, trionet export", run, says("supernet.safetensors: ", *line))
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.patience import PATIENCE_SECONDS
+from tests.helpers.patience import PATIENCE
 from tests.helpers.toy_experiment import TOY_TRIAL, ToyExperiment, architecture, is_supernet
 from tests.helpers.toy_supernet import toy_accuracy
 from trionet_nni.nnictl.terminal import launch
@@ -180,7 +180,7 @@ class Bomb:
 def post(url: str, body: object) -> None:
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
-    urllib.request.urlopen(request, timeout=PATIENCE_SECONDS).close()
+    urllib.request.urlopen(request, timeout=PATIENCE).close()
 
 
 def test_supernet_has_a_curve_and_no_final_metric(toy: ToyExperiment) -> None:

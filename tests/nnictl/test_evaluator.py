@@ -16,12 +16,12 @@ import pytest
 
 from tests.helpers.checkout import ROOT
 from tests.helpers.fake_manager import FakeManager
-from tests.helpers.patience import PATIENCE_SECONDS, until
+from tests.helpers.patience import PATIENCE, until
 from tests.helpers.toy_supernet import toy_accuracy
 from tests.helpers.warm import WarmExperiment, answer, networks, warm_experiment
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import lock
-from trionet_nni.nnictl.candidate.address import connect, place, take_place
+from trionet_nni.nnictl.candidate.address import connect, evaluator_files, take_evaluator
 from trionet_nni.nnictl.candidate.time_limit import EvaluatorWatch
 
 
@@ -92,7 +92,7 @@ def test_evaluator_that_always_dies_is_told_with_its_last_words(
     monkeypatch.setenv("TOY_LATE", "5")
     first, second = networks(2)
     asking = warm.asking(first, number=5)
-    out, err = asking.communicate(timeout=PATIENCE_SECONDS)
+    out, err = asking.communicate(timeout=PATIENCE)
     assert asking.returncode != 0 and "the evaluator died 3 times: the toy was told to crash" in err, out
     assert len(warm.noted("start")) == 3 and len(warm.store) == 0
     assert answer(warm.asking(second))["metrics"]["default"] == toy_accuracy(second)
@@ -103,8 +103,8 @@ def test_evaluator_that_hangs_is_ended(warm: WarmExperiment, monkeypatch: pytest
     (network,) = networks(1)
     asking = warm.asking(network)
     until(lambda: warm.noted("start"))
-    os.utime(place(warm.files, "cpu-0").began, (1, 1))  # long ago
-    _, err = asking.communicate(timeout=PATIENCE_SECONDS)
+    os.utime(evaluator_files(warm.files, "cpu-0").began, (1, 1))  # long ago
+    _, err = asking.communicate(timeout=PATIENCE)
     assert asking.returncode != 0 and "no result within 3600 s (search.time_limit)" in err
     until(lambda: not warm.evaluators())
     assert len(warm.store) == 0
@@ -114,20 +114,20 @@ def test_a_hanging_candidate_does_not_cost_who_waits_behind_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trials of one card share an evaluator; the time of each counts from its own beginning."""
-    at = place(ExperimentFolder(tmp_path), "gpu-0")
+    at = evaluator_files(ExperimentFolder(tmp_path), "gpu-0")
     alive = lock(at.alive)
     hanging = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
     at.began.write_text(json.dumps({"process": hanging.pid, "trial": "a", "idle": False}))
     assert not EvaluatorWatch(at, "b", 100).look() and hanging.poll() is None
     os.utime(at.began, (1, 1))
     assert not EvaluatorWatch(at, "b", 100).look()  # it asks again
-    assert hanging.wait(timeout=PATIENCE_SECONDS) == -signal.SIGKILL
+    assert hanging.wait(timeout=PATIENCE) == -signal.SIGKILL
     assert EvaluatorWatch(at, "a", 100).look()  # this one was told
     stopped = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
     at.began.write_text(json.dumps({"process": stopped.pid, "trial": "", "idle": True}))
     os.utime(at.began, (1, 1))
     assert not EvaluatorWatch(at, "a", 100).look() and stopped.poll() is None  # idle, asked just now
-    assert EvaluatorWatch(at, "a", -1).look() and stopped.wait(timeout=PATIENCE_SECONDS) == -signal.SIGKILL
+    assert EvaluatorWatch(at, "a", -1).look() and stopped.wait(timeout=PATIENCE) == -signal.SIGKILL
     alive.close()
 
 
@@ -135,7 +135,7 @@ def test_trial_that_scores_by_itself_has_the_same_limit() -> None:
     code = "import time; from trionet_nni.nnictl.candidate.time_limit import time_limit\n"
     code += "with time_limit(0.2): time.sleep(1000)"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.returncode == 1 and done.stderr == "error: no result within 0.2 s (search.time_limit)\n"
 
@@ -161,13 +161,11 @@ def test_nothing_is_left_when_the_experiment_ends(
 
 def test_no_evaluator_without_an_advisor_and_an_idle_one_ends(warm: WarmExperiment) -> None:
     command = [sys.executable, "-m", "trionet_nni.nnictl.evaluator", str(warm.files.root), "cpu-0"]
-    done = subprocess.run(
-        [*command, "0.5"], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS
-    )
+    done = subprocess.run([*command, "0.5"], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0 and "advisor" not in done.stdout
-    assert not place(warm.files, "cpu-0").socket.exists()
+    assert not evaluator_files(warm.files, "cpu-0").socket.exists()
     warm.end_advisor()
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0 and "the experiment's advisor is gone" in done.stdout
 
 
@@ -177,13 +175,13 @@ def test_bad_questions_are_answered_in_one_line(tmp_path: Path, monkeypatch: pyt
         told = answer(warm.asking(first))["error"]
         assert told.startswith("parameters: found a network of ") and "\n" not in told
         question = {"trial": "t", "number": "0", "parameters": {"stage1.depth": 9}}
-        connection = connect(place(warm.files, "cpu-0").socket)
+        connection = connect(evaluator_files(warm.files, "cpu-0").socket)
         assert connection is not None
         with connection:
             connection.sendall(json.dumps(question).encode() + b"\n")
             assert "allowed" in json.loads(connection.makefile().readline())["error"]
         for rubbish in (b"{\n", b"[]\n", b'{"parameters": 3}\n', b"\xff\n", b""):
-            connection = connect(place(warm.files, "cpu-0").socket)
+            connection = connect(evaluator_files(warm.files, "cpu-0").socket)
             assert connection is not None
             with connection:
                 connection.sendall(rubbish)
@@ -216,7 +214,7 @@ def test_a_trial_stays_light(warm: WarmExperiment, channel: str) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     loaded = done.stdout.splitlines()[-1]
@@ -229,13 +227,13 @@ def test_a_trial_stays_light(warm: WarmExperiment, channel: str) -> None:
 
 def test_devices(tmp_path: Path) -> None:
     folder = ExperimentFolder(tmp_path / ("long-name-" * 12) / "e1")
-    card, held = take_place(folder, {"CUDA_VISIBLE_DEVICES": "0,1"})
+    card, held = take_evaluator(folder, {"CUDA_VISIBLE_DEVICES": "0,1"})
     assert (card.device, held) == ("gpu-0_1", None)
-    first, a = take_place(folder, {"CUDA_VISIBLE_DEVICES": ""})
-    second, b = take_place(folder, {"CUDA_VISIBLE_DEVICES": "-1"})
+    first, a = take_evaluator(folder, {"CUDA_VISIBLE_DEVICES": ""})
+    second, b = take_evaluator(folder, {"CUDA_VISIBLE_DEVICES": "-1"})
     assert (first.device, second.device) == ("cpu-0", "cpu-1") and a is not None and b is not None
     a.close()
-    assert take_place(folder, {"CUDA_VISIBLE_DEVICES": ""})[0].device == "cpu-0"
+    assert take_evaluator(folder, {"CUDA_VISIBLE_DEVICES": ""})[0].device == "cpu-0"
     assert connect(first.socket) is None
 
 
@@ -253,5 +251,5 @@ def test_a_trial_does_not_fail_while_its_experiment_is_being_stopped(
         asking.wait(timeout=8)
     assert warm.evaluators() == []
     asking.send_signal(signal.SIGINT)  # as NNI cancels it
-    assert asking.wait(timeout=PATIENCE_SECONDS) != 0
+    assert asking.wait(timeout=PATIENCE) != 0
     asking.communicate()

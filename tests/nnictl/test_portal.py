@@ -12,7 +12,7 @@ import pytest
 
 from spaces.small import TABLE
 from tests.helpers.architectures import random_architectures
-from tests.helpers.patience import PATIENCE_SECONDS
+from tests.helpers.patience import PATIENCE
 from trionet_nni.nnictl.terminal.portal import (
     LOOPBACK,
     free_port,
@@ -32,7 +32,7 @@ def node(code: str) -> str:
         env=loopback_environment(),
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -11,7 +11,7 @@ import pytest
 
 from tests.helpers.fake_manager import FakeManager
 from trionet_nni.experiment.folder import ExperimentFolder
-from trionet_nni.nnictl.candidate.job import Job, Reporter, fetch_job, metric_number
+from trionet_nni.nnictl.candidate.job import Reporter, TrialJob, fetch_job, metric_number
 from trionet_nni.nnictl.rest import Manager
 
 
@@ -36,7 +36,7 @@ def test_missing_job_ends_the_wait(channel: str) -> None:
 
 
 def test_metrics_carry_the_job_s_own_id(channel: str) -> None:
-    reporter = Reporter(Job("abc", 9, {}, channel))
+    reporter = Reporter(TrialJob("abc", 9, {}, channel))
     reporter.intermediate({"default": 0.25})
     reporter.final({"default": 0.5})
     first, last = (json.loads(command["metric"]) for command in FakeManager.received)

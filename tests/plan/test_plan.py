@@ -14,7 +14,7 @@ from tests.helpers.checkout import ROOT
 from tests.helpers.tiny import digit_folder
 from trionet_nni.cli import main
 from trionet_nni.files.atomic import write_text
-from trionet_nni.plan.measure import Measured
+from trionet_nni.plan.measure import Timings
 from trionet_nni.plan.plan import make_plan
 from trionet_nni.settings.project import load_experiment
 
@@ -61,7 +61,7 @@ def test_it_says_what_a_real_run_needs(tmp_path: Path, capfd: Any) -> None:
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that needs no measuring."""
-    measured = Measured("cpu", 1.0, 1.0, 1.0, 1e9, 16, 10**6, 10**6)
+    measured = Timings("cpu", 1.0, 1.0, 1.0, 1e9, 16, 10**6, 10**6)
     monkeypatch.setattr("trionet_nni.plan.plan.measure", lambda *arguments: measured)
 
 

@@ -13,7 +13,7 @@ import torch
 from tests.helpers.tiny import digit_folder, folder_config
 from tests.helpers.tiny_experiment import CANDIDATES, finished, project
 from trionet_nni.data import load_splits
-from trionet_nni.data.held import held
+from trionet_nni.data.in_memory import in_memory
 from trionet_nni.errors import InputError
 from trionet_nni.files.locks import lock, locked_key, try_lock
 from trionet_nni.nnictl.candidate.address import address
@@ -55,7 +55,7 @@ def test_damaged_weights_are_one_clear_line(tmp_path: Path, damage: str) -> None
 @pytest.mark.parametrize("size", [28, 72])  # in memory; decoded from files when read
 def test_held_images_are_the_same(size: int, tmp_path: Path) -> None:
     images = load_splits(folder_config(digit_folder(), image_size=size), tmp_path).search
-    kept = held(images)
+    kept = in_memory(images)
     assert torch.equal(kept.images, images.pixels(slice(0, len(images))))
     assert torch.equal(kept.labels, images.labels)
     assert torch.equal(kept.normalized(slice(3, 9)), images.normalized(slice(3, 9)))

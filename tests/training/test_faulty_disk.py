@@ -20,7 +20,13 @@ from trionet_nni.errors import disk_line, is_disk_failure
 from trionet_nni.files.atomic import write_json
 from trionet_nni.network.trionet import TrioNet
 from trionet_nni.supernet.results import Evaluation, ResultsStore
-from trionet_nni.training.checkpoints import NAME, PREVIOUS, AtomicCheckpointIO, read_checkpoint, resume
+from trionet_nni.training.checkpoints import (
+    NAME,
+    PREVIOUS,
+    AtomicCheckpointIO,
+    newest_checkpoint,
+    read_checkpoint,
+)
 from trionet_nni.training.fit import fit
 
 FAULTS: tuple[Fault, ...] = (errno.ENOSPC, errno.EDQUOT, errno.EIO, "short")
@@ -103,7 +109,7 @@ def test_a_kill_at_every_operation(tmp_path: Path, what: str) -> None:
         found = {name: data for name, data in contents(folder).items() if not name.endswith(".tmp")}
         _old_or_new(tmp_path, found, before, ("kill", str(at)))
         if what == "checkpoint":
-            state = resume(folder / NAME, "test")
+            state = newest_checkpoint(folder / NAME, "test")
             assert state is not None and state["global_step"] in (1, 2)
 
 

@@ -16,7 +16,7 @@ from trionet_nni.experiment.open import Experiment, open_experiment
 from trionet_nni.files.atomic import write_text
 from trionet_nni.files.locks import lock, try_lock
 from trionet_nni.nnictl.terminal import launch
-from trionet_nni.nnictl.terminal.again import MARK, advisor_lives, go_on, mark_of, unfinished
+from trionet_nni.nnictl.terminal.resume import MARK, advisor_lives, go_on, mark_of, unfinished
 from trionet_nni.nnictl.terminal.screen import Screen
 from trionet_nni.nnictl.terminal.watch import Snapshot, Watch
 from trionet_nni.settings.project import ProjectConfig

@@ -8,7 +8,7 @@ from trionet_nni.data.folder import class_images
 from trionet_nni.data.listed import Labelled, listed_source
 from trionet_nni.data.published import root_of
 from trionet_nni.data.seeding import seeded
-from trionet_nni.data.source import Source
+from trionet_nni.data.source import Dataset, Source
 from trionet_nni.settings.project import DataConfig
 
 _TRAIN = 30  # images of a class, the customary protocol; the paper does not name its own
@@ -32,3 +32,6 @@ def open_caltech101(config: DataConfig) -> Source:
         train += [(paths[number], label) for number in sorted(order[:count])]
         test += [(paths[number], label) for number in sorted(order[count:])]
     return listed_source(config.name, root, config.image_size, tuple(listing), train, test)
+
+
+DATASETS = (Dataset("caltech-101", open_caltech101, classes=101),)

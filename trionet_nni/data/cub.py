@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trionet_nni.data.listed import Labelled, listed_source
 from trionet_nni.data.published import root_of
-from trionet_nni.data.source import Source
+from trionet_nni.data.source import Dataset, Source
 from trionet_nni.errors import InputError
 from trionet_nni.settings.project import DataConfig
 
@@ -75,3 +75,9 @@ def _lines(path: Path) -> list[str]:
     if not lines:
         raise InputError(f"{path}: found an empty list, allowed: the data set's own")
     return lines
+
+
+DATASETS = (
+    Dataset("cub-2010", open_cub2010, classes=200),
+    Dataset("cub-2011", open_cub2011, classes=200),
+)

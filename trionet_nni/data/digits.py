@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trionet_nni.data.source import Source
+from trionet_nni.data.source import Dataset, Source
 from trionet_nni.errors import InputError
 from trionet_nni.settings.project import DataConfig
 
@@ -42,3 +42,6 @@ def _read(size: int) -> tuple[Tensor, Tensor]:
         resized = F.interpolate(pixels.float(), (size, size), mode="bilinear", antialias=True)
         pixels = resized.round_().clamp_(0, 255).to(torch.uint8)
     return pixels, torch.from_numpy(labels.astype(np.int64))
+
+
+DATASETS = (Dataset("digits", open_digits, classes=10, channels=1),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trionet_nni.data.listed import listed_source
 from trionet_nni.data.published import labelled, root_of
-from trionet_nni.data.source import Source
+from trionet_nni.data.source import Dataset, Source
 from trionet_nni.settings.project import DataConfig
 
 
@@ -20,3 +20,6 @@ def open_fgvc_aircraft(config: DataConfig) -> Source:
     train, classes = labelled(FGVCAircraft, root, "trainval")
     test, _ = labelled(FGVCAircraft, root, "test")
     return listed_source(config.name, root, config.image_size, classes, train, test)
+
+
+DATASETS = (Dataset("fgvc-aircraft", open_fgvc_aircraft, classes=100),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trionet_nni.data.listed import listed_source
 from trionet_nni.data.published import labelled, root_of
-from trionet_nni.data.source import Source
+from trionet_nni.data.source import Dataset, Source
 from trionet_nni.settings.project import DataConfig
 
 
@@ -23,3 +23,6 @@ def open_flowers(config: DataConfig) -> Source:
     count = 1 + max(label for part in (train, validation, test) for _, label in part)
     names = [str(number) for number in range(1, count + 1)]  # the data set numbers its classes
     return listed_source(config.name, root, config.image_size, names, [*train, *validation], test)
+
+
+DATASETS = (Dataset("flowers-102", open_flowers, classes=102),)

@@ -9,7 +9,7 @@ from pathlib import Path
 from trionet_nni.data.decode import SUFFIXES
 from trionet_nni.data.leaks import check_folders
 from trionet_nni.data.listed import Labelled, listed_source
-from trionet_nni.data.source import Source
+from trionet_nni.data.source import Dataset, Source
 from trionet_nni.errors import InputError
 from trionet_nni.files.text import reason
 from trionet_nni.settings.project import DataConfig
@@ -118,3 +118,6 @@ def _source(root: Path, size: int, train: Listing, test: Listing | None) -> Sour
 
     given = None if test is None else labelled(test)
     return listed_source("folder", root, size, tuple(train), labelled(train), given)
+
+
+DATASETS = (Dataset("folder", open_folder, classes=None),)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from trionet_nni.settings.project import DataConfig
+
 
 @dataclass(frozen=True)
 class Source:
@@ -28,3 +30,20 @@ class Source:
     train_count: int | None = None
     files: tuple[Path, ...] | None = None
     labels: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What is known of a data set before its images are there.
+
+    Attributes:
+        name: as `data.name` of an experiment file says it.
+        open: all its images, undivided.
+        classes: how many there are; None where the folder says it.
+        channels: of an image.
+    """
+
+    name: str
+    open: Callable[[DataConfig], Source]
+    classes: int | None
+    channels: int = 3

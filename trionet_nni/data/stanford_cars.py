@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trionet_nni.data.listed import listed_source
 from trionet_nni.data.published import labelled, root_of
-from trionet_nni.data.source import Source
+from trionet_nni.data.source import Dataset, Source
 from trionet_nni.settings.project import DataConfig
 
 
@@ -20,3 +20,6 @@ def open_stanford_cars(config: DataConfig) -> Source:
     train, classes = labelled(StanfordCars, root, "train")
     test, _ = labelled(StanfordCars, root, "test")
     return listed_source(config.name, root, config.image_size, classes, train, test)
+
+
+DATASETS = (Dataset("stanford-cars", open_stanford_cars, classes=196),)

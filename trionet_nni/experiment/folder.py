@@ -30,7 +30,7 @@ class ExperimentFolder:
         self.failures = self.home / "failures.jsonl"  # trials without a result, and why
         self.error = self.home / "error.txt"  # why the search could not go on
         self.log = self.home / "log"
-        self.search = self.home / "search.txt"  # which `trionet search` began it, see nnictl.again
+        self.search = self.home / "search.txt"  # which `trionet search` began it: nnictl.terminal.resume
         self.steps = self.home / "steps.txt"  # of the supernet's training, for who watches it
         self.finished = self.home / "finished"  # its best networks were exported by `trionet search`
         self.terminal = self.home / "terminal.lock"  # held by the `trionet search` that watches it

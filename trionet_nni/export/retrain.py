@@ -22,7 +22,7 @@ from trionet_nni.export.folder import write_folder
 from trionet_nni.export.load import FILES, architecture_of, build, load_weights
 from trionet_nni.export.settings import NAME, RetrainConfig, read_config, retrain_config
 from trionet_nni.files.atomic import write_json, write_tensors
-from trionet_nni.files.invocation import shown
+from trionet_nni.files.invocation import typed
 from trionet_nni.network.trionet import TrioNet, set_survival
 from trionet_nni.operators.layers.attention_dropout import set_attention_dropout
 from trionet_nni.settings.project import RecipeConfig
@@ -207,6 +207,6 @@ def _print_result(folder: Path, result: dict[str, Any]) -> None:
     table.add_row(*values.values())
     console = Console()
     console.print(table)
-    python = shown(Path(sys.executable))
+    python = typed(Path(sys.executable))
     command = f"{python} -c 'import trionet_nni; print(trionet_nni.load(\"{folder}\"))'"
     console.print(f"Next: {command}", soft_wrap=True, highlight=False, markup=False)

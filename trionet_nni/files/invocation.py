@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 
-def shown(path: Path) -> str:
+def typed(path: Path) -> str:
     """A program's path as short as it can be typed from the working directory."""
     if shutil.which(path.name) == str(path):
         return path.name
@@ -18,5 +18,5 @@ def shown(path: Path) -> str:
 def trionet(*arguments: str) -> str:
     """A command of this project, of this environment."""
     program = Path(sys.executable).with_name("trionet")
-    name = shown(program) if program.exists() else f"{shown(Path(sys.executable))} -m trionet_nni.cli"
+    name = typed(program) if program.exists() else f"{typed(Path(sys.executable))} -m trionet_nni.cli"
     return " ".join([name, *arguments])

@@ -22,7 +22,7 @@ from trionet_nni.errors import InputError, failure_line
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import lock, wait_until_free
 from trionet_nni.files.text import parse_json
-from trionet_nni.nnictl.candidate.address import Place, address, place
+from trionet_nni.nnictl.candidate.address import EvaluatorFiles, address, evaluator_files
 from trionet_nni.nnictl.candidate.ask import environment_of
 from trionet_nni.nnictl.candidate.scoring import Scoring, metrics
 from trionet_nni.nnictl.candidate.time_limit import begin, end
@@ -42,7 +42,7 @@ class Server:
         idle: seconds without a question after which it ends.
     """
 
-    def __init__(self, folder: ExperimentFolder, at: Place, idle: float) -> None:
+    def __init__(self, folder: ExperimentFolder, at: EvaluatorFiles, idle: float) -> None:
         self._folder, self._at = folder, at
         self._busy = threading.Lock()  # held while a candidate is scored and stored
         self._listener = socket.socket(socket.AF_UNIX)
@@ -127,7 +127,7 @@ def _scored(scoring: Scoring, question: dict[str, Any]) -> dict[str, Any]:
 def serve(root: Path, device: str, idle: float = _IDLE_SECONDS) -> int:
     """Run an evaluator to its end; 0 as well where another one of this device lives."""
     folder = ExperimentFolder(root)
-    at = place(folder, device)
+    at = evaluator_files(folder, device)
     try:
         alive = lock(at.alive, seconds=2 * _GRACE_SECONDS)  # a predecessor may be about to end
     except TimeoutError as error:

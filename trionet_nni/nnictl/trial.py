@@ -16,7 +16,7 @@ from pathlib import Path
 from trionet_nni.errors import InputError, RunFailed, failure_line, quiet_writers
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.nnictl.candidate.ask import EvaluatorFailed, ask, is_warm, question_of, wait_if_stopping
-from trionet_nni.nnictl.candidate.job import Job, Reporter, fetch_job
+from trionet_nni.nnictl.candidate.job import Reporter, TrialJob, fetch_job
 from trionet_nni.training.threads import sleep_while_waiting
 
 _MODULE = "trionet_nni.nnictl.trial"
@@ -45,7 +45,7 @@ def main() -> int:
     return _run_here(folder, job)
 
 
-def _asked(folder: ExperimentFolder, job: Job) -> int:
+def _asked(folder: ExperimentFolder, job: TrialJob) -> int:
     """Have the candidate scored by the evaluator of this trial's device, and report it."""
     try:
         answer = ask(folder, question_of(job.trial, job.parameters))
@@ -63,7 +63,7 @@ def _asked(folder: ExperimentFolder, job: Job) -> int:
     return 0
 
 
-def _run_here(folder: ExperimentFolder, job: Job) -> int:
+def _run_here(folder: ExperimentFolder, job: TrialJob) -> int:
     """Train the supernet, or score the candidate, in this process."""
     from trionet_nni.settings.plugins import use_code
 
@@ -94,7 +94,7 @@ def _use_interpreter(folder: ExperimentFolder) -> None:
         os.execv(python, [python, "-m", _MODULE])
 
 
-def _share_cores(job: Job) -> None:
+def _share_cores(job: TrialJob) -> None:
     """Candidates run side by side: each gets its share of the cores, not all of them.
 
     The supernet's trial runs alone and keeps what torch takes by itself.

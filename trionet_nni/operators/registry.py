@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from trionet_nni.errors import InputError, shown
-from trionet_nni.operators.axial import Axial
-from trionet_nni.operators.conv import Conv
-from trionet_nni.operators.local import Local
 from trionet_nni.operators.operator import Operator
 
-_LISTED: tuple[type[Operator], ...] = (
-    Conv,
-    Local,
-    Axial,
-)
-OPERATORS: dict[str, type[Operator]] = {kind.operator: kind for kind in _LISTED}
+# isort: off
+# Every operator imported here is listed, in the order of Table 1.
+from trionet_nni.operators.conv import Conv as Conv
+from trionet_nni.operators.local import Local as Local
+from trionet_nni.operators.axial import Axial as Axial
+
+# isort: on
+
+OPERATORS: dict[str, type[Operator]] = {
+    kind.operator: kind
+    for kind in list(globals().values())
+    if isinstance(kind, type) and issubclass(kind, Operator) and kind is not Operator
+}
 
 
 def operator_kind(name: object, where: str = "operator") -> type[Operator]:

@@ -25,7 +25,7 @@ _IMAGES = 128  # of a measured candidate
 
 
 @dataclass(frozen=True)
-class Measured:
+class Timings:
     """What was measured, carried over to the experiment's own sizes.
 
     Attributes:
@@ -48,7 +48,7 @@ class Measured:
     checkpoint: int
 
 
-def measure(config: ProjectConfig, network: Architecture, cache: Path, steps: int) -> Measured:
+def measure(config: ProjectConfig, network: Architecture, cache: Path, steps: int) -> Timings:
     """Take `steps` steps of each stage.
 
     Args:
@@ -69,7 +69,7 @@ def measure(config: ProjectConfig, network: Architecture, cache: Path, steps: in
     except EOFError:
         found = "it was ended by the system, perhaps for want of memory"
     process.join()
-    if isinstance(found, Measured):
+    if isinstance(found, Timings):
         return found
     raise InputError(f"plan: found no way to take a few steps ({found}), allowed: a run that can start")
 
@@ -97,7 +97,7 @@ def _silence() -> Iterator[None]:
 
 def _measure(
     config: ProjectConfig, network: Architecture, cache: Path, steps: int, folder: Path
-) -> Measured:
+) -> Timings:
     import torch
 
     from trionet_nni.data import load_splits
@@ -113,7 +113,7 @@ def _measure(
     retrain_step = _per_step(lambda count: _retrain(small, network, splits.train, folder, count), steps)
     images = config.data.search_images + config.data.recalibration_images
     candidate = _candidate(small, trained, network, cache)
-    return Measured(
+    return Timings(
         torch.cuda.get_device_name() if cuda else "cpu",
         scale * step,
         candidate * images / (small.data.search_images + small.data.recalibration_images),

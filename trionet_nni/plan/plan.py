@@ -15,7 +15,7 @@ from trionet_nni.data import Splits, load_splits
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.check import check_experiment
 from trionet_nni.experiment.open import open_experiment
-from trionet_nni.plan.measure import Measured, measure
+from trionet_nni.plan.measure import Timings, measure
 from trionet_nni.settings.plugins import load_module
 from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet.train import supernet_directory
@@ -53,7 +53,7 @@ class Plan:
     reachable: tuple[int, int]
     min_flops: float
     accepted: dict[str, float]
-    measured: Measured
+    measured: Timings
     files: dict[str, int]
     free: int
 
@@ -141,7 +141,7 @@ def _steps(config: ProjectConfig, splits: Splits) -> tuple[int, int]:
 
 
 def _files(
-    config: ProjectConfig, working: Path, measured: Measured, splits: Splits, candidates: int, params: int
+    config: ProjectConfig, working: Path, measured: Timings, splits: Splits, candidates: int, params: int
 ) -> dict[str, int]:
     pixels = splits.channels * splits.image_size**2
     held = sum(splits.record["splits"][name]["images"] for name in ("full_train", "test"))

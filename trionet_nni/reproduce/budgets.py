@@ -10,7 +10,7 @@ from trionet_nni.reproduce.jobs import Job
 from trionet_nni.reproduce.report import Report
 from trionet_nni.reproduce.scale import changed
 from trionet_nni.reproduce.statistics import Claim, Spread
-from trionet_nni.reproduce.training import Given, Source, Training, Winner
+from trionet_nni.reproduce.training import Given, Origin, Training, Winner
 
 _LETTERS = ("TrioNet-A", "TrioNet-B", "TrioNet-C", "TrioNet-D")
 
@@ -32,7 +32,7 @@ class Table2(Item):
         return Training(Winner(search_of(self.scale, config)), config)
 
     @property
-    def _given(self) -> dict[str, Source]:
+    def _given(self) -> dict[str, Origin]:
         families = self.scale.sizes.families.values()
         return {name: Given(name, network) for family in families for name, network in family}
 

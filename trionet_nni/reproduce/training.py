@@ -23,7 +23,7 @@ from trionet_nni.settings.project import ProjectConfig, RecipeConfig
 _TOLERANCES = (0.01, 0.02, 0.05, 0.1)  # of the winner's FLOPs
 
 
-class Source(ABC):
+class Origin(ABC):
     """Where the network comes from."""
 
     @property
@@ -42,7 +42,7 @@ class Source(ABC):
 
 
 @dataclass(frozen=True)
-class Given(Source):
+class Given(Origin):
     """A network by name."""
 
     name: str
@@ -59,7 +59,7 @@ class Given(Source):
 
 
 @dataclass(frozen=True)
-class Winner(Source):
+class Winner(Origin):
     """What a search finds."""
 
     search: Search
@@ -81,7 +81,7 @@ class Winner(Source):
 
 
 @dataclass(frozen=True)
-class RandomLike(Source):
+class RandomLike(Origin):
     """A random network of a winner's FLOPs (Table 3, "Random model"), drawn with the search's seed."""
 
     search: Search
@@ -121,7 +121,7 @@ class Training(Job):
         config: its data and its recipe `retrain`, whose seed is the training's.
     """
 
-    source: Source
+    source: Origin
     config: ProjectConfig
 
     @property

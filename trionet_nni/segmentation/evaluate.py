@@ -67,7 +67,7 @@ def comparison(task: SegmentationTask[Any], pixels: Tensor, truth: Any, predicti
     return torch.cat((pixels, task.overlay(pixels, truth), task.overlay(pixels, prediction)), 2)
 
 
-class Evaluation(pl.Callback):
+class EvaluationCallback(pl.Callback):
     """Evaluates every so many steps; the last step is left to the caller.
 
     Args:

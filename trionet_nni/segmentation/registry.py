@@ -1,49 +1,23 @@
-"""The tasks by name: one module each, one entry here."""
+"""The segmentation tasks by name: one module each, one line here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
-from torch import nn
+# isort: off
+# Every module imported here gives its TASK.
+from trionet_nni.segmentation.semantic import task as semantic  # noqa: F401
+from trionet_nni.segmentation.panoptic import task as panoptic  # noqa: F401
 
+# isort: on
 from trionet_nni.errors import InputError, shown
-from trionet_nni.network.trionet import TrioNet
 from trionet_nni.segmentation.backbone import Backbone
-from trionet_nni.segmentation.config import HeadConfig, SegmentationConfig
-from trionet_nni.segmentation.panoptic import task as panoptic
-from trionet_nni.segmentation.semantic import task as semantic
-from trionet_nni.segmentation.task import SegmentationTask
+from trionet_nni.segmentation.config import SegmentationConfig
+from trionet_nni.segmentation.task import SegmentationTask, TaskEntry
 
-
-@dataclass(frozen=True)
-class TaskEntry:
-    """What a run's file names as its task.
-
-    Attributes:
-        build: the task of a run; see `build_task`.
-        build_model: its network alone, to be counted: from a backbone, the number of classes and the head.
-        format: of the data that it learns from, as `data.format` names it.
-        size, classes: side of the images in pixels, and number of classes, that Table 6 counts with.
-        smallest_batch, smallest_batch_reason: pictures that a training step needs, and why.
-    """
-
-    build: Callable[[SegmentationConfig, Backbone, dict[str, Any] | None], SegmentationTask[Any]]
-    build_model: Callable[[TrioNet, int, HeadConfig], nn.Module]
-    format: str
-    size: int
-    classes: int
-    smallest_batch: int = 1
-    smallest_batch_reason: str = ""
-
-
-TASKS = {
-    "semantic": TaskEntry(
-        semantic.build, semantic.build_model, "voc", 512, 21, 2, "ASPP normalizes one value an image"
-    ),
-    "panoptic": TaskEntry(panoptic.build, panoptic.build_model, "coco-panoptic", 640, 133),
-}
+_MODULES = [found for found in list(globals().values()) if isinstance(found, ModuleType)]
+TASKS: dict[str, TaskEntry] = {module.TASK.name: module.TASK for module in _MODULES}
 
 
 def task_entry(name: str, field: str) -> TaskEntry:

@@ -8,11 +8,17 @@ Evaluation asks for every validation picture's `predict`ion, hands it to `update
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from trionet_nni.network.trionet import TrioNet
+from trionet_nni.segmentation.backbone import Backbone
+from trionet_nni.segmentation.config import HeadConfig, SegmentationConfig
 
 Prediction = TypeVar("Prediction")  # of one picture: a class map, a panoptic map
 Batch = dict[str, Tensor]
@@ -89,3 +95,26 @@ class SegmentationTask(Protocol[Prediction]):
 
     def writer(self, folder: Path) -> Writer[Prediction]:
         """A writer of prediction files into a folder."""
+
+
+@dataclass(frozen=True)
+class TaskEntry:
+    """What a run's file names as its task.
+
+    Attributes:
+        name: as `task` of a run's file says it.
+        build: the task of a run; see above.
+        build_model: its network alone, to be counted: from a backbone, the number of classes and the head.
+        format: of the data that it learns from, as `data.format` names it.
+        size, classes: side of the images in pixels, and number of classes, that Table 6 counts with.
+        smallest_batch, smallest_batch_reason: pictures that a training step needs, and why.
+    """
+
+    name: str
+    build: Callable[[SegmentationConfig, Backbone, dict[str, Any] | None], SegmentationTask[Any]]
+    build_model: Callable[[TrioNet, int, HeadConfig], nn.Module]
+    format: str
+    size: int
+    classes: int
+    smallest_batch: int = 1
+    smallest_batch_reason: str = ""

@@ -14,7 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 from trionet_nni.segmentation.backbone import build_backbone
 from trionet_nni.segmentation.batches import ExampleBatches
 from trionet_nni.segmentation.config import SegmentationConfig
-from trionet_nni.segmentation.evaluate import Evaluation, evaluate
+from trionet_nni.segmentation.evaluate import EvaluationCallback, evaluate
 from trionet_nni.segmentation.file import read_config
 from trionet_nni.segmentation.folder import RunFolder
 from trionet_nni.segmentation.module import SegmentationModule
@@ -62,7 +62,7 @@ def train(
         precision=config.recipe.precision,
     )
     module = SegmentationModule(task, config.recipe, run.mark)
-    check = Evaluation(task, config.evaluate_every, config.validation_pictures, progress)
+    check = EvaluationCallback(task, config.evaluate_every, config.validation_pictures, progress)
     done = run_steps(run, module, partial(step_loader, batches, workers=config.data.workers), [check])
     return _measured(folder, task, done, progress) if done["complete"] else done
 

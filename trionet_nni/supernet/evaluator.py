@@ -12,9 +12,9 @@ from torch import Tensor
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import Splits, load_splits
-from trionet_nni.data.held import held
+from trionet_nni.data.in_memory import in_memory
 from trionet_nni.files.weights import check_weights, read_weights
-from trionet_nni.network.trionet import TrioNet
+from trionet_nni.network.trionet import TrioNet, network_from_state
 from trionet_nni.settings.plugins import load_module, load_table
 from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet.folder import WEIGHTS as WEIGHTS
@@ -50,8 +50,8 @@ class Evaluator:
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._config = config
         self._cost = CostModel(splits.classes, splits.channels, splits.image_size)
-        self._search, self._recalibration = held(splits.search), held(splits.recalibration)
-        weights = load_weights(supernet_directory, config, self._cost)
+        self._search, self._recalibration = in_memory(splits.search), in_memory(splits.recalibration)
+        weights = supernet_weights(supernet_directory, config, self._cost)
         self._state = {name: tensor.to(self.device) for name, tensor in weights.items()}
 
     @torch.inference_mode()
@@ -86,10 +86,10 @@ def subnetwork(
         InputError: the weights cannot be read.
     """
     task = CostModel(splits.classes, splits.channels, splits.image_size)
-    return _cut_out(config, load_weights(supernet_directory, config, task), architecture, task)
+    return _cut_out(config, supernet_weights(supernet_directory, config, task), architecture, task)
 
 
-def load_weights(supernet_directory: Path, config: ProjectConfig, task: CostModel) -> dict[str, Tensor]:
+def supernet_weights(supernet_directory: Path, config: ProjectConfig, task: CostModel) -> dict[str, Tensor]:
     """A trained supernet's weights.
 
     Args:
@@ -110,9 +110,4 @@ def _cut_out(config: ProjectConfig, state: State, architecture: Architecture, ta
     sharing = load_module(config.supernet.sharing, ("SHARING",), "supernet.sharing").SHARING
     assert task.image_size is not None
     weights = subnetwork_state(state, architecture, sharing, task.image_size)
-    # Built with tensors of its own: small ones are made sooner than torch's meta device is loaded (2 s).
-    network = TrioNet(
-        architecture, classes=task.classes, channels=task.channels, image_size=task.image_size
-    )
-    network.load_state_dict(weights, assign=True)
-    return network
+    return network_from_state(architecture, weights, image_size=task.image_size)

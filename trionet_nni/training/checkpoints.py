@@ -48,7 +48,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return read_checkpoint(Path(path))
 
 
-def resume(path: Path, title: str) -> dict[str, Any] | None:
+def newest_checkpoint(path: Path, title: str) -> dict[str, Any] | None:
     """The checkpoint to go on from, None where there is none.
 
     Where the newest is damaged, the one before it takes its place, and a line on standard error says so.

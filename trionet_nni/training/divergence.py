@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from trionet_nni.errors import RunFailed, say
-from trionet_nni.training.checkpoints import NAME, resume
+from trionet_nni.training.checkpoints import NAME, newest_checkpoint
 
 FACTOR = 0.1
 _EVERY = 50  # steps between two looks at what a GPU has seen
@@ -127,7 +127,7 @@ def rolling_back(directory: Path, title: str, attempt: Callable[[RolledBack | No
         try:
             return attempt(back)
         except Diverged as error:
-            checkpoint = resume(path, title)
+            checkpoint = newest_checkpoint(path, title)
             to = int(checkpoint["global_step"]) if checkpoint else 0
             found = f"{title}: step {error.step}: the {error.what} became NaN or infinite"
             if error.before is not None:

@@ -23,8 +23,8 @@ from trionet_nni.training.checkpoints import (
     NAME,
     AtomicCheckpointIO,
     StepCheckpoint,
+    newest_checkpoint,
     read_checkpoint,
-    resume,
 )
 from trionet_nni.training.divergence import Divergence, RolledBack, rolling_back
 from trionet_nni.training.progress import ProgressCallback
@@ -157,7 +157,7 @@ def _trainer(run: Run, callbacks: list[pl.Callback]) -> pl.Trainer:
 
 def _resume_step(run: Run, path: Path) -> int | None:
     """Step of the checkpoint, 0 where the run went back to its start; None where there is none."""
-    checkpoint = resume(path, run.title)
+    checkpoint = newest_checkpoint(path, run.title)
     if checkpoint is None:
         return None
     if checkpoint.get("fingerprint") != run.mark:

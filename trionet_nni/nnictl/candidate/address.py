@@ -20,7 +20,7 @@ _DRIVER = Path("/dev/nvidiactl")
 
 
 @dataclass(frozen=True)
-class Place:
+class EvaluatorFiles:
     """The files of one device's evaluator.
 
     Attributes:
@@ -69,29 +69,29 @@ class Place:
         return last_line_of(self.log, "it wrote nothing")
 
 
-def place(folder: ExperimentFolder, device: str) -> Place:
-    """The place of a device's evaluator; its folder is made, for this user alone."""
+def evaluator_files(folder: ExperimentFolder, device: str) -> EvaluatorFiles:
+    """Those of one device; their folder is made, for this user alone."""
     folder.evaluators.mkdir(parents=True, exist_ok=True)
     folder.evaluators.chmod(0o700)
-    return Place(folder.evaluators, device)
+    return EvaluatorFiles(folder.evaluators, device)
 
 
-def take_place(
+def take_evaluator(
     folder: ExperimentFolder, environment: Mapping[str, str] = os.environ
-) -> tuple[Place, IO[str] | None]:
-    """The place that a trial asks at: its card, which others may share, or a share of the processor.
+) -> tuple[EvaluatorFiles, IO[str] | None]:
+    """The evaluator that a trial asks: of its card, which others may share, or of a share of the processor.
 
     Returns:
-        The place, and a lock to hold while it is used: the first share that no other trial has.
+        Its files, and a lock to hold while it is asked: the first share that no other trial has.
     """
     cards = environment.get("CUDA_VISIBLE_DEVICES")
     if cards is None and _DRIVER.exists():
         cards = "all"
     if cards and cards != "-1":
-        return place(folder, "gpu-" + re.sub(r"[^\w.-]", "_", cards)[:60]), None
+        return evaluator_files(folder, "gpu-" + re.sub(r"[^\w.-]", "_", cards)[:60]), None
     number = 0
     while True:
-        found = place(folder, f"cpu-{number}")
+        found = evaluator_files(folder, f"cpu-{number}")
         held = try_lock(found.busy)
         if held is not None:
             return found, held

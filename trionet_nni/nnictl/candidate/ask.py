@@ -18,7 +18,7 @@ from typing import Any
 
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import lock, try_lock
-from trionet_nni.nnictl.candidate.address import Place, connect, take_place
+from trionet_nni.nnictl.candidate.address import EvaluatorFiles, connect, take_evaluator
 from trionet_nni.nnictl.candidate.time_limit import EvaluatorWatch, message
 
 _MODULE = "trionet_nni.nnictl.evaluator"
@@ -56,38 +56,38 @@ def ask(folder: ExperimentFolder, question: dict[str, Any]) -> dict[str, Any]:
         OSError: it cannot be started.
     """
     seconds = _time_limit(folder)
-    place, held = take_place(folder)
+    files, held = take_evaluator(folder)
     try:
         for attempt in range(_ATTEMPTS):
-            watch = EvaluatorWatch(place, str(question["trial"]), seconds)
-            answer = _exchange(_connected(folder, place), question, watch, seconds)
+            watch = EvaluatorWatch(files, str(question["trial"]), seconds)
+            answer = _exchange(_connected(folder, files), question, watch, seconds)
             if answer is not None:
                 return answer
             wait_if_stopping(folder)
             # Its socket may outlive the connection by a moment: asking a dying one is no attempt.
             with suppress(TimeoutError):
-                lock(place.alive, seconds=_END_SECONDS).close()
-            print(f"evaluator {place.device} died ({attempt + 1}): {place.last_log_line()}", flush=True)
-        raise EvaluatorFailed(f"the evaluator died {_ATTEMPTS} times: {place.last_log_line()}")
+                lock(files.alive, seconds=_END_SECONDS).close()
+            print(f"evaluator {files.device} died ({attempt + 1}): {files.last_log_line()}", flush=True)
+        raise EvaluatorFailed(f"the evaluator died {_ATTEMPTS} times: {files.last_log_line()}")
     finally:
         if held is not None:
             held.close()
 
 
-def _connected(folder: ExperimentFolder, place: Place) -> socket.socket:
-    connection = connect(place.socket)
+def _connected(folder: ExperimentFolder, files: EvaluatorFiles) -> socket.socket:
+    connection = connect(files.socket)
     if connection is not None:
         return connection
-    with lock(place.starting):  # another trial of this card may be starting it
-        connection = connect(place.socket)
-        return connection if connection is not None else _started(folder, place)
+    with lock(files.starting):  # another trial of this card may be starting it
+        connection = connect(files.socket)
+        return connection if connection is not None else _started(folder, files)
 
 
-def _started(folder: ExperimentFolder, place: Place) -> socket.socket:
+def _started(folder: ExperimentFolder, files: EvaluatorFiles) -> socket.socket:
     """Start an evaluator in a session of its own: it outlives the trial and what kills the trial."""
-    with place.log.open("ab") as log:
+    with files.log.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", _MODULE, str(folder.root), place.device],
+            [sys.executable, "-m", _MODULE, str(folder.root), files.device],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -95,14 +95,14 @@ def _started(folder: ExperimentFolder, place: Place) -> socket.socket:
         )
     give_up = time.monotonic() + _START_SECONDS
     while time.monotonic() < give_up:
-        connection = connect(place.socket)
+        connection = connect(files.socket)
         if connection is not None:
             return connection
         if process.poll() is not None:
             break
         time.sleep(0.02)
     wait_if_stopping(folder)
-    raise EvaluatorFailed(f"the evaluator {place.device} did not start: {place.last_log_line()}")
+    raise EvaluatorFailed(f"the evaluator {files.device} did not start: {files.last_log_line()}")
 
 
 def _time_limit(folder: ExperimentFolder) -> float:

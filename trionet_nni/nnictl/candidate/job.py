@@ -23,7 +23,7 @@ _LOOKS = (0.05, 0.1, 0.2, 0.4, 0.8, 0)  # seconds between them
 
 
 @dataclass(frozen=True)
-class Job:
+class TrialJob:
     """A trial's own parameters; `parameter_id` is None for a trial that a user added by hand."""
 
     trial: str
@@ -37,7 +37,7 @@ class Job:
         return self.parameters == SUPERNET
 
 
-def fetch_job(environment: Mapping[str, str], patience: float = 120) -> Job:
+def fetch_job(environment: Mapping[str, str], patience: float = 120) -> TrialJob:
     """Ask the manager for this trial's job, until it is stored.
 
     Args:
@@ -63,7 +63,7 @@ def fetch_job(environment: Mapping[str, str], patience: float = 120) -> Job:
     raise TimeoutError(f"{manager.address} stored no parameters for trial {trial} in {patience:g} s")
 
 
-def _read(trial: str, channel: str, text: str) -> Job:
+def _read(trial: str, channel: str, text: str) -> TrialJob:
     record = _parsed(text)
     parameters = record.get("parameters") if isinstance(record, dict) else None
     if isinstance(parameters, str):  # a trial that was added in the portal
@@ -71,7 +71,7 @@ def _read(trial: str, channel: str, text: str) -> Job:
     if not isinstance(parameters, dict):
         found = "nothing" if parameters is None else shown(parameters)
         raise InputError(f"parameters: found {found}, allowed: an object of labels and choices")
-    return Job(trial, _number(record), parameters, channel)
+    return TrialJob(trial, _number(record), parameters, channel)
 
 
 def parameter_id(text: object) -> int | None:
@@ -106,7 +106,7 @@ def _parsed(text: object) -> Any:
 class Reporter:
     """Sends a job's metrics to the manager, under the job's own parameter id."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: TrialJob) -> None:
         self.job = job
         self._waiting: list[dict[str, Any]] = []
         self._sequence = 0

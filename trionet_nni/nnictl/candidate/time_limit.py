@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from trionet_nni.files.locks import try_lock
-from trionet_nni.nnictl.candidate.address import Place
+from trionet_nni.nnictl.candidate.address import EvaluatorFiles
 
 _GRACE_SECONDS = 5.0
 _ERRORS = 2  # standard error, whatever Python has in its place
@@ -45,7 +45,7 @@ class EvaluatorWatch:
         seconds: for a candidate, and for loading what all candidates need.
     """
 
-    def __init__(self, at: Place, trial: str, seconds: float) -> None:
+    def __init__(self, at: EvaluatorFiles, trial: str, seconds: float) -> None:
         self._at, self._trial, self._seconds = at, trial, seconds
         self._asked = time.time()
 
@@ -62,17 +62,17 @@ class EvaluatorWatch:
         return work.trial in ("", self._trial)
 
 
-def begin(at: Place, trial: str = "") -> None:
+def begin(at: EvaluatorFiles, trial: str = "") -> None:
     """This evaluator begins to work for a trial, or, without one, to load what all need."""
     _note(at, trial, idle=False)
 
 
-def end(at: Place) -> None:
+def end(at: EvaluatorFiles) -> None:
     """This evaluator is idle."""
     _note(at, "", idle=True)
 
 
-def _note(at: Place, trial: str, *, idle: bool) -> None:
+def _note(at: EvaluatorFiles, trial: str, *, idle: bool) -> None:
     with suppress(OSError):  # of a full disk the result's own file tells
         at.began.write_text(json.dumps({"process": os.getpid(), "trial": trial, "idle": idle}))
 
@@ -97,7 +97,7 @@ def _expire(seconds: float) -> None:
     os._exit(1)
 
 
-def _read(at: Place) -> _Work | None:
+def _read(at: EvaluatorFiles) -> _Work | None:
     try:
         said = json.loads(at.began.read_text())
         return _Work(at.began.stat().st_mtime, int(said["process"]), str(said["trial"]), bool(said["idle"]))
@@ -105,7 +105,7 @@ def _read(at: Place) -> _Work | None:
         return None
 
 
-def _lives(at: Place) -> bool:
+def _lives(at: EvaluatorFiles) -> bool:
     free = try_lock(at.alive)
     if free is not None:
         free.close()

@@ -23,9 +23,9 @@ from trionet_nni.nnictl.search.candidate import CandidateSpace
 from trionet_nni.nnictl.search.deadline import Deadline
 from trionet_nni.nnictl.search.engine import AdvisorEngine, SearchFailed, Trials
 from trionet_nni.nnictl.search.failures import Failures
-from trionet_nni.nnictl.search.limit import TrialLimit
 from trionet_nni.nnictl.search.strategy import build_strategy
 from trionet_nni.nnictl.search.supernet_stage import SupernetStage
+from trionet_nni.nnictl.search.trial_limit import TrialLimit
 from trionet_nni.nnictl.terminal.portal import nni_search_space
 from trionet_nni.settings.plugins import use_code
 from trionet_nni.settings.project import parse_project, parse_stored

@@ -17,6 +17,7 @@ from typing import Any
 
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.folder import ExperimentFolder
+from trionet_nni.files.invocation import typed
 from trionet_nni.files.locks import lock
 from trionet_nni.files.text import last_line
 from trionet_nni.nnictl.rest import Manager
@@ -161,18 +162,10 @@ def stop(experiment: str) -> bool:
 
 def command(*arguments: str) -> str:
     """An nnictl command to type, which keeps the portal on this machine if it starts one."""
-    own = nnictl()
-    name = "nnictl" if shutil.which("nnictl") == own else _shown(own)
-    line = " ".join([name, *arguments])
+    line = " ".join([typed(Path(nnictl())), *arguments])
     if arguments[0] in ("create", "resume", "view"):
         line = f"NODE_OPTIONS=--require={shlex.quote(str(LOOPBACK))} {line}"
     return line
-
-
-def _shown(path: str) -> str:
-    """A path as short as it can be typed from here; Node needs one that begins with a dot or a slash."""
-    here = Path.cwd()
-    return f"./{Path(path).relative_to(here)}" if Path(path).is_relative_to(here) else path
 
 
 def _run(arguments: list[str], environment: Mapping[str, str]) -> tuple[int, str, bool]:

@@ -33,7 +33,7 @@ from trionet_nni.segmentation.panoptic.panoptic_crop import (
 from trionet_nni.segmentation.panoptic.quality import CocoPanopticQuality
 from trionet_nni.segmentation.panoptic.targets import Targets, panoptic_targets
 from trionet_nni.segmentation.picture import to_tensor
-from trionet_nni.segmentation.task import Batch
+from trionet_nni.segmentation.task import Batch, TaskEntry
 
 
 def build(
@@ -188,3 +188,6 @@ class PanopticTask:
     def _fill(self) -> tuple[int, ...]:
         """The mean colour, which the network sees as zero."""
         return tuple((255 * self.backbone.mean).round().int().tolist())
+
+
+TASK = TaskEntry("panoptic", build, build_model, "coco-panoptic", 640, 133)

@@ -21,7 +21,7 @@ from trionet_nni.segmentation.semantic.augment import augmented
 from trionet_nni.segmentation.semantic.model import DeepLabV3
 from trionet_nni.segmentation.semantic.voc import VOID, VocPicture, check, read_list
 from trionet_nni.segmentation.semantic.writer import MaskWriter
-from trionet_nni.segmentation.task import Batch
+from trionet_nni.segmentation.task import Batch, TaskEntry
 
 
 def build(
@@ -157,3 +157,6 @@ class Semantic:
     def writer(self, folder: Path) -> MaskWriter:
         """Masks and overlays."""
         return MaskWriter(folder)
+
+
+TASK = TaskEntry("semantic", build, build_model, "voc", 512, 21, 2, "ASPP normalizes one value an image")

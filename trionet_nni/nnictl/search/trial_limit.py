@@ -6,7 +6,7 @@ import logging
 
 from trionet_nni.nnictl.rest import Manager
 
-_log = logging.getLogger("trionet_nni.limit")
+_log = logging.getLogger("trionet_nni.trial_limit")
 
 
 class TrialLimit:

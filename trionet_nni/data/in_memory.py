@@ -10,7 +10,7 @@ from trionet_nni.data.stores import MemoryStore
 _CHUNK = 256  # images read at a time
 
 
-def held(images: ImageSet) -> ImageSet:
+def in_memory(images: ImageSet) -> ImageSet:
     """The same images as one uint8 tensor of their own: decoded once, and nothing else is kept alive.
 
     10,000 images of 224 pixels take 1.5 GB.
