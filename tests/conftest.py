@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from tests.helpers.panoptic_folder import NETWORK, RUN, write_folder
 from tests.helpers.tiny import CACHE, digits
 from tests.helpers.tiny_experiment import exported
+
+# A busy machine is no fault: no test of properties has a time limit of its own.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

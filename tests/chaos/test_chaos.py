@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.experiment import ROOT
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_whatever_is_killed(tmp_path: Path) -> None:
     options = ["--kills", "3", "--candidates", "10", "--seconds", "0.5", "--seed", "5", "--no-peace"]
     command = [sys.executable, "-m", "tests.chaos", *options, "--folder", str(tmp_path / "chaos")]

@@ -40,6 +40,7 @@ def one_line(text: str) -> str:
     return line
 
 
+@pytest.mark.slow
 def test_a_small_disk_of_its_own(network_folder: Path, tmp_path: Path) -> None:
     """A real one, which the checkpoint fills."""
     whole = Path(shutil.copytree(network_folder, tmp_path / "whole"))

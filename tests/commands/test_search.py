@@ -69,6 +69,7 @@ def test_search_from_file_to_export(
         toy.manager.get("/check-status")  # it was stopped
 
 
+@pytest.mark.slow
 def test_failure_is_shown(toy: ToyExperiment, capsys: pytest.CaptureFixture[str]) -> None:
     toy.set(TOY_SUPERNET="fails")
     toy.write()
@@ -77,6 +78,7 @@ def test_failure_is_shown(toy: ToyExperiment, capsys: pytest.CaptureFixture[str]
     assert "the toy supernet was told to fail" in said and f"resume {toy.id}" in said
 
 
+@pytest.mark.slow
 def test_unfinished_search_goes_on(
     toy: ToyExperiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,11 +92,10 @@ def test_unfinished_search_goes_on(
 
     def disturb(snapshot: Snapshot) -> None:
         if len(killed) < 2 and len(toy.store) >= (3, 6)[len(killed)]:
-            manager = psutil.Process(toy.pid())
-            advisors = [one for one in manager.children(recursive=True) if "nni" in one.cmdline()]
-            victim = advisors[0] if killed else manager
-            killed.append(victim.pid)
-            victim.kill()
+            victim = toy.advisor() if killed else psutil.Process(toy.pid())
+            if victim is not None:
+                killed.append(victim.pid)
+                victim.kill()
 
     monkeypatch.setattr(Screen, "show", lambda screen, snapshot: disturb(snapshot))
     assert searching.search(toy.yaml) == 1 and len(killed) == 1
@@ -117,6 +118,7 @@ def undisturbed(candidates: int) -> list[str]:
     return [model.architecture.hash for model in models]
 
 
+@pytest.mark.slow
 def test_interrupt_leaves_the_experiment_running(
     toy: ToyExperiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

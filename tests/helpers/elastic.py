@@ -1,4 +1,4 @@
-"""Untrained supernets of the small space, and which of their elements a network uses."""
+"""Untrained supernets on digits, and which of their elements a network uses."""
 
 from __future__ import annotations
 

@@ -1,11 +1,13 @@
-"""Small real supernets for the tests: digits, the small space, a few steps."""
+"""Small real supernets for the tests: digits, two stages, a few steps."""
 
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+from strategies.one_shot import SupernetTask, train_supernet
 from trionet_nni.settings.project import ProjectConfig
 
 STEPS = 8
@@ -24,7 +26,7 @@ def project(steps: int = STEPS, **supernet: Any) -> ProjectConfig:
     }
     return ProjectConfig.model_validate(
         {
-            "space": "spaces.small",
+            "space": "spaces.tiny",
             "data": {"train_images": 160, "search_images": 40, "recalibration_images": 40},
             "supernet": {"recipe": recipe, "curve_points": 1, "checkpoint_minutes": 0, **supernet},
             "search": {"max_flops": 2e7},
@@ -32,11 +34,23 @@ def project(steps: int = STEPS, **supernet: Any) -> ProjectConfig:
     )
 
 
+def hold_before(step: int) -> None:
+    """Have every training of this process wait before this step, for ever."""
+    usual = SupernetTask.loss
+
+    def loss(self: SupernetTask, batch: Any) -> Any:
+        while self.trainer.global_step >= step:
+            time.sleep(1)
+        return usual(self, batch)
+
+    SupernetTask.loss = loss  # type: ignore[method-assign]
+
+
 def main() -> None:
     """Train in a folder, so many steps: what the kill-and-resume test starts as a process of its own."""
-    from strategies.one_shot import train_supernet
-
-    directory, cache, steps = sys.argv[1:]
+    directory, cache, steps, way = sys.argv[1:]
+    if way == "hold":
+        hold_before(int(steps) - 1)
     train_supernet(project(int(steps)), Path(directory), lambda _: None, cache=Path(cache))
 
 

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from tests.helpers.made_once import made_once
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.network.trionet import TrioNet
@@ -47,10 +48,12 @@ def write_digits(folder: Path, count: int, skip: int = 0, classes: int = 10) -> 
 @cache
 def digit_folder() -> Path:
     """A folder with train (20 a class) and test (5 a class); not to be written to."""
-    root = Path(_FOLDER.name) / "digit-folder"
-    write_digits(root / "train", 20)
-    write_digits(root / "test", 5, skip=20)
-    return root
+
+    def write(root: Path) -> None:
+        write_digits(root / "train", 20)
+        write_digits(root / "test", 5, skip=20)
+
+    return made_once("digit-folder", write)
 
 
 def folder_config(root: Path, **settings: object) -> DataConfig:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 from strategies.one_shot import train_supernet
 from tests.helpers.checkout import ROOT
+from tests.helpers.made_once import made_once
 from tests.helpers.tiny import CACHE, RECIPE, digit_folder, folder_config
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.experiment.folder import ExperimentFolder
@@ -15,7 +17,7 @@ from trionet_nni.settings.project import ProjectConfig, SearchConfig, SupernetCo
 from trionet_nni.supernet.evaluator import evaluate
 from trionet_nni.supernet.results import ResultsStore
 
-WORK = CACHE.parent / "runs"
+_NAME = "tiny0001"
 CONV = {"operator": "conv", "expansion": 0.25, "kernel": 5}
 LOCAL = {"operator": "local", "expansion": 0.5, "kernel": 5, "qk": 0.5, "v": 0.5, "heads": 4}
 AXIAL = {"operator": "axial", "expansion": 0.25, "qk": 1.0, "v": 0.5, "heads": 4}
@@ -40,8 +42,12 @@ def project() -> ProjectConfig:
 
 @cache
 def finished() -> ExperimentFolder:
-    """The experiment's folder, as the bridge leaves it behind."""
-    config, files = project(), ExperimentFolder(WORK / "tiny0001")
+    """The experiment's folder, as the bridge leaves it behind; not to be written to."""
+    return ExperimentFolder(made_once("runs", _run) / _NAME)
+
+
+def _run(runs: Path) -> None:
+    config, files = project(), ExperimentFolder(runs / _NAME)
     supernet = files.supernet_directory(config.supernet_hash())
     train_supernet(config, supernet, lambda _: None, cache=files.cache)
     store = ResultsStore(files.evaluations)
@@ -50,7 +56,6 @@ def finished() -> ExperimentFolder:
     write_json(files.project, config.model_dump(mode="json"))
     write_json(files.supernet, {"directory": str(supernet), "hash": config.supernet_hash()})
     write_text(files.code, f"{ROOT}\n")
-    return files
 
 
 @cache

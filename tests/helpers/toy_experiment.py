@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,13 +15,18 @@ import pytest
 import yaml
 
 from tests.helpers.checkout import ROOT
+from tests.helpers.patience import until
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.nnictl.candidate.job import SUPERNET
 from trionet_nni.nnictl.rest import Manager
 from trionet_nni.nnictl.terminal import launch
+from trionet_nni.nnictl.terminal.portal import free_port
 from trionet_nni.supernet.results import ResultsStore
 
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+# Two processes of pytest that look at the same moment would find the same free port.
+_FIRST_PORT = 8180 + 100 * _WORKER
 TRIAL = "python3 -m trionet_nni.nnictl.trial"
 TOY_TRIAL = "python3 -m tests.helpers.toy_trial"
 
@@ -51,6 +55,7 @@ class ToyExperiment:
             PYTHONPATH=str(ROOT),  # this checkout, whatever is installed
             TOY_CALLS=str(self.calls_file),
         )
+        self._patch.setattr(launch, "free_port", _own_port)
 
     def set(self, **variables: str) -> None:
         for name, value in variables.items():
@@ -144,20 +149,27 @@ class ToyExperiment:
         for experiment in {known.id for known in self.started}:
             launch.stop(experiment)
 
-    def wait(self, *statuses: str, seconds: float = 180) -> dict[str, Any]:
+    def wait(self, *statuses: str) -> dict[str, Any]:
         """Until NNI's status is one of these."""
-        return self.until(lambda status: status["status"] in statuses, seconds)
+        return self.until(lambda status: status["status"] in statuses)
 
-    def until(self, condition: Callable[[dict[str, Any]], bool], seconds: float = 180) -> dict[str, Any]:
-        end, status = time.monotonic() + seconds, None
-        while time.monotonic() < end:
+    def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """NNI's status, as soon as it meets the condition; "ERROR" only where that is asked for."""
+        seen: dict[str, Any] = {}
+
+        def met() -> bool:
             status = self.manager.get("/check-status")
-            if isinstance(status, dict):
-                if condition(status):
-                    return status
-                assert status["status"] != "ERROR", (status, self.log())
-            time.sleep(0.2)
-        raise AssertionError(f"still {status} after {seconds} s\n{self.log()}")
+            if not isinstance(status, dict):
+                return False
+            seen.clear()
+            seen.update(status)
+            if condition(status):
+                return True
+            assert status["status"] != "ERROR", (status, self.log())
+            return False
+
+        until(met, lambda: f"{seen}\n{self.log()}", pause=0.2)
+        return seen
 
     def log(self) -> str:
         log = self.experiment_folder.log
@@ -170,15 +182,27 @@ class ToyExperiment:
 
     def evaluated(self, count: int) -> list[dict[str, Any]]:
         """What the strategy counted: accuracy and architecture. NNI is done a moment before it."""
-        for _ in range(100):
-            saved = json.loads(self.experiment_folder.strategy.read_text())
-            if len(saved["strategy"]["evaluated"]) >= count:
-                break
-            time.sleep(0.1)
+        until(lambda: len(self._evaluated()) >= count)
         return [
             {"accuracy": accuracy, "hash": Architecture.from_dict(data).hash}
-            for accuracy, data in saved["strategy"]["evaluated"]
+            for accuracy, data in self._evaluated()
         ]
+
+    def _evaluated(self) -> list[Any]:
+        return list(json.loads(self.experiment_folder.strategy.read_text())["strategy"]["evaluated"])
+
+    def advisor(self) -> psutil.Process | None:
+        """The process that NNI's manager has started for the search, where it lives."""
+        for process in psutil.Process(self.pid()).children(recursive=True):
+            with suppress(psutil.Error):  # a trial that is just ending
+                if "nni" in process.cmdline():
+                    return process
+        return None
+
+
+def _own_port(start: int, count: int = 1) -> int:
+    """A free one of this process of pytest, unless a certain one was asked for."""
+    return free_port(_FIRST_PORT if start == 8080 else start, count)
 
 
 def parameters(job: dict[str, Any]) -> dict[str, Any]:

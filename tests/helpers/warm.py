@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -19,6 +17,7 @@ import pytest
 from spaces.small import TABLE
 from tests.helpers.architectures import random_architectures
 from tests.helpers.checkout import ROOT
+from tests.helpers.patience import PATIENCE, until
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.experiment.folder import ExperimentFolder
@@ -96,13 +95,6 @@ class WarmExperiment:
         until(lambda: not self.evaluators())
 
 
-def until(condition: Any, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not so after {seconds} s"
-        time.sleep(0.02)
-
-
 @contextmanager
 def warm_experiment(folder: Path, patch: pytest.MonkeyPatch, **search: Any) -> Iterator[WarmExperiment]:
     experiment = WarmExperiment(folder, patch, **search)
@@ -114,7 +106,7 @@ def warm_experiment(folder: Path, patch: pytest.MonkeyPatch, **search: Any) -> I
 
 def answer(process: subprocess.Popen[str]) -> dict[str, Any]:
     """What a process that asked was told."""
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, out + err
     return dict(json.loads(out.splitlines()[-1]))
 
@@ -122,7 +114,3 @@ def answer(process: subprocess.Popen[str]) -> dict[str, Any]:
 def networks(count: int, seed: int = 0) -> list[Architecture]:
     """Different networks of the small space."""
     return list({a.hash: a for a in random_architectures(TABLE, 3 * count, seed)}.values())[:count]
-
-
-def environment(**values: str) -> dict[str, str]:
-    return {**os.environ, **values}

@@ -18,9 +18,12 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.patience import PATIENCE
 from tests.helpers.toy_experiment import TOY_TRIAL, ToyExperiment, architecture, is_supernet
 from tests.helpers.toy_supernet import toy_accuracy
 from trionet_nni.nnictl.terminal import launch
+
+pytestmark = pytest.mark.slow  # one whole way through nnictl is in commands/test_search.py
 
 
 @pytest.fixture
@@ -141,7 +144,7 @@ def test_bare_nnictl_create_is_warned_of(toy: ToyExperiment) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    line = f"{launch.nnictl()} create --config {toy.yaml} --port {port}; sleep 60"
+    line = f"{launch.nnictl()} create --config {toy.yaml} --port {port}; sleep 1000"
     shell, terminal = pty.fork()
     if shell == 0:
         os.execv("/bin/sh", ["sh", "-c", line])
@@ -177,7 +180,7 @@ class Bomb:
 def post(url: str, body: object) -> None:
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
-    urllib.request.urlopen(request, timeout=60).close()
+    urllib.request.urlopen(request, timeout=PATIENCE).close()
 
 
 def test_supernet_has_a_curve_and_no_final_metric(toy: ToyExperiment) -> None:

@@ -16,8 +16,9 @@ import pytest
 
 from tests.helpers.checkout import ROOT
 from tests.helpers.fake_manager import FakeManager
+from tests.helpers.patience import PATIENCE, until
 from tests.helpers.toy_supernet import toy_accuracy
-from tests.helpers.warm import WarmExperiment, answer, networks, until, warm_experiment
+from tests.helpers.warm import WarmExperiment, answer, networks, warm_experiment
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import lock
 from trionet_nni.nnictl.candidate.address import connect, evaluator_files, take_evaluator
@@ -91,7 +92,7 @@ def test_evaluator_that_always_dies_is_told_with_its_last_words(
     monkeypatch.setenv("TOY_LATE", "5")
     first, second = networks(2)
     asking = warm.asking(first, number=5)
-    out, err = asking.communicate(timeout=120)
+    out, err = asking.communicate(timeout=PATIENCE)
     assert asking.returncode != 0 and "the evaluator died 3 times: the toy was told to crash" in err, out
     assert len(warm.noted("start")) == 3 and len(warm.store) == 0
     assert answer(warm.asking(second))["metrics"]["default"] == toy_accuracy(second)
@@ -103,7 +104,7 @@ def test_evaluator_that_hangs_is_ended(warm: WarmExperiment, monkeypatch: pytest
     asking = warm.asking(network)
     until(lambda: warm.noted("start"))
     os.utime(evaluator_files(warm.files, "cpu-0").began, (1, 1))  # long ago
-    _, err = asking.communicate(timeout=120)
+    _, err = asking.communicate(timeout=PATIENCE)
     assert asking.returncode != 0 and "no result within 3600 s (search.time_limit)" in err
     until(lambda: not warm.evaluators())
     assert len(warm.store) == 0
@@ -120,21 +121,21 @@ def test_a_hanging_candidate_does_not_cost_who_waits_behind_it(
     assert not EvaluatorWatch(at, "b", 100).look() and hanging.poll() is None
     os.utime(at.began, (1, 1))
     assert not EvaluatorWatch(at, "b", 100).look()  # it asks again
-    assert hanging.wait(timeout=30) == -signal.SIGKILL
+    assert hanging.wait(timeout=PATIENCE) == -signal.SIGKILL
     assert EvaluatorWatch(at, "a", 100).look()  # this one was told
     stopped = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
     at.began.write_text(json.dumps({"process": stopped.pid, "trial": "", "idle": True}))
     os.utime(at.began, (1, 1))
     assert not EvaluatorWatch(at, "a", 100).look() and stopped.poll() is None  # idle, asked just now
-    assert EvaluatorWatch(at, "a", -1).look() and stopped.wait(timeout=30) == -signal.SIGKILL
+    assert EvaluatorWatch(at, "a", -1).look() and stopped.wait(timeout=PATIENCE) == -signal.SIGKILL
     alive.close()
 
 
 def test_trial_that_scores_by_itself_has_the_same_limit() -> None:
     code = "import time; from trionet_nni.nnictl.candidate.time_limit import time_limit\n"
-    code += "with time_limit(0.2): time.sleep(60)"
+    code += "with time_limit(0.2): time.sleep(1000)"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=50
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE
     )
     assert done.returncode == 1 and done.stderr == "error: no result within 0.2 s (search.time_limit)\n"
 
@@ -144,7 +145,7 @@ def test_nothing_is_left_when_the_experiment_ends(
     warm: WarmExperiment, monkeypatch: pytest.MonkeyPatch, number: int | None
 ) -> None:
     """However the evaluator is ended, in the middle of a candidate or idle, none remains."""
-    monkeypatch.setenv("TOY_SECONDS", "100")
+    monkeypatch.setenv("TOY_SECONDS", "1000")
     (network,) = networks(1)
     asking = warm.asking(network)
     until(lambda: warm.noted("start"))
@@ -154,17 +155,17 @@ def test_nothing_is_left_when_the_experiment_ends(
     if number is not None:
         evaluator.send_signal(number)
     warm.end_advisor()
-    until(lambda: not warm.evaluators(), seconds=10)
+    until(lambda: not warm.evaluators())
     assert len(warm.store) == 0
 
 
 def test_no_evaluator_without_an_advisor_and_an_idle_one_ends(warm: WarmExperiment) -> None:
     command = [sys.executable, "-m", "trionet_nni.nnictl.evaluator", str(warm.files.root), "cpu-0"]
-    done = subprocess.run([*command, "0.5"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*command, "0.5"], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0 and "advisor" not in done.stdout
     assert not evaluator_files(warm.files, "cpu-0").socket.exists()
     warm.end_advisor()
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0 and "the experiment's advisor is gone" in done.stdout
 
 
@@ -213,7 +214,7 @@ def test_a_trial_stays_light(warm: WarmExperiment, channel: str) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     loaded = done.stdout.splitlines()[-1]
@@ -240,15 +241,15 @@ def test_a_trial_does_not_fail_while_its_experiment_is_being_stopped(
     warm: WarmExperiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """NNI ends the advisor some seconds before it cancels the trials: they must not count as failed."""
-    monkeypatch.setenv("TOY_SECONDS", "100")
+    monkeypatch.setenv("TOY_SECONDS", "1000")
     (network,) = networks(1)
     asking = warm.asking(network)
     until(lambda: warm.noted("start"))
     warm.end_advisor()
-    until(lambda: not warm.evaluators(), seconds=10)
+    until(lambda: not warm.evaluators())
     with pytest.raises(subprocess.TimeoutExpired):  # it waits for what NNI does next
         asking.wait(timeout=8)
     assert warm.evaluators() == []
     asking.send_signal(signal.SIGINT)  # as NNI cancels it
-    assert asking.wait(timeout=30) != 0
+    assert asking.wait(timeout=PATIENCE) != 0
     asking.communicate()

@@ -12,6 +12,7 @@ import pytest
 
 from spaces.small import TABLE
 from tests.helpers.architectures import random_architectures
+from tests.helpers.patience import PATIENCE
 from trionet_nni.nnictl.terminal.portal import (
     LOOPBACK,
     free_port,
@@ -27,7 +28,11 @@ NODE = Path(nni_node.__path__[0]) / "node"
 def node(code: str) -> str:
     """What a program prints under the preload."""
     done = subprocess.run(
-        [NODE, "-e", code], env=loopback_environment(), capture_output=True, text=True, timeout=60
+        [NODE, "-e", code],
+        env=loopback_environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -15,7 +15,7 @@ from tests.helpers.tiny import digit_folder
 from trionet_nni.cli import main
 from trionet_nni.files.atomic import write_text
 from trionet_nni.plan.measure import Timings
-from trionet_nni.plan.plan import Plan, make_plan
+from trionet_nni.plan.plan import make_plan
 from trionet_nni.settings.project import load_experiment
 
 
@@ -39,7 +39,8 @@ def experiment(folder: Path, **changes: Any) -> Path:
 
 
 def test_it_says_what_a_real_run_needs(tmp_path: Path, capfd: Any) -> None:
-    path, plan = planned(tmp_path)
+    path = experiment(tmp_path)
+    plan = make_plan(path, 1)
     assert plan.images["train"] == 128 and plan.images["test"] == 50 and plan.classes == 10
     assert plan.supernet_steps == 2 * 128 // 16
     assert plan.retrain_steps == 1000 and plan.candidates == 10 and plan.workers == 1
@@ -57,16 +58,16 @@ def test_it_says_what_a_real_run_needs(tmp_path: Path, capfd: Any) -> None:
     assert plan.files[str(folder)] == pytest.approx(written, rel=0.1)
 
 
-def planned(folder: Path) -> tuple[Path, Plan]:
-    path = experiment(folder)
-    return path, make_plan(path, 1)
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that needs no measuring."""
+    measured = Timings("cpu", 1.0, 1.0, 1.0, 1e9, 16, 10**6, 10**6)
+    monkeypatch.setattr("trionet_nni.plan.plan.measure", lambda *arguments: measured)
 
 
-def test_json_is_one_object_and_text_ends_with_the_next_command(
-    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, plan = planned(tmp_path)
-    monkeypatch.setattr("trionet_nni.plan.plan.make_plan", lambda path, steps: plan)
+@pytest.mark.usefixtures("known")
+def test_json_is_one_object_and_text_ends_with_the_next_command(tmp_path: Path, capsys: Any) -> None:
+    path = experiment(tmp_path)
     assert main(["plan", str(path), "--steps", "1", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     hours = data["hours"]
@@ -105,13 +106,12 @@ def test_what_cannot_work_is_refused(
     assert message in error and error.count("\n") == 1
 
 
+@pytest.mark.usefixtures("known")
 def test_too_little_disk_is_refused(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class Usage:
         free = 1000
 
     monkeypatch.setattr("shutil.disk_usage", lambda path: Usage)
-    measured = Timings("cpu", 1.0, 1.0, 1.0, 1e9, 16, 10**6, 10**6)
-    monkeypatch.setattr("trionet_nni.plan.plan.measure", lambda *arguments: measured)
     assert main(["plan", str(experiment(tmp_path)), "--steps", "1"]) == 2
     assert "GB free, allowed:" in capsys.readouterr().err
     assert main(["plan", str(tmp_path / "none.yml")]) == 2

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.jobs import run_here
 from tests.helpers.tiny_experiment import finished
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
 from trionet_nni.operators.conv import Conv
 from trionet_nni.reproduce.fidelity import choose, open_fidelity
+from trionet_nni.reproduce.jobs import Job
 from trionet_nni.reproduce.statistics import rank_correlation
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.supernet.results import Evaluation, ResultsStore
@@ -84,9 +86,15 @@ def experiment(folder: Path) -> Path:
     return root
 
 
-def test_it_trains_from_scratch_and_reports(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+def test_it_trains_from_scratch_and_reports(tmp_path: Path, monkeypatch: Any) -> None:
     """The real command on evaluated networks of a tiny search."""
+    trained: list[Job] = []
+
+    def run(jobs: list[Job], working: Path, *_: Any) -> None:
+        trained.extend(run_here(jobs, working))
+
     monkeypatch.setattr("trionet_nni.reproduce.fidelity.LEAST", 2)
+    monkeypatch.setattr("trionet_nni.reproduce.fidelity.run_jobs", run)
     root, out = experiment(tmp_path), tmp_path / "out"
     arguments = [str(root), "--networks", "2", "--jobs", "2", "-o", str(out)]
     assert main(["fidelity", *arguments]) == 0
@@ -97,9 +105,8 @@ def test_it_trains_from_scratch_and_reports(tmp_path: Path, monkeypatch: Any, ca
         result = fidelity.trainings(one)[0].result(fidelity.working)
         assert result is not None and result["split"] == "test" and result["accuracy"] == spread.mean
         assert f"{100 * spread.mean:.1f}" in text
-    capsys.readouterr()
     assert main(["fidelity", *arguments]) == 0  # again: nothing is trained
-    assert "start" not in capsys.readouterr().out
+    assert len(trained) == 2
 
 
 @pytest.mark.parametrize("arguments", [["none"], [".", "--networks", "3"], [".", "--seeds", "0"]])

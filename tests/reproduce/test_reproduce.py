@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -19,7 +18,8 @@ import yaml
 from rich.console import Console
 
 from tests.helpers.checkout import ROOT
-from tests.helpers.noted_job import Noted
+from tests.helpers.jobs import Noted, run_here
+from tests.helpers.patience import until
 from tests.helpers.tiny import CACHE, digit_folder
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.cli import main
@@ -28,7 +28,7 @@ from trionet_nni.files.atomic import write_text
 from trionet_nni.reproduce import paper
 from trionet_nni.reproduce.ablation import OURS, SWITCHES, Table3
 from trionet_nni.reproduce.items import ITEMS, item_of
-from trionet_nni.reproduce.jobs import RESULT, Job, SupernetJob, read_result
+from trionet_nni.reproduce.jobs import RESULT, SupernetJob, read_result
 from trionet_nni.reproduce.pool import JobFailed, run_jobs, with_needs
 from trionet_nni.reproduce.scale import SIZES, Scale, Sizes, open_scale
 from trionet_nni.reproduce.statistics import Claim, Spread
@@ -73,17 +73,10 @@ def scale() -> Scale:
     return Scale("replica", short, opened.config, opened.working, opened.candidates)
 
 
-def run_here(jobs: list[Job]) -> None:
-    """Without processes: importing NNI takes most of such a short job."""
-    for job in with_needs(jobs):
-        if job.result(scale().working) is None:
-            job.run(scale().working)
-
-
 @pytest.mark.parametrize("name", sorted(ITEMS))
 def test_an_item_comes_to_its_table_and_figure(name: str, tmp_path: Path) -> None:
     item = item_of(name, scale(), SEEDS)
-    run_here(item.jobs())
+    run_here(item.jobs(), scale().working)
     report = item.report()
     text, table, figure = report.write(tmp_path)
     assert figure.read_bytes().startswith(b"\x89PNG")
@@ -95,7 +88,7 @@ def test_an_item_comes_to_its_table_and_figure(name: str, tmp_path: Path) -> Non
 
 def test_what_is_there_is_used_and_not_measured_again(tmp_path: Path) -> None:
     item = item_of("table3", scale(), SEEDS)
-    run_here(item.jobs())
+    run_here(item.jobs(), scale().working)
     before = {path: path.stat().st_mtime_ns for path in WORK.rglob(RESULT)}
     supernets = {path: path.stat().st_mtime_ns for path in WORK.glob("supernets/*/supernet.safetensors")}
     run_jobs(item.jobs(), scale().working, 2, Console(quiet=True))
@@ -125,7 +118,7 @@ def test_supernets_of_table_3_serve_the_figures() -> None:
 
 def test_an_interrupted_search_repeats_no_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
     search = item_of("table3", scale(), (0,)).search(OURS, 0)  # type: ignore[attr-defined]
-    run_here([search])
+    run_here([search], scale().working)
     folder = search.folder(scale().working)
     whole = read_result(folder)
     (folder / RESULT).unlink()
@@ -139,10 +132,10 @@ def test_an_interrupted_search_repeats_no_evaluation(monkeypatch: pytest.MonkeyP
 
 def test_the_random_network_has_the_winners_flops() -> None:
     search = item_of("table3", scale(), (0,)).search(OURS, 0)  # type: ignore[attr-defined]
-    run_here([search])
+    run_here([search], scale().working)
     wanted = search.result(scale().working)["flops"]
     job = Training(RandomLike(search), search.config)
-    run_here([job])
+    run_here([job], scale().working)
     found = job.result(scale().working)
     assert found is not None and abs(found["flops"] / wanted - 1) <= 0.1
     assert found["split"] == "test"
@@ -166,7 +159,7 @@ _WAITING_FOR_EVER = """
 import sys
 from pathlib import Path
 from rich.console import Console
-from tests.helpers.noted_job import Noted
+from tests.helpers.jobs import Noted, run_here
 from trionet_nni.reproduce.pool import run_jobs
 run_jobs([Noted("one", other="nobody")], Path(sys.argv[1]), 1, Console(quiet=True))
 """
@@ -181,13 +174,16 @@ def test_a_job_ends_with_the_pool_that_is_killed(tmp_path: Path) -> None:
 
 
 def _soon(look: Callable[[], Any]) -> Any:
-    """What it finds within a minute."""
-    for _ in range(600):
+    """What it finds, as soon as it does."""
+    found: list[Any] = []
+
+    def looked() -> bool:
         with suppress(OSError):
-            if found := look():
-                return found
-        time.sleep(0.1)
-    raise AssertionError("nothing within a minute")
+            found.append(look())
+        return bool(found and found[-1])
+
+    until(looked)
+    return found[-1]
 
 
 def test_claims_hold_only_beyond_noise() -> None:
@@ -207,7 +203,7 @@ def test_the_interval_is_students() -> None:
 def test_the_papers_numbers_stand_apart() -> None:
     """Table 3's columns of the paper come from paper.py whatever was measured."""
     item = item_of("table3", scale(), SEEDS)
-    run_here(item.jobs())
+    run_here(item.jobs(), scale().working)
     report = item.report()
     columns = [index for index, name in enumerate(report.header) if name.startswith("paper")]
     for row in report.rows:

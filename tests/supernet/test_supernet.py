@@ -7,13 +7,13 @@ import pytest
 import torch
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 
-from spaces import small, trionet
+from spaces import small, tiny, trionet
 from strategies import hierarchical_sampling, prefix_sharing
 from strategies.multi_head_sharing import SHARING
 from strategies.one_shot import SupernetTask, TrioNetOneShot, train_supernet
 from strategies.sandwich import draw
 from tests.helpers.architectures import random_architectures
-from tests.helpers.elastic import make_supernet, used_elements
+from tests.helpers.elastic import make_supernet, supernet_of, used_elements
 from tests.helpers.supernets import STEPS, project
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.network.trionet import TrioNet
@@ -140,11 +140,11 @@ def test_what_no_subnetwork_used_stays_bit_identical(tmp_path: Path, sandwich, s
     rule = load_module(sharing, (), "").SHARING
     before = checkpoint_after(tmp_path / "run", tmp_path / "cache", config, 4)
     after = checkpoint_after(tmp_path / "run", tmp_path / "cache", config, 5)
-    step = draw(TABLE, hierarchical_sampling.SAMPLING, sandwich, 2, np.random.default_rng([0, 4]))
+    step = draw(tiny.TABLE, hierarchical_sampling.SAMPLING, sandwich, 2, np.random.default_rng([0, 4]))
     prefix = "training_module._model."
     weights = {k.removeprefix(prefix): v for k, v in before["state_dict"].items()}
     used = used_elements(weights, list(step.subnetworks), rule)
-    names = [name for name, _ in make_supernet().named_parameters()]
+    names = [name for name, _ in supernet_of(tiny.build, tiny.TABLE).named_parameters()]
     moments = [c["optimizer_states"][0]["state"] for c in (before, after)]
     idle = moved = 0
     for number, name in enumerate(names):

@@ -91,7 +91,7 @@ def test_locks_exclude_processes_and_end_with_them(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from trionet_nni.files.locks import *\n"
         "file = lock(Path(sys.argv[1]))\n"
-        "with locked_key(Path(sys.argv[2]), sys.argv[3]):\n    print('held', flush=True); time.sleep(100)"
+        "with locked_key(Path(sys.argv[2]), sys.argv[3]):\n    print('held', flush=True); time.sleep(1000)"
     )
     keys = tmp_path / "keys"
     with subprocess.Popen(
@@ -104,7 +104,7 @@ def test_locks_exclude_processes_and_end_with_them(tmp_path: Path) -> None:
         with locked_key(keys, "0" * 16):  # another candidate's
             pass
         other.kill()
-    with locked_key(keys, key), lock(path, seconds=10):
+    with locked_key(keys, key), lock(path):
         pass
 
 

@@ -30,7 +30,7 @@ def test_resumed_runs_equal_the_uninterrupted_one(uninterrupted: TrioNet, tmp_pa
     again = network(small_splits(), dropout=RECIPE.dropout)
     seconds = fit(again, RECIPE, small_splits().train, tmp_path, progress=False)["seconds"]
     assert same(again, uninterrupted)
-    assert seconds == pytest.approx(result["seconds"], abs=0.5)
+    assert 0 < seconds <= result["seconds"]  # of the training, not of looking at it again
 
 
 def test_a_crash_in_the_middle_of_a_step_is_resumed(uninterrupted: TrioNet, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -23,6 +24,7 @@ print(min(faults() for _ in range(5)), float(torch.tensor(1e-39) * 1))
 """
 
 
+@cache
 def probe(kind: str) -> tuple[int, float]:
     done = subprocess.run([sys.executable, "-c", PROBE, kind], capture_output=True, text=True, check=True)
     faults, product = done.stdout.split()

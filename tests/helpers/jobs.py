@@ -1,15 +1,25 @@
-"""A job that takes no time and notes that it ran: a module of its own, which a process can import."""
+"""Jobs of `trionet reproduce` without its processes, and one that takes no time and notes that it ran."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trionet_nni.files.atomic import write_json
 from trionet_nni.reproduce.jobs import RESULT, Job, read_result
+from trionet_nni.reproduce.pool import with_needs
+
+
+def run_here(jobs: Sequence[Job], working: Path) -> list[Job]:
+    """Run what is missing without processes, for importing NNI takes most of such a short job; what ran."""
+    missing = [job for job in with_needs(jobs) if job.result(working) is None]
+    for job in missing:
+        job.run(working)
+    return missing
 
 
 @dataclass(frozen=True)
