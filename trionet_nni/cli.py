@@ -44,6 +44,18 @@ COMMANDS = (
     segment,
 )
 
+# Packages that not every installation has, and the extra that brings them.
+EXTRAS = {
+    "pytorch_lightning": "train",
+    "torchmetrics": "train",
+    "tensorboard": "train",
+    "nni": "search",
+    "psutil": "search",
+    "mlxtend": "search",
+    "matplotlib": "report",
+    "scipy": "report",
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -63,6 +75,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except InputError as error:
         print(f"trionet: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        allowed = f"after pip install 'trionet-nni[{extra}]'"
+        print(f"trionet: found no package {error.name}, allowed: {allowed}", file=sys.stderr)
         return 2
     except (OSError, RunFailed) as error:
         return _failed(error)

@@ -246,3 +246,14 @@ def test_a_data_set_that_there_is_not_is_told_before_anything_starts(arguments, 
         f"trionet: {file}: data.name: found 'letters', allowed: digits, folder, stanford"
     )
     assert said.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("package", "extra"), [("pytorch_lightning", "train"), ("nni", "search")])
+def test_a_package_that_is_not_installed_is_named_with_its_extra(package, extra, monkeypatch, capsys):
+    def missing(options: object) -> int:
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+
+    monkeypatch.setattr("trionet_nni.commands.verify._run", missing)
+    assert main(["verify"]) == 2
+    line = f"trionet: found no package {package}, allowed: after pip install 'trionet-nni[{extra}]'\n"
+    assert capsys.readouterr().err == line
