@@ -10,13 +10,19 @@ from strategies.multi_head_sharing import SHARING
 from strategies.one_shot import TrioNetOneShot
 from tests.helpers.supernets import project
 from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.supernet.slicing import subnetwork_state
 
 
 def make_supernet(sharing: str = "strategies.multi_head_sharing"):
+    return supernet_of(small.build, small.TABLE, sharing)
+
+
+def supernet_of(build, table: SpaceTable, sharing: str = "strategies.multi_head_sharing"):
+    """A space's supernet for 28 × 28 grey images of 10 classes, in which every operator is heard."""
     torch.manual_seed(0)
-    strategy = TrioNetOneShot(project(sharing=sharing).supernet, small.TABLE)
-    supernet = strategy.mutate_model(small.build(classes=10, channels=1, image_size=28))
+    strategy = TrioNetOneShot(project(sharing=sharing).supernet, table)
+    supernet = strategy.mutate_model(build(classes=10, channels=1, image_size=28))
     for block in elastic_blocks(supernet):  # γ = 0 would hide every operator
         torch.nn.init.uniform_(block.bn_out.weight, 0.5, 1.5)
     return supernet

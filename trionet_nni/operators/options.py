@@ -46,7 +46,7 @@ _WINDOWS = (3, 5, 7)
 
 # A share of channels.
 Rate = Annotated[
-    float, Option(float, lambda x: 0 < x <= 1, "a rate above 0 and up to 1", max, (1 / 4, 1 / 2))
+    float, Option(float, lambda x: 0 < x <= 1, "a rate above 0 and up to 1", max, (1 / 2, 1.0))
 ]
 # Side of a kernel or of a window of attention, in positions: smaller ones are the centre of larger ones.
 Window = Annotated[int, Option(int, lambda x: x in _WINDOWS, ", ".join(map(str, _WINDOWS)), max, _WINDOWS)]
