@@ -31,7 +31,7 @@ class MultiHeadSharing(Sharing):
     """Alg. 1 as a sharing rule."""
 
     def rows(self, full: int, heads: int, sampled: int) -> list[int]:
-        """See `head_rows`."""
+        """Rows that a layer of `heads` heads takes of the stored ones; see `head_rows`."""
         return head_rows(full, heads, sampled)
 
     def view(self, x: Tensor, dim: int, heads: int, sampled: int) -> Tensor:

@@ -10,7 +10,7 @@ class UniformSampling(Sampling):
     """Operators come up as often as they have candidates, 6 : 48 : 16 in the paper's space."""
 
     def weights(self, table: SpaceTable) -> dict[str, float]:
-        """Number of candidates."""
+        """Of each operator its number of candidates, so that every candidate is equally likely."""
         return {choices.operator: float(len(choices.blocks)) for choices in table.operators}
 
 

@@ -46,7 +46,7 @@ def retrain_config(config: ProjectConfig) -> RetrainConfig:
 
 
 def write_config(folder: Path, config: RetrainConfig) -> None:
-    """Write `retrain.yml`."""
+    """Write `retrain.yml` with every field, defaults too, under a comment that says how to use it."""
     write_text(folder / NAME, _HEAD + yaml.safe_dump(config.model_dump(), sort_keys=False))
 
 

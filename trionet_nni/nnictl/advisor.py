@@ -107,7 +107,7 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
         self.send(CommandType.Initialized, "")
 
     def handle_request_trial_jobs(self, data: int) -> None:
-        """NNI has idle workers."""
+        """NNI has so many idle workers; each takes one trial."""
         self._post("request", int(data))
 
     def handle_report_metric_data(self, data: object) -> None:
@@ -122,7 +122,7 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
             self._post("metric", number, metric_number(value), said)
 
     def handle_trial_end(self, data: dict[str, Any]) -> None:
-        """A trial has ended."""
+        """A trial has ended, however it did; one that a user added has no parameter id."""
         number = parameter_id(data["hyper_params"])
         if number is not None:
             self._post("trial_ended", number, data["trial_job_id"], data["event"])

@@ -72,7 +72,7 @@ class Plan:
         return self.hours["supernet"] + self.hours["search"] / self.workers
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """The fields by name, with the hours of each stage and in all."""
         return {**asdict(self), "hours": self.hours, "duration_hours": self.duration}
 
 

@@ -46,7 +46,7 @@ class Table3(Item):
         return Training(Winner(search), search.config)
 
     def trainings(self, name: str) -> list[Training]:
-        """One a seed."""
+        """Of one setting, a training for each seed."""
         return [self.training(name, seed) for seed in self.seeds]
 
     def jobs(self) -> list[Job]:

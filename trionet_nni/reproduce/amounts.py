@@ -20,7 +20,7 @@ class _Amounts(Item):
     claim: ClassVar[str]
 
     def amounts(self) -> tuple[tuple[str, Amount], ...]:
-        """Smallest first, with what the paper calls it."""
+        """(what the paper calls it, the amount here), smallest first."""
         raise NotImplementedError
 
     def training(self, amount: Amount, seed: int) -> Training:
@@ -28,15 +28,15 @@ class _Amounts(Item):
         raise NotImplementedError
 
     def trainings(self, amount: Amount) -> list[Training]:
-        """One a seed."""
+        """A training for each seed."""
         return [self.training(amount, seed) for seed in self.seeds]
 
     def jobs(self) -> list[Job]:
-        """Smallest first."""
+        """The trainings of the smallest amount first: they are done soonest."""
         return [job for _, amount in self.amounts() for job in self.trainings(amount)]
 
     def report(self) -> Report:
-        """A row an amount."""
+        """A row for each amount; the claim compares the largest with the smallest."""
         rows = []
         for paper, amount in self.amounts():
             jobs = self.trainings(amount)
@@ -66,7 +66,7 @@ class _Amounts(Item):
 
 
 class Figure7a(_Amounts):
-    """Epochs."""
+    """Accuracy of the searched network against the epochs of the supernet's training."""
 
     name = "fig7a"
     title = "Figure 7 a: more epochs"
@@ -84,7 +84,7 @@ class Figure7a(_Amounts):
 
 
 class Figure7b(_Amounts):
-    """Images."""
+    """Accuracy of the searched network against the number of images that train the supernet."""
 
     name = "fig7b"
     title = "Figure 7 b: more images"

@@ -21,7 +21,7 @@ class Table2(Item):
     name = "table2"
 
     def trainings(self, name: str) -> list[Training]:
-        """One a seed."""
+        """Of one network of the table, a training for each seed."""
         return [self._training(name, seed) for seed in self.seeds]
 
     def _training(self, name: str, seed: int) -> Training:

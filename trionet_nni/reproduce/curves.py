@@ -20,16 +20,16 @@ class _Curves(Item):
     claims: ClassVar[dict[str, str]]  # of an operator
 
     def supernets(self, name: str) -> list[SupernetJob]:
-        """One a seed."""
+        """Of one setting, a supernet for each seed."""
         return [SupernetJob(setting(self.scale, seed, **SWITCHES[name])) for seed in self.seeds]
 
     def jobs(self) -> list[Job]:
-        """Shared with Table 3."""
+        """The supernets of both settings; they are Table 3's, and trained once for both items."""
         return [job for name in (OURS, self.without) for job in self.supernets(name)]
 
     @property
     def operators(self) -> tuple[str, ...]:
-        """Those of the space."""
+        """Names of the space's operators: each has a curve."""
         return load_table(self.scale.config.space).operator_names
 
     def report(self) -> Report:
@@ -103,7 +103,7 @@ class _Curves(Item):
 
 
 class Figure5a(_Curves):
-    """Hierarchical Sampling."""
+    """The supernet's accuracy during training, with Hierarchical Sampling and without."""
 
     name = "fig5a"
     title = "Figure 5 a: with and without Hierarchical Sampling"
@@ -115,7 +115,7 @@ class Figure5a(_Curves):
 
 
 class Figure5b(_Curves):
-    """Multi-Head Sharing."""
+    """The supernet's accuracy during training, with Multi-Head Sharing and without."""
 
     name = "fig5b"
     title = "Figure 5 b: with and without Multi-Head Sharing"
@@ -127,7 +127,7 @@ class Figure5b(_Curves):
 
 
 class Figure6a(_Curves):
-    """The sandwich rule."""
+    """The supernet's accuracy during training, with the sandwich rule and without."""
 
     name = "fig6a"
     title = "Figure 6 a: with and without the sandwich rule"

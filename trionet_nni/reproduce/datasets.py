@@ -56,7 +56,7 @@ class Table4(_DataSets):
     name = "table4"
 
     def trionet(self, scale: Scale) -> list[Job]:
-        """One a seed."""
+        """The fine-tuned winner of each seed's search."""
         searches = [self.search(scale, seed) for seed in self.seeds]
         return [FromSupernet(Winner(search), "finetuned") for search in searches]
 
@@ -118,7 +118,7 @@ class Table5(_DataSets):
         return dict(list(super().data_sets().items())[:2])
 
     def direct(self, scale: Scale) -> list[Job]:
-        """One a seed."""
+        """The winner of each seed's search, with the supernet's weights as they are."""
         searches = [self.search(scale, seed) for seed in self.seeds]
         return [FromSupernet(Winner(search), "direct") for search in searches]
 

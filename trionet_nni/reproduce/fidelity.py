@@ -41,7 +41,7 @@ class Fidelity:
     working: Path
 
     def trainings(self, one: Evaluation) -> list[Training]:
-        """One a seed."""
+        """Of one network, a training from scratch for each seed."""
         source = Given(one.architecture.hash[:8], one.architecture)
         return [Training(source, changed(self.config, seed, {})) for seed in self.seeds]
 

@@ -41,7 +41,7 @@ class Item(ABC):
         """From the results of all jobs."""
 
     def result(self, job: Job) -> dict[str, Any]:
-        """A finished job's result."""
+        """What a job came to; it has been run."""
         found = job.result(self.scale.working)
         if found is None:
             raise RuntimeError(f"{job.title}: no result")

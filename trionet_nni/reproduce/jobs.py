@@ -54,7 +54,7 @@ class SupernetJob(Job):
 
     @property
     def title(self) -> str:
-        """With the switches of Table 3 that are off."""
+        """Names the switches of Table 3 that are off, the length and the seed."""
         supernet = self.config.supernet
         off = [
             name
@@ -70,11 +70,11 @@ class SupernetJob(Job):
         return f"supernet{''.join(f' w/o {name}' for name in off)}, {length}, seed {recipe.seed}"
 
     def folder(self, working: Path) -> Path:
-        """Shared with nnictl's experiments."""
+        """Where nnictl's experiments look too: a supernet is trained once for all of them."""
         return supernet_directory(working, self.config)
 
     def result(self, working: Path) -> dict[str, Any] | None:
-        """{"curve": points}."""
+        """{"curve": the points of its training curve}; None until it is trained."""
         folder = self.folder(working)
         if not is_complete(folder, self.config.supernet_hash()):
             return None
@@ -83,7 +83,7 @@ class SupernetJob(Job):
         return {"curve": Curve(folder / CURVE).points()}
 
     def run(self, working: Path) -> None:
-        """Train it."""
+        """Train the supernet, or go on from its checkpoint."""
         ensure_supernet(self.config, self.folder(working), working / "cache", lambda point: None)
 
 

@@ -79,7 +79,7 @@ class Pool:
         self._open = set(waiting)
 
     def run(self) -> None:
-        """Until nothing is left."""
+        """Run every job, each once its needs are done; the first that fails ends all others."""
         try:
             while self.waiting or self.running:
                 self._start_ready()

@@ -41,7 +41,7 @@ class Report:
     runs: tuple[tuple[str, ...], ...] = ()
 
     def markdown(self) -> str:
-        """Table, claims, conditions, figure."""
+        """The page: summary, table, claims with their verdicts, conditions, figure."""
         above = [line for sentence in self.summary for line in (sentence, "")]
         parts = [f"# {self.title}", "", *above, *_table(self.header, self.rows)]
         if self.claims:

@@ -45,7 +45,7 @@ class _Measuring(Job):
 
     @property
     def needs(self) -> tuple[Job, ...]:
-        """The supernet."""
+        """The trained supernet."""
         return (self.supernet,)
 
     def folder(self, working: Path) -> Path:
@@ -59,7 +59,7 @@ class _Measuring(Job):
         return self.config.search.model_dump(exclude_defaults=True)
 
     def result(self, working: Path) -> dict[str, Any] | None:
-        """As stored."""
+        """The stored result of an earlier run; None until there is one."""
         return read_result(self.folder(working))
 
     def _measure(self, working: Path) -> _StoredScores:
@@ -77,7 +77,7 @@ class Search(_Measuring):
 
     @property
     def title(self) -> str:
-        """With the supernet's switches."""
+        """Names the budget, where there is one, and the supernet's switches."""
         limit = self.config.search.max_flops
         budget = f" up to {limit:.3g} FLOPs" if limit < 1e14 else ""
         return f"search{budget}, {self.supernet.title}"
@@ -101,7 +101,7 @@ class Sample(_Measuring):
 
     @property
     def title(self) -> str:
-        """With the supernet's switches."""
+        """Names how many there are and the supernet's switches."""
         return f"{self.count} sub-networks, {self.supernet.title}"
 
     def run(self, working: Path) -> None:
@@ -119,7 +119,7 @@ class Sample(_Measuring):
 
 
 class _StoredScores:
-    """Evaluations, each made once."""
+    """Measures a network once: what the store has is not measured again after an interruption."""
 
     def __init__(self, evaluator: Evaluator, store: ResultsStore) -> None:
         self.evaluator, self.store = evaluator, store

@@ -55,7 +55,7 @@ class Claim:
 
     @classmethod
     def of(cls, text: str, a: Sequence[float], b: Sequence[float], paper: float | None = None) -> Claim:
-        """Paired by seed."""
+        """A claim from the values of both sides, seed by seed in the same order."""
         return cls(text, tuple(x - y for x, y in zip(a, b, strict=True)), paper)
 
     @property

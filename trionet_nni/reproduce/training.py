@@ -43,39 +43,39 @@ class Origin(ABC):
 
 @dataclass(frozen=True)
 class Given(Origin):
-    """A network by name."""
+    """A network that is known from the start, for example a hand-designed one."""
 
     name: str
     architecture: Architecture
 
     @property
     def title(self) -> str:
-        """Its name."""
+        """The name it was given."""
         return self.name
 
     def network(self, working: Path) -> Architecture | None:
-        """Itself."""
+        """Known from the start, whatever has been run."""
         return self.architecture
 
 
 @dataclass(frozen=True)
 class Winner(Origin):
-    """What a search finds."""
+    """The most accurate network that a search finds within its budget."""
 
     search: Search
 
     @property
     def needs(self) -> tuple[Job, ...]:
-        """The search."""
+        """The search: the network is known once it has ended."""
         return (self.search,)
 
     @property
     def title(self) -> str:
-        """With the search's switches."""
+        """Names the search, whose title has budget, switches and seed."""
         return f"winner of {self.search.title}"
 
     def network(self, working: Path) -> Architecture | None:
-        """The winner."""
+        """Read from the search's result; None until the search has ended."""
         found = self.search.result(working)
         return None if found is None else Architecture.from_dict(found["architecture"])
 
@@ -88,12 +88,12 @@ class RandomLike(Origin):
 
     @property
     def needs(self) -> tuple[Job, ...]:
-        """The search."""
+        """The search, whose winner says the FLOPs."""
         return (self.search,)
 
     @property
     def title(self) -> str:
-        """With the search's seed."""
+        """Names the search's seed, which the network is drawn with."""
         return f"random network of the winner's FLOPs, seed {self.search.config.search.seed}"
 
     def network(self, working: Path) -> Architecture | None:
@@ -126,7 +126,7 @@ class Training(Job):
 
     @property
     def title(self) -> str:
-        """With the training's seed."""
+        """Names the network's origin and the training's seed."""
         return f"training of {self.source.title}, seed {self.config.retrain.seed}"
 
     @property
@@ -181,21 +181,21 @@ class FromSupernet(Job):
 
     @property
     def config(self) -> ProjectConfig:
-        """The search's."""
+        """The search's configuration: its data, its supernet, its recipe `finetune`."""
         return self.source.search.config
 
     @property
     def title(self) -> str:
-        """With its kind."""
+        """Tells the weights as they are from the fine-tuned ones of the same winner."""
         return f"{self.kind} {self.source.title}"
 
     @property
     def needs(self) -> tuple[Job, ...]:
-        """Search and supernet."""
+        """The search, which needs the supernet."""
         return self.source.needs
 
     def folder(self, working: Path) -> Path:
-        """Inside the search's folder."""
+        """A folder of this kind inside the search's: another search's winner has another."""
         return self.source.search.folder(working) / self.kind
 
     def result(self, working: Path) -> dict[str, Any] | None:

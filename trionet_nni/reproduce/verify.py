@@ -55,7 +55,7 @@ class Row:
     note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """The fields by name; `computed` is null where nothing can be computed."""
         return asdict(self)
 
 

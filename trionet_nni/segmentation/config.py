@@ -53,7 +53,7 @@ class DataConfig(_Section):
 
 
 class HeadConfig(_Section):
-    """DeepLabV3's head."""
+    """ASPP and the convolution after it: DeepLabV3's head (semantic segmentation only)."""
 
     channels: int = Field(512, ge=1, le=65_536)  # of each branch of ASPP
     # Dilations of ASPP; None: 96, 192, 288 pixels of the image
@@ -70,7 +70,7 @@ class PanopticConfig(_Section):
 
 
 class RecipeConfig(_Section):
-    """Optimizer, schedule and augmentation."""
+    """How a run is trained: optimizer, schedule, batches and augmentation."""
 
     optimizer: Literal["sgd", "adam"] = "sgd"
     learning_rate: float = Field(0.01, gt=0)

@@ -33,7 +33,7 @@ class RunFolder:
 
     @property
     def network(self) -> Path:
-        """Backbone and classes."""
+        """Backbone and classes: what prediction must know beside the weights."""
         return self.root / "network.json"
 
     @property
@@ -62,7 +62,7 @@ class RunFolder:
         write_json(self.network, document)
 
     def finish(self, task: SegmentationTask[Any], result: Mapping[str, Any]) -> None:
-        """Write weights and result."""
+        """Write weights and result; from now on the run counts as finished."""
         write_tensors(self.weights, task.model.state_dict())
         write_json(self.result, result)
 

@@ -46,5 +46,5 @@ class SegmentationModule(pl.LightningModule):
         return {"optimizer": chosen, "lr_scheduler": {"scheduler": rates, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the fingerprint."""
+        """Say what is trained on what, so that another run's checkpoint is refused."""
         checkpoint["fingerprint"] = self.fingerprint

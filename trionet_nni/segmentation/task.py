@@ -25,7 +25,7 @@ Batch = dict[str, Tensor]
 
 
 class Writer(Protocol[Prediction]):  # type: ignore[misc]  # the task both makes and takes predictions
-    """Files of predictions."""
+    """Writes the files of predictions, picture by picture."""
 
     def add(self, name: str, pixels: Tensor, prediction: Prediction) -> None:
         """Write one picture's files.
@@ -85,7 +85,7 @@ class SegmentationTask(Protocol[Prediction]):
         """Segment one picture, uint8 [3, H, W], of any size; the model is in evaluation mode."""
 
     def update(self, index: int, prediction: Prediction) -> None:
-        """Count one validation picture."""
+        """Count a prediction against the truth of one validation picture."""
 
     def compute(self) -> dict[str, float]:
         """Metrics of all pictures counted so far, each from 0 to 100, and start anew."""

@@ -49,7 +49,7 @@ class Region:
             cut_view(x, cut).copy_(cut_view(values, cut))
 
     def zero(self, x: Tensor) -> None:
-        """Fill with zeros."""
+        """Set the region to zero; what lies outside stays."""
         for cut in self.cuts:
             cut_view(x, cut).zero_()
 

@@ -36,7 +36,7 @@ class Evaluation:
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """As it is stored."""
+        """The content of its file, which `from_dict` reads."""
         return {
             "architecture": self.architecture.to_dict(),
             "hash": self.architecture.hash,

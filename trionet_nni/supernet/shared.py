@@ -39,7 +39,7 @@ class Shared:
 
     @property
     def parameter(self) -> nn.Parameter:
-        """The stored parameter."""
+        """The module's parameter as it is now: moving a module may have replaced it."""
         parameter = self._owner._parameters[self._name]
         assert isinstance(parameter, nn.Parameter)
         return parameter

@@ -168,7 +168,7 @@ class StepCheckpoint(Checkpoint):
         self.earlier = float(state_dict["seconds"])
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock."""
+        """Time counts from here: all has been loaded."""
         self._begin = self._saved = time.monotonic()
 
     def on_train_batch_end(

@@ -39,7 +39,7 @@ class Classification(pl.LightningModule):
         self.accuracy = MulticlassAccuracy(classes, average="micro")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits."""
+        """[B, C, S, S] → logits [B, classes]."""
         logits: Tensor = self.network(x)
         return logits
 
@@ -67,5 +67,5 @@ class Classification(pl.LightningModule):
         return {"optimizer": sgd, "lr_scheduler": {"scheduler": rates, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the fingerprint."""
+        """Say what is trained on what, so that another run's checkpoint is refused."""
         checkpoint["fingerprint"] = self.fingerprint

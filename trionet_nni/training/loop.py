@@ -40,7 +40,7 @@ class Loader(Protocol):
     """Batches of the steps start … stop − 1; `len()` is `stop`."""
 
     def __call__(self, start: int, stop: int) -> DataLoader[Any]:
-        """Make the loader."""
+        """A loader that begins with step `start`; step `stop` is the first that it leaves out."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class ProgressCallback(pl.Callback):
         self._begin = time.monotonic()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Show the bar."""
+        """Show the bar in a terminal; elsewhere a line is printed now and then."""
         self._begin = time.monotonic()
         if self.console.is_terminal:
             self._bar.start()

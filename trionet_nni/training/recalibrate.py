@@ -13,7 +13,7 @@ from trionet_nni.training.evaluate import BATCH, network_input
 
 
 def batch_norms(network: nn.Module) -> Iterator[nn.BatchNorm2d]:
-    """Every BN layer."""
+    """Every layer whose running statistics a sub-network cannot inherit."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             yield module

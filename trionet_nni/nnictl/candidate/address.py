@@ -36,12 +36,12 @@ class EvaluatorFiles:
 
     @property
     def socket(self) -> Path:
-        """Where it listens."""
+        """The Unix socket that trials ask at; only this user may enter its folder."""
         return self.folder / f"{self.device}.socket"
 
     @property
     def log(self) -> Path:
-        """What it wrote."""
+        """What the evaluator wrote to standard output and standard error."""
         return self.folder / f"{self.device}.log"
 
     @property

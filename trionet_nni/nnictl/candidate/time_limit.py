@@ -68,7 +68,7 @@ def begin(at: EvaluatorFiles, trial: str = "") -> None:
 
 
 def end(at: EvaluatorFiles) -> None:
-    """This evaluator is idle."""
+    """This evaluator is idle: no time of any candidate runs."""
     _note(at, "", idle=True)
 
 

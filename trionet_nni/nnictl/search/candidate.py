@@ -65,6 +65,6 @@ class CandidateSpace(ExecutableModelSpace):  # type: ignore[misc]
             yield Categorical(values, label=label)
 
     def extra_repr(self) -> str:
-        """Space, network and status."""
+        """For logs: the space, the network's hash once it is frozen, and NNI's status."""
         network = "" if self._architecture is None else f", {self._architecture.hash}"
         return f"{self.table.space}{network}, {self.status.value}"

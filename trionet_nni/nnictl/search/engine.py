@@ -124,7 +124,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         return not self._stopped
 
     def wait_models(self, *models: CandidateSpace) -> None:
-        """Wait until nothing runs."""
+        """Wait until no candidate runs or waits for another trial."""
         self._handle_until(lambda: not self._running and not self._again)
 
     def list_models(self, status: ModelStatus | None = None) -> Iterable[CandidateSpace]:
@@ -215,7 +215,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         self._again = [self._restored(saved["sample"], saved["failures"]) for saved in state["again"]]
 
     def unfinished(self) -> list[CandidateSpace]:
-        """Candidates without a result."""
+        """Candidates without a result: those with a trial, and those that wait for another one."""
         return [running.model for running in (*self._running.values(), *self._again)]
 
     def _restored(self, sample: Sample, failures: int = 0) -> Running:

@@ -58,7 +58,7 @@ class InProcessEngine(ExecutionEngine):  # type: ignore[misc]
         self.models: list[CandidateSpace] = []
 
     def submit_models(self, *models: CandidateSpace) -> None:
-        """Evaluate at once."""
+        """Evaluate each model at once, and tell its result before the next one."""
         for model in models:
             self.models.append(model)
             accuracy = self.evaluate(model.architecture)
@@ -66,13 +66,13 @@ class InProcessEngine(ExecutionEngine):  # type: ignore[misc]
             self.dispatch_model_event(TrainingEndEvent(model, ModelStatus.Trained))
 
     def list_models(self, status: ModelStatus | None = None) -> Iterable[CandidateSpace]:
-        """What was submitted."""
+        """Every model that was submitted, in order, of one status or of all."""
         return [m for m in self.models if status is None or m.status == status]
 
     def idle_worker_available(self) -> bool:
-        """Always: nothing runs beside."""
+        """Always true: a model is evaluated before `submit_models` returns."""
         return True
 
     def budget_available(self) -> bool:
-        """Whether candidates are left."""
+        """Whether fewer candidates were evaluated than there may be."""
         return len(self.models) < self.budget

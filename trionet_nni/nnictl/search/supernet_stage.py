@@ -51,7 +51,7 @@ class SupernetStage:
         return is_complete(directory, self.supernet_hash) and self.folder.supernet.exists()
 
     def adopt(self, parameter_id: int) -> None:
-        """NNI restarted the trial."""
+        """NNI has restarted the trial after a resume: it counts as running again."""
         self.parameter_id, self.state = parameter_id, "running"
 
     def put_back(self) -> None:
@@ -60,7 +60,7 @@ class SupernetStage:
         self.attempts = max(0, self.attempts - 1)
 
     def state_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """For the saved search: {"state", "attempts", "parameter_id"}."""
         return {"state": self.state, "attempts": self.attempts, "parameter_id": self.parameter_id}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -45,12 +45,12 @@ class Experiment:
 
     @property
     def manager(self) -> Manager:
-        """Its REST interface."""
+        """The manager's REST interface, on this machine."""
         return Manager(f"http://127.0.0.1:{self.port}")
 
     @property
     def address(self) -> str:
-        """Its portal."""
+        """The portal's address, for a browser on this machine."""
         return f"http://127.0.0.1:{self.port}"
 
     def folder(self) -> ExperimentFolder:

@@ -45,7 +45,7 @@ class CocoWriter:
         self._annotations.append({"image_id": number, "file_name": file, "segments_info": segments})
 
     def close(self) -> None:
-        """Write the JSON."""
+        """Write `panoptic.json`: pictures, segments and categories of all that was added."""
         categories = self.categories.to_list()
         document = {"images": self._images, "annotations": self._annotations, "categories": categories}
         write_json(self.folder / "panoptic.json", document)

@@ -50,7 +50,7 @@ class ASPP(nn.Module):
         self.project = conv_bn((len(rates) + 2) * outputs, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """All branches, mixed."""
+        """[B, inputs, H, W] → [B, outputs, H, W]."""
         mean = self.mean(x.mean((2, 3), keepdim=True)).expand(-1, -1, *x.shape[2:])
         out: Tensor = self.project(torch.cat([*(branch(x) for branch in self.branches), mean], 1))
         return out

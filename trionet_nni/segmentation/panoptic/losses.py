@@ -29,7 +29,7 @@ class Losses(NamedTuple):
 
     @property
     def total(self) -> Tensor:
-        """What is minimized."""
+        """The sum of the weighted parts, a scalar: what training minimizes."""
         return self.semantic + self.centre + self.offset
 
 

@@ -41,7 +41,7 @@ class Categories:
 
     @cached_property
     def labels(self) -> dict[int, int]:
-        """Category id → label."""
+        """Label, the position in `all`, of each category id of COCO."""
         return {category.id: label for label, category in enumerate(self.all)}
 
     @cached_property

@@ -105,16 +105,16 @@ class PanopticTask:
 
     @property
     def training_pictures(self) -> int:
-        """Number of training pictures."""
+        """How many there are; 0 in a task that can only predict."""
         return len(self.train or ())
 
     @property
     def validation_pictures(self) -> int:
-        """Number of validation pictures."""
+        """How many there are; 0 in a task that can only predict."""
         return len(self.validation or ())
 
     def description(self) -> dict[str, Any]:
-        """The categories."""
+        """The categories, as COCO's JSON has them."""
         return {"categories": self.categories.to_list()}
 
     def identity(self) -> str:
@@ -141,7 +141,7 @@ class PanopticTask:
         return {"loss": losses.total, **losses._asdict()}
 
     def validation_picture(self, index: int) -> tuple[str, Tensor]:
-        """Name and pixels."""
+        """Name without suffix, and pixels, uint8 [3, H, W]."""
         assert self.validation is not None
         return self.validation[index].image.stem, to_tensor(self.validation.picture(index))
 
@@ -167,7 +167,7 @@ class PanopticTask:
         return Panoptic(found.ids.cpu(), found.segments)
 
     def update(self, index: int, prediction: Panoptic) -> None:
-        """Count one validation picture."""
+        """Count a prediction against the truth of one validation picture."""
         self._quality.update(prediction, self.truth(index))
 
     def compute(self) -> dict[str, float]:

@@ -76,16 +76,16 @@ class Semantic:
 
     @property
     def training_pictures(self) -> int:
-        """Number of training pictures."""
+        """How many there are; 0 in a task that can only predict."""
         return len(self.train)
 
     @property
     def validation_pictures(self) -> int:
-        """Number of validation pictures."""
+        """How many there are; 0 in a task that can only predict."""
         return len(self.validation)
 
     def description(self) -> dict[str, Any]:
-        """Names of the classes."""
+        """Names of the classes in the order of the labels."""
         return {"classes": list(self.classes)}
 
     def identity(self) -> str:
@@ -110,7 +110,7 @@ class Semantic:
         return {"loss": summed / count, "pixel accuracy": correct / count}
 
     def validation_picture(self, index: int) -> tuple[str, Tensor]:
-        """Name and pixels."""
+        """Name without suffix, and pixels, uint8 [3, H, W]."""
         picture = self.validation[index]
         return picture.name, to_tensor(open_picture(picture.image))
 
@@ -155,7 +155,7 @@ class Semantic:
         return painted(pixels, prediction)
 
     def writer(self, folder: Path) -> MaskWriter:
-        """Masks and overlays."""
+        """A writer of class maps and overlays, a PNG each, into a folder."""
         return MaskWriter(folder)
 
 
