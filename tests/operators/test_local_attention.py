@@ -149,4 +149,4 @@ def skip_if_absent(route):
     if route == "native" and native_attention.library() is None:
         pytest.skip("the compiled kernel is not built (make native): its route was NOT tested here")
     if route == "triton" and not torch.cuda.is_available():
-        pytest.skip("no GPU: tests/operators/test_triton_attention.py runs this route in Triton's interpreter")
+        pytest.skip("no GPU: test_triton_attention.py runs this route in Triton's interpreter")
