@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -69,6 +70,12 @@ def test_no_module_of_tests_imports_a_test() -> None:
 )
 def test_such_an_import_would_be_found(line: str) -> None:
     assert any(map(is_of_a_test, imported(line)))
+
+
+def test_documents_name_tests_that_are_there() -> None:
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "experiments").glob("*.yml")]:
+        for name in re.findall(r"\btests/[\w/]+\.py", path.read_text(encoding="utf-8")):
+            assert (ROOT / name).is_file(), f"{path.name}: {name}"
 
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
