@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from trionet_nni.version import __version__
+
 if TYPE_CHECKING:
     from trionet_nni.export.load import load as load
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "load"]
 
 

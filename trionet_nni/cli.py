@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from trionet_nni import __version__
 from trionet_nni.commands import (
     count,
     export,
@@ -27,6 +26,7 @@ from trionet_nni.commands import (
 from trionet_nni.commands.command import Run
 from trionet_nni.errors import InputError, RunFailed, failure_line, quiet_writers
 from trionet_nni.training.threads import sleep_while_waiting
+from trionet_nni.version import __version__
 
 # In the order of the help text; each has a function `add`.
 COMMANDS = (

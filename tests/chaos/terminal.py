@@ -13,7 +13,7 @@ from pathlib import Path
 from trionet_nni.commands.accompany import search
 from trionet_nni.export import best as exporting
 from trionet_nni.files.atomic import write_json
-from trionet_nni.nnictl.rest import Manager
+from trionet_nni.nnictl.manager.rest import Manager
 from trionet_nni.nnictl.terminal import launch
 from trionet_nni.report import pareto
 

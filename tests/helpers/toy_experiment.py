@@ -19,9 +19,9 @@ from tests.helpers.patience import until
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.nnictl.candidate.job import SUPERNET
-from trionet_nni.nnictl.rest import Manager
+from trionet_nni.nnictl.manager.portal import free_port
+from trionet_nni.nnictl.manager.rest import Manager
 from trionet_nni.nnictl.terminal import launch
-from trionet_nni.nnictl.terminal.portal import free_port
 from trionet_nni.supernet.results import ResultsStore
 
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

@@ -21,7 +21,7 @@ def send(value: str) -> None:
     import json
 
     from trionet_nni.nnictl.candidate.job import fetch_job
-    from trionet_nni.nnictl.rest import put
+    from trionet_nni.nnictl.manager.rest import put
 
     job = fetch_job(os.environ)
     metric = {

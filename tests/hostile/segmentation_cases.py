@@ -322,10 +322,10 @@ def _finished_run(root: Path) -> None:
     """A run's folder as training leaves it, without having trained."""
     from safetensors.torch import save_file
 
-    from trionet_nni.segmentation.backbone import build_backbone
     from trionet_nni.segmentation.file import read_config
     from trionet_nni.segmentation.folder import RunFolder
     from trionet_nni.segmentation.registry import build_task
+    from trionet_nni.segmentation.shared.backbone import build_backbone
 
     _voc(root.parent)
     config = read_config(write_yaml(root.parent / "run.yml", _settings(root.parent)))

@@ -298,8 +298,8 @@ def _of_backbone(name: str, write: Callable[[Path], object], *line: str) -> Case
     """A safetensors file that a segmentation run starts from."""
 
     def run(folder: Path) -> None:
-        from trionet_nni.segmentation.backbone import build_backbone
-        from trionet_nni.segmentation.config import BackboneConfig
+        from trionet_nni.segmentation.shared.backbone import build_backbone
+        from trionet_nni.segmentation.shared.config import BackboneConfig
 
         (folder / "network.json").write_text(ARCHITECTURE.to_json())
         write(folder / _NAME)

@@ -26,8 +26,8 @@ from trionet_nni.export.retrain import retrain
 from trionet_nni.network.residual import BasicBlock
 from trionet_nni.network.trionet import TrioNet, set_survival
 from trionet_nni.operators.conv import Conv
-from trionet_nni.segmentation.backbone import build_backbone
-from trionet_nni.segmentation.config import BackboneConfig
+from trionet_nni.segmentation.shared.backbone import build_backbone
+from trionet_nni.segmentation.shared.config import BackboneConfig
 
 RESNET18 = BASELINES["resnet-18"]
 _NAMES = {"conv1": "conv_in", "bn1": "bn_in", "conv2": "conv_out", "bn2": "bn_out"}

@@ -13,7 +13,7 @@ import pytest
 from spaces.small import TABLE
 from tests.helpers.architectures import random_architectures
 from tests.helpers.patience import PATIENCE
-from trionet_nni.nnictl.terminal.portal import (
+from trionet_nni.nnictl.manager.portal import (
     LOOPBACK,
     free_port,
     listening_sockets,

@@ -12,7 +12,7 @@ import pytest
 from tests.helpers.fake_manager import FakeManager
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.nnictl.candidate.job import Reporter, TrialJob, fetch_job, metric_number
-from trionet_nni.nnictl.rest import Manager
+from trionet_nni.nnictl.manager.rest import Manager
 
 
 def test_job_is_awaited_until_it_is_stored(channel: str, monkeypatch: pytest.MonkeyPatch) -> None:

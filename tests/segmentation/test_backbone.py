@@ -16,8 +16,8 @@ from trionet_nni.errors import InputError
 from trionet_nni.export.load import load
 from trionet_nni.network.trionet import TrioNet
 from trionet_nni.operators.layers.axial_attention import AxialLayer, fitted
-from trionet_nni.segmentation.backbone import Backbone, build_backbone, described, restored
-from trionet_nni.segmentation.config import BackboneConfig
+from trionet_nni.segmentation.shared.backbone import Backbone, build_backbone, described, restored
+from trionet_nni.segmentation.shared.config import BackboneConfig
 
 ARCHITECTURES = [BASELINES["resnet-26"], BASELINES["axial-26"], *random_architectures(trionet.TABLE, 3)]
 

@@ -11,8 +11,6 @@ from trionet_nni.errors import InputError
 from trionet_nni.operators.axial import Axial
 from trionet_nni.operators.conv import Conv
 from trionet_nni.operators.local import Local
-from trionet_nni.segmentation.backbone import build_backbone
-from trionet_nni.segmentation.config import BackboneConfig, DataConfig, RecipeConfig, SegmentationConfig
 from trionet_nni.segmentation.panoptic.coco_panoptic import CocoPanoptic
 from trionet_nni.segmentation.panoptic.grouping import Grouping, assign, find_centres, group, merge
 from trionet_nni.segmentation.panoptic.losses import (
@@ -27,6 +25,13 @@ from trionet_nni.segmentation.panoptic.panoptic import IGNORE, Panoptic, Segment
 from trionet_nni.segmentation.panoptic.quality import CocoPanopticQuality
 from trionet_nni.segmentation.panoptic.targets import Targets, heat_map, panoptic_targets
 from trionet_nni.segmentation.panoptic.task import build
+from trionet_nni.segmentation.shared.backbone import build_backbone
+from trionet_nni.segmentation.shared.config import (
+    BackboneConfig,
+    DataConfig,
+    RecipeConfig,
+    SegmentationConfig,
+)
 
 THINGS = torch.tensor([True, True, False])
 _CONV = Conv(0.25, 3)

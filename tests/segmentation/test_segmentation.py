@@ -19,11 +19,11 @@ from tests.helpers.checkout import ROOT
 from tests.helpers.shapes import CLASSES, write_shapes
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
-from trionet_nni.segmentation.colours import painted, palette
-from trionet_nni.segmentation.config import RecipeConfig
 from trionet_nni.segmentation.file import parse_config, read_config
 from trionet_nni.segmentation.folder import RunFolder
 from trionet_nni.segmentation.recipe import rate
+from trionet_nni.segmentation.shared.colours import painted, palette
+from trionet_nni.segmentation.shared.config import RecipeConfig
 from trionet_nni.segmentation.train import train
 
 RUNS = [path for path in (ROOT / "experiments").glob("*.yml") if "\ntask: " in path.read_text()]

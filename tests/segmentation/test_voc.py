@@ -12,11 +12,11 @@ from PIL import Image
 
 from tests.helpers.shapes import CLASSES, write_shapes
 from trionet_nni.errors import InputError
-from trionet_nni.segmentation.backbone import build_backbone
-from trionet_nni.segmentation.config import BackboneConfig, RecipeConfig
-from trionet_nni.segmentation.picture import open_mask, open_picture
 from trionet_nni.segmentation.semantic.augment import augmented
 from trionet_nni.segmentation.semantic.voc import check, read_list
+from trionet_nni.segmentation.shared.backbone import build_backbone
+from trionet_nni.segmentation.shared.config import BackboneConfig, RecipeConfig
+from trionet_nni.segmentation.shared.picture import open_mask, open_picture
 
 MASKS = ("SegmentationClass", "SegmentationClassAug")
 

@@ -18,8 +18,8 @@ from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError
 from trionet_nni.files.text import parse_json
 from trionet_nni.files.yaml import read_yaml
-from trionet_nni.segmentation.config import SegmentationConfig
 from trionet_nni.segmentation.file import parse_config
+from trionet_nni.segmentation.shared.config import SegmentationConfig
 from trionet_nni.settings.project import (
     DataConfig,
     ProjectConfig,

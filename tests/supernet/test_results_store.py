@@ -13,7 +13,7 @@ from spaces.small import TABLE
 from tests.helpers.architectures import random_architectures
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.folder import ExperimentFolder
-from trionet_nni.nnictl.rest import Manager
+from trionet_nni.nnictl.manager.rest import Manager
 from trionet_nni.nnictl.terminal.watch import Watch
 from trionet_nni.supernet import results
 from trionet_nni.supernet.results import Evaluation, ResultsStore

@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from trionet_nni import __version__
 from trionet_nni.architecture.architecture import Architecture, block_to_dict
 from trionet_nni.architecture.cost import architecture_cost
 from trionet_nni.data import Splits
 from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.files.text import read_json
 from trionet_nni.settings.section import Section, refused
+from trionet_nni.version import __version__
 
 
 class Measured(Section):

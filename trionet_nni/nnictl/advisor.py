@@ -26,9 +26,9 @@ from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import lock
 from trionet_nni.files.text import parse_json
 from trionet_nni.nnictl.candidate.job import metric_number, parameter_id
-from trionet_nni.nnictl.rest import Manager
+from trionet_nni.nnictl.manager.portal import listens_everywhere
+from trionet_nni.nnictl.manager.rest import Manager
 from trionet_nni.nnictl.terminal.launch import command
-from trionet_nni.nnictl.terminal.portal import listens_everywhere
 
 if TYPE_CHECKING:
     from trionet_nni.nnictl.search.session import Session

@@ -101,7 +101,7 @@ def _share_cores(job: TrialJob) -> None:
     """
     if job.is_supernet or "OMP_NUM_THREADS" in os.environ:
         return
-    from trionet_nni.nnictl.rest import Manager
+    from trionet_nni.nnictl.manager.rest import Manager
 
     try:
         params = Manager.of_trial(job.channel).profile()["params"]

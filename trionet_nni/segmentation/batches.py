@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import Dataset
 
 from trionet_nni.data.seeding import seeded
-from trionet_nni.segmentation.task import Batch, SegmentationTask
+from trionet_nni.segmentation.shared.task import Batch, SegmentationTask
 from trionet_nni.training.recipe import check_batch
 
 

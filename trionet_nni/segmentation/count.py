@@ -9,8 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.network.trionet import TrioNet
 from trionet_nni.operators.cost import Cost
-from trionet_nni.segmentation.config import HeadConfig
 from trionet_nni.segmentation.registry import TASKS
+from trionet_nni.segmentation.shared.config import HeadConfig
 
 
 def segmentation_model(

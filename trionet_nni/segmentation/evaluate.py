@@ -11,7 +11,7 @@ from rich.progress import track
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from trionet_nni.segmentation.task import SegmentationTask, Writer
+from trionet_nni.segmentation.shared.task import SegmentationTask, Writer
 
 _SHOWN = 4  # pictures in TensorBoard: as it is, truth, prediction
 

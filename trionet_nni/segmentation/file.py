@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from trionet_nni.errors import InputError, shown
 from trionet_nni.files.atomic import write_text
 from trionet_nni.files.text import reason
-from trionet_nni.segmentation.config import SegmentationConfig
 from trionet_nni.segmentation.registry import task_entry
+from trionet_nni.segmentation.shared.config import SegmentationConfig
 from trionet_nni.settings.project import read_yaml
 from trionet_nni.settings.section import refused
 

@@ -11,11 +11,11 @@ from trionet_nni.errors import InputError
 from trionet_nni.files.atomic import write_json, write_tensors
 from trionet_nni.files.text import read_json
 from trionet_nni.files.weights import check_weights, kinds, read_weights
-from trionet_nni.segmentation.backbone import Backbone, described, restored
-from trionet_nni.segmentation.config import SegmentationConfig
 from trionet_nni.segmentation.file import read_config, write_config
 from trionet_nni.segmentation.registry import build_task
-from trionet_nni.segmentation.task import SegmentationTask
+from trionet_nni.segmentation.shared.backbone import Backbone, described, restored
+from trionet_nni.segmentation.shared.config import SegmentationConfig
+from trionet_nni.segmentation.shared.task import SegmentationTask
 
 _FREE = {"evaluate_every", "validation_pictures", "checkpoint_minutes"}  # change no weight
 

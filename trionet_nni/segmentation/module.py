@@ -10,9 +10,9 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from trionet_nni.data.seeding import seed_of
-from trionet_nni.segmentation.config import RecipeConfig
 from trionet_nni.segmentation.recipe import optimizer, schedule
-from trionet_nni.segmentation.task import Batch, SegmentationTask
+from trionet_nni.segmentation.shared.config import RecipeConfig
+from trionet_nni.segmentation.shared.task import Batch, SegmentationTask
 
 
 class SegmentationModule(pl.LightningModule):

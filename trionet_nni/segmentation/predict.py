@@ -13,8 +13,8 @@ from rich.progress import track
 from trionet_nni.data.decode import SUFFIXES
 from trionet_nni.errors import InputError
 from trionet_nni.segmentation.folder import RunFolder
-from trionet_nni.segmentation.picture import open_picture, size_of, to_tensor
-from trionet_nni.segmentation.task import SegmentationTask
+from trionet_nni.segmentation.shared.picture import open_picture, size_of, to_tensor
+from trionet_nni.segmentation.shared.task import SegmentationTask
 
 
 def predict(run: Path, pictures: Sequence[Path], out: Path, *, progress: bool = True) -> int:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from trionet_nni.segmentation.config import RecipeConfig
+from trionet_nni.segmentation.shared.config import RecipeConfig
 
 
 def optimizer(recipe: RecipeConfig, parameters: Iterable[nn.Parameter]) -> Optimizer:

@@ -12,9 +12,9 @@ from trionet_nni.segmentation.panoptic import task as panoptic
 
 # isort: on
 from trionet_nni.errors import InputError, shown
-from trionet_nni.segmentation.backbone import Backbone
-from trionet_nni.segmentation.config import SegmentationConfig
-from trionet_nni.segmentation.task import SegmentationTask, TaskEntry
+from trionet_nni.segmentation.shared.backbone import Backbone
+from trionet_nni.segmentation.shared.config import SegmentationConfig
+from trionet_nni.segmentation.shared.task import SegmentationTask, TaskEntry
 
 _MODULES = [found for found in list(globals().values()) if isinstance(found, ModuleType)]
 TASKS: dict[str, TaskEntry] = {module.TASK.name: module.TASK for module in _MODULES}

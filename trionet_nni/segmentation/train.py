@@ -11,15 +11,15 @@ from typing import Any
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from trionet_nni.segmentation.backbone import build_backbone
 from trionet_nni.segmentation.batches import ExampleBatches
-from trionet_nni.segmentation.config import SegmentationConfig
 from trionet_nni.segmentation.evaluate import EvaluationCallback, evaluate
 from trionet_nni.segmentation.file import read_config
 from trionet_nni.segmentation.folder import RunFolder
 from trionet_nni.segmentation.module import SegmentationModule
 from trionet_nni.segmentation.registry import build_task
-from trionet_nni.segmentation.task import SegmentationTask
+from trionet_nni.segmentation.shared.backbone import build_backbone
+from trionet_nni.segmentation.shared.config import SegmentationConfig
+from trionet_nni.segmentation.shared.task import SegmentationTask
 from trionet_nni.training.batches import step_loader
 from trionet_nni.training.loop import Run, run_steps
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from trionet_nni.errors import InputError, shown
 from trionet_nni.files.text import parse_json
-from trionet_nni.nnictl.rest import Manager, put_patiently
+from trionet_nni.nnictl.manager.rest import Manager, put_patiently
 
 SUPERNET = {"stage": "supernet"}  # parameters of the experiment's first trial
 _SENDINGS = 5  # of a result that NNI does not store

@@ -11,7 +11,7 @@ from nni.nas.space import ExecutableModelSpace, ModelStatus
 from trionet_nni.architecture.architecture import Architecture, Sample
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError
-from trionet_nni.nnictl.terminal.portal import space_labels
+from trionet_nni.nnictl.manager.portal import space_labels
 
 
 class CandidateSpace(ExecutableModelSpace):  # type: ignore[misc]

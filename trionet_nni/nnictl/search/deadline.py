@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from trionet_nni.nnictl.candidate.job import is_supernet
-from trionet_nni.nnictl.rest import Manager
+from trionet_nni.nnictl.manager.rest import Manager
 
 _log = logging.getLogger("trionet_nni.deadline")
 _MARGIN_SECONDS = 60.0  # to start, to wait for an evaluator's start, to report

@@ -18,7 +18,8 @@ from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.paths import with_absolute_paths
 from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.nnictl.candidate.job import parameter_id
-from trionet_nni.nnictl.rest import Manager
+from trionet_nni.nnictl.manager.portal import nni_search_space
+from trionet_nni.nnictl.manager.rest import Manager
 from trionet_nni.nnictl.search.candidate import CandidateSpace
 from trionet_nni.nnictl.search.deadline import Deadline
 from trionet_nni.nnictl.search.engine import AdvisorEngine, SearchFailed, Trials
@@ -26,7 +27,6 @@ from trionet_nni.nnictl.search.failures import Failures
 from trionet_nni.nnictl.search.strategy import build_strategy
 from trionet_nni.nnictl.search.supernet_stage import SupernetStage
 from trionet_nni.nnictl.search.trial_limit import TrialLimit
-from trionet_nni.nnictl.terminal.portal import nni_search_space
 from trionet_nni.settings.plugins import use_code
 from trionet_nni.settings.project import parse_project, parse_stored
 from trionet_nni.supernet.results import Evaluation, ResultsStore

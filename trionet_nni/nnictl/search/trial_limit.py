@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from trionet_nni.nnictl.rest import Manager
+from trionet_nni.nnictl.manager.rest import Manager
 
 _log = logging.getLogger("trionet_nni.trial_limit")
 

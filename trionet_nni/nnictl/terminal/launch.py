@@ -20,8 +20,8 @@ from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.invocation import typed
 from trionet_nni.files.locks import lock
 from trionet_nni.files.text import last_line
-from trionet_nni.nnictl.rest import Manager
-from trionet_nni.nnictl.terminal.portal import LOOPBACK, PATIENCE, free_port, loopback_environment
+from trionet_nni.nnictl.manager.portal import LOOPBACK, PATIENCE, free_port, loopback_environment
+from trionet_nni.nnictl.manager.rest import Manager
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ID = re.compile(r"Experiment ID: (\w+)")

@@ -15,7 +15,7 @@ from typing import Any
 
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import try_lock
-from trionet_nni.nnictl.rest import Manager
+from trionet_nni.nnictl.manager.rest import Manager
 from trionet_nni.nnictl.terminal import launch
 
 MARK = "TRIONET_SEARCH"  # environment variable: which search a manager works for

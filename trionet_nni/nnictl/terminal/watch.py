@@ -10,7 +10,7 @@ from typing import Any, Literal
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.text import parse_json
 from trionet_nni.nnictl.candidate.job import SUPERNET
-from trionet_nni.nnictl.rest import Manager
+from trionet_nni.nnictl.manager.rest import Manager
 from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 Stage = Literal["starting", "supernet", "candidates"]

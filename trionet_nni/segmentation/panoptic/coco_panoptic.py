@@ -25,7 +25,7 @@ from trionet_nni.segmentation.panoptic.coco_json import (
     read_segments,
 )
 from trionet_nni.segmentation.panoptic.panoptic import VOID, Categories, Panoptic, Segment
-from trionet_nni.segmentation.picture import open_picture, size_of
+from trionet_nni.segmentation.shared.picture import open_picture, size_of
 
 _THREADS = 4  # files are read outside the interpreter lock
 

@@ -13,8 +13,6 @@ from torch import Tensor
 from trionet_nni.data.seeding import seed_of
 from trionet_nni.errors import InputError
 from trionet_nni.network.trionet import TrioNet
-from trionet_nni.segmentation.backbone import Backbone
-from trionet_nni.segmentation.config import DataConfig, HeadConfig, SegmentationConfig
 from trionet_nni.segmentation.panoptic.coco_format import CocoWriter
 from trionet_nni.segmentation.panoptic.coco_json import read_categories
 from trionet_nni.segmentation.panoptic.coco_panoptic import CocoPanoptic
@@ -32,8 +30,10 @@ from trionet_nni.segmentation.panoptic.panoptic_crop import (
 )
 from trionet_nni.segmentation.panoptic.quality import CocoPanopticQuality
 from trionet_nni.segmentation.panoptic.targets import Targets, panoptic_targets
-from trionet_nni.segmentation.picture import to_tensor
-from trionet_nni.segmentation.task import Batch, TaskEntry
+from trionet_nni.segmentation.shared.backbone import Backbone
+from trionet_nni.segmentation.shared.config import DataConfig, HeadConfig, SegmentationConfig
+from trionet_nni.segmentation.shared.picture import to_tensor
+from trionet_nni.segmentation.shared.task import Batch, TaskEntry
 
 
 def build(

@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from trionet_nni.segmentation.backbone import Backbone
-from trionet_nni.segmentation.config import RecipeConfig
-from trionet_nni.segmentation.picture import to_tensor
 from trionet_nni.segmentation.semantic.voc import VOID
+from trionet_nni.segmentation.shared.backbone import Backbone
+from trionet_nni.segmentation.shared.config import RecipeConfig
+from trionet_nni.segmentation.shared.picture import to_tensor
 
 
 def augmented(

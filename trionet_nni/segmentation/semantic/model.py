@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torchvision.models.segmentation.deeplabv3 import ASPPConv, ASPPPooling
 
 from trionet_nni.network.trionet import TrioNet
-from trionet_nni.segmentation.config import HeadConfig
+from trionet_nni.segmentation.shared.config import HeadConfig
 
 _REACH = 96  # image pixels of the first dilation: 6 positions at output stride 16 in DeepLabV3
 

@@ -13,15 +13,15 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardInd
 
 from trionet_nni.data.seeding import seed_of
 from trionet_nni.network.trionet import TrioNet
-from trionet_nni.segmentation.backbone import Backbone
-from trionet_nni.segmentation.colours import painted
-from trionet_nni.segmentation.config import HeadConfig, SegmentationConfig
-from trionet_nni.segmentation.picture import open_mask, open_picture, to_tensor
 from trionet_nni.segmentation.semantic.augment import augmented
 from trionet_nni.segmentation.semantic.model import DeepLabV3
 from trionet_nni.segmentation.semantic.voc import VOID, VocPicture, check, read_list
 from trionet_nni.segmentation.semantic.writer import MaskWriter
-from trionet_nni.segmentation.task import Batch, TaskEntry
+from trionet_nni.segmentation.shared.backbone import Backbone
+from trionet_nni.segmentation.shared.colours import painted
+from trionet_nni.segmentation.shared.config import HeadConfig, SegmentationConfig
+from trionet_nni.segmentation.shared.picture import open_mask, open_picture, to_tensor
+from trionet_nni.segmentation.shared.task import Batch, TaskEntry
 
 
 def build(

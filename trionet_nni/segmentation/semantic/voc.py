@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from trionet_nni.errors import InputError, shown
-from trionet_nni.segmentation.picture import open_mask, size_of
+from trionet_nni.segmentation.shared.picture import open_mask, size_of
 
 VOID = 255
 _SUFFIXES = (".jpg", ".jpeg", ".png")

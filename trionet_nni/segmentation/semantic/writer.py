@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
-from trionet_nni.segmentation.colours import painted, palette
+from trionet_nni.segmentation.shared.colours import painted, palette
 
 
 class MaskWriter:

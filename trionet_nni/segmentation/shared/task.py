@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from trionet_nni.network.trionet import TrioNet
-from trionet_nni.segmentation.backbone import Backbone
-from trionet_nni.segmentation.config import HeadConfig, SegmentationConfig
+from trionet_nni.segmentation.shared.backbone import Backbone
+from trionet_nni.segmentation.shared.config import HeadConfig, SegmentationConfig
 
 Prediction = TypeVar("Prediction")  # of one picture: a class map, a panoptic map
 Batch = dict[str, Tensor]

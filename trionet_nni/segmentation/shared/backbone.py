@@ -18,7 +18,7 @@ from trionet_nni.export.card import read_card
 from trionet_nni.export.load import FILES
 from trionet_nni.files.weights import check_weights, kinds, read_weights
 from trionet_nni.network.trionet import TrioNet
-from trionet_nni.segmentation.config import BackboneConfig
+from trionet_nni.segmentation.shared.config import BackboneConfig
 
 # Of ImageNet's pixels in [0, 1]; an exported folder's own where it has weights.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

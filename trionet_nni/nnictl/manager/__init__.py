@@ -1,0 +1,1 @@
+"""NNI's manager: its REST interface and its portal."""
