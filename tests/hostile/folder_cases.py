@@ -201,7 +201,7 @@ RESULTS = (
         "settings that are a list",
         "project.json",
         [],
-        "found [], allowed: Input should be a valid dictionary",
+        "found list, allowed: an experiment's settings",
     ),
     _of_experiment(
         "no supernet in its file",
