@@ -11,9 +11,9 @@ PYTEST = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=$${OMP_WAIT_POLICY:-passive} $(BIN)/p
 help:
 	@echo "make search   the whole way on real digits: supernet, search, top networks (10 minutes on 2 cores)"
 	@echo "make test     the test suite, on two processes (5 minutes on 2 cores)"
-	@echo "make test-all the same, what is slow, and the compiled kernel where a C++ compiler is (12 minutes)"
+	@echo "make test-all the same, what is slow, and the compiled kernels where a C++ compiler is (12 minutes)"
 	@echo "make lint     ruff, mypy, import-linter"
-	@echo "make native   the compiled CPU kernel of local attention (optional; needs a C++ compiler)"
+	@echo "make native   the compiled CPU kernels of attention (optional; needs a C++ compiler)"
 	@echo "make bench    every benchmark; writes docs/performance.md (half an hour on 2 cores)"
 	@echo "make chaos    a search whose processes are killed 50 times: what is lost, repeated, mismatched (half an hour)"
 	@echo "make install  only the environment, .venv"

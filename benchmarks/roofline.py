@@ -2,7 +2,7 @@
 
 The operations of a pass are listed by running it on the meta device, where nothing is computed. Each reads
 its inputs once and writes its outputs once, and takes max(bytes ÷ bandwidth, FLOPs ÷ rate); views take
-nothing. Local attention counts as one operation a pass: that is what its kernel is.
+nothing. Attention counts as one operation a pass (an axial layer as two): that is what its kernel is.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from benchmarks.ratio import interleaved
+from trionet_nni.operators.layers.line_routes import LINE_ROUTES
 from trionet_nni.operators.layers.routes import ROUTES
 
 _FREE = ("empty", "detach", "_unsafe_view", "_reshape_alias", "new_empty", "lift_fresh")
@@ -100,36 +101,41 @@ def floor_of(module: torch.nn.Module, shape: tuple[int, ...], dtype: torch.dtype
     module = module.to(device="meta", dtype=dtype)
     floor = Floor(rates)
     x = torch.empty(shape, dtype=dtype, device="meta", requires_grad=True)
-    with floor, _local_attention_as_one(floor):
+    with floor, _attention_as_one(floor):
         out = module(x)
         out.backward(torch.empty_like(out))
     return floor
 
 
 @contextmanager
-def _local_attention_as_one(floor: Floor) -> Iterator[None]:
-    """Local attention on the meta device as a single operation, not as the formula's many."""
-    formula = ROUTES["window"]
-    ROUTES["window"] = lambda *arguments: _One.apply(floor, *arguments)
+def _attention_as_one(floor: Floor) -> Iterator[None]:
+    """Attention on the meta device as a single operation, not as the formula's many."""
+
+    def window(q: Tensor, k: Tensor, v: Tensor, r: Tensor, *_: object) -> Tensor:
+        return _One.apply(floor, q, k, v, r, r.shape[-1] ** 2)  # type: ignore[no-any-return]
+
+    def line(q: Tensor, k: Tensor, v: Tensor, table: Tensor, heads: int, axis: int, *_: object) -> Tensor:
+        return _One.apply(floor, q, k, v, table, q.shape[axis])  # type: ignore[no-any-return]
+
+    formulas = ROUTES["window"], LINE_ROUTES["formula"]
+    ROUTES["window"], LINE_ROUTES["formula"] = window, line
     try:
         yield
     finally:
-        ROUTES["window"] = formula
+        ROUTES["window"], LINE_ROUTES["formula"] = formulas
 
 
 class _One(torch.autograd.Function):
     """Forward: q, k, v in, out out; 3 products. Backward: also the gradients; 8 products."""
 
     @staticmethod
-    def forward(
-        ctx: Any, floor: Floor, q: Tensor, k: Tensor, v: Tensor, r: Tensor, heads: int, border: str
-    ) -> Tensor:
-        """Return what has the shape of v."""
+    def forward(ctx: Any, floor: Floor, q: Tensor, k: Tensor, v: Tensor, r: Tensor, keys: int) -> Tensor:
+        """Return what has the shape of v; `keys` are those of one query."""
         ctx.save_for_backward(q, k, v, r)
         ctx.floor = floor
-        # Products over the window: q·k, q·r and weights·v forward; backward the first two again, and
+        # Products over the keys: q·k, q·r and weights·v forward; backward the first two again, and
         # grad·v and the gradients of q (from k and from r), r, k and v.
-        ctx.taps = 2 * r.shape[-1] ** 2 * q.shape[0] * q.shape[2] * q.shape[3]
+        ctx.taps = 2 * keys * q.shape[0] * q.shape[2] * q.shape[3]
         floor.add(_size((q, k, v, v)), ctx.taps * (2 * q.shape[1] + v.shape[1]))
         return torch.empty_like(v)
 
@@ -138,7 +144,7 @@ class _One(torch.autograd.Function):
         """Return what has the shapes of the inputs."""
         q, k, v, r = ctx.saved_tensors
         ctx.floor.add(2 * _size((q, k, v, grad)), ctx.taps * (6 * q.shape[1] + 2 * v.shape[1]))
-        return None, *(torch.empty_like(x) for x in (q, k, v, r)), None, None
+        return None, *(torch.empty_like(x) for x in (q, k, v, r)), None
 
 
 def _size(tree: Any) -> int:

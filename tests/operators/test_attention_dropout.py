@@ -89,12 +89,11 @@ def test_the_generator_goes_on_as_if_there_were_no_backward_pass(attention: Atte
     assert torch.equal(torch.rand(3), expected)
 
 
-@pytest.mark.parametrize("route", ["shift", "triton"])
-def test_a_route_that_cannot_drop_weights_is_refused(route: str) -> None:
+def test_a_route_that_cannot_drop_weights_is_refused() -> None:
     with pytest.raises(
-        ValueError, match=f"route: found '{route}' with dropout, allowed: window, dense, halo, native"
+        ValueError, match="route: found 'shift' with dropout, allowed: window, dense, halo, native, triton"
     ):
-        local(route, "zero")(*inputs(), 0.1)
+        local("shift", "zero")(*inputs(), 0.1)
 
 
 def test_rate_zero_draws_nothing() -> None:

@@ -45,8 +45,10 @@ def step(module: nn.Module, x: Tensor, autocast: bool) -> Tensor:
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 @pytest.mark.parametrize("autocast", [False, True], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("name", LOCAL + AXIAL)
-def test_a_training_step(native, name, autocast, dropout):
+def test_a_training_step(request, name, autocast, dropout):
     route = name.split()[1]
+    if route == "native":
+        request.getfixturevalue("native")
     if route == "triton":
         pytest.skip("no GPU here: test_triton_attention.py runs this route in Triton's interpreter")
     if name.startswith("local") and dropout and route not in ("auto", *DROPOUT_ROUTES):

@@ -25,9 +25,9 @@ def set_attention_dropout(network: nn.Module, rate: float) -> None:
             module.attention_dropout = rate
 
 
-def drawn_seed(device: torch.device) -> int:
-    """From torch's generator of the device: what a kernel hashes its mask from, in both passes."""
-    return int(torch.empty((), dtype=torch.int64, device=device).random_())
+def drawn_seed(device: torch.device) -> Tensor:
+    """One int64 from torch's generator of the device; a kernel hashes its mask from it in both passes."""
+    return torch.empty((), dtype=torch.int64, device=device).random_()
 
 
 class Drop:

@@ -8,18 +8,26 @@ from typing import Literal
 from torch import Tensor
 
 from trionet_nni.operators.layers import native_attention as native
+from trionet_nni.operators.layers import triton_attention as triton
 from trionet_nni.operators.layers.line_attention import line_attention
 from trionet_nni.operators.layers.native_lines import native_lines
+from trionet_nni.operators.layers.triton_lines import triton_lines
 
-LineRoute = Literal["auto", "formula", "native"]
+LineRoute = Literal["auto", "formula", "native", "triton"]
 AttendLines = Callable[..., Tensor]  # of q, k, v, table, heads, axis, dropout
 
-LINE_ROUTES: dict[str, AttendLines] = {"formula": line_attention, "native": native_lines}
+LINE_ROUTES: dict[str, AttendLines] = {
+    "formula": line_attention,
+    "native": native_lines,
+    "triton": triton_lines,
+}
 
 
 def line_route_for(q_BCHW: Tensor, k_BCHW: Tensor, v_BVHW: Tensor) -> str:
     """The route that "auto" takes for maps of these types on this device."""
-    return "native" if native.is_available(q_BCHW, k_BCHW, v_BVHW) else "formula"
+    if native.is_available(q_BCHW, k_BCHW, v_BVHW):
+        return "native"
+    return "triton" if triton.is_available(q_BCHW) else "formula"
 
 
 def attend_lines(

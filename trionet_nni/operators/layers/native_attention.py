@@ -124,7 +124,7 @@ def native_attention(
     check_takes(q=q_BCHW, k=k_BCHW, v=v_BVHW)
     check_shapes(q_BCHW, k_BCHW, v_BVHW, r_dmm, heads)
     r = r_dmm.float().contiguous()
-    seed = drawn_seed(q_BCHW.device) if dropout else 0
+    seed = int(drawn_seed(q_BCHW.device)) if dropout else 0
     out: Tensor = _NativeAttention.apply(q_BCHW, k_BCHW, v_BVHW, r, heads, border == "mask", seed, dropout)
     return out
 

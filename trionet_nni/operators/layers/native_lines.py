@@ -49,7 +49,7 @@ def native_lines(
     if table_dO.shape[1] < 2 * length - 1:  # in float32 the places between offsets would be off by 10⁻⁵
         table_dO = table_dO.double()
     table_dD = centred(table_dO, length).float().contiguous()
-    seed = drawn_seed(q_BCHW.device) if dropout else 0
+    seed = int(drawn_seed(q_BCHW.device)) if dropout else 0
     out: Tensor = _NativeLines.apply(q_BCHW, k_BCHW, v_BVHW, table_dD, heads, axis, seed, dropout)
     return out
 

@@ -31,7 +31,7 @@ ROUTES: dict[str, Attend] = {
     "triton": triton.triton_attention,
 }
 # Routes that can drop attention weights: they hold them, or hash their mask from a seed.
-DROPOUT_ROUTES = ("window", "dense", "halo", "native")
+DROPOUT_ROUTES = ("window", "dense", "halo", "native", "triton")
 # Positions of a map up to which all pairs cost less than blocks with their halo.
 _DENSE_POSITIONS = 196
 # Window up to which m² shifted products cost less than blocks, most of whose logits are outside it.
@@ -72,6 +72,8 @@ def dropout_route(q_BCHW: Tensor) -> str:
     """The route that "auto" takes where attention weights are dropped."""
     if native.is_available(q_BCHW):
         return "native"
+    if triton.is_available(q_BCHW):
+        return "triton"
     return "dense" if q_BCHW.shape[2] * q_BCHW.shape[3] <= _DENSE_POSITIONS else "halo"
 
 

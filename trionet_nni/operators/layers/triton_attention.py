@@ -15,12 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trionet_nni.operators.layers.attention_dropout import drawn_seed
 from trionet_nni.operators.layers.border import Border
 from trionet_nni.operators.layers.concrete import is_concrete
 from trionet_nni.operators.layers.shapes import check_shapes
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-_SIDE = 8  # of a block of positions
+# Side of a block of positions, and its numbers of one map that a thread may hold: twice as many would
+# not all fit into registers (benchmarks.triton_resources).
+_SIDE, _SMALL_SIDE, _HELD = 8, 4, 8
 # Programs of the pass that sums the position table's gradient, each with a share of its own: enough to
 # fill the largest cards several times over.
 _PROGRAMS = 2048
@@ -32,7 +35,13 @@ def is_available(q: Tensor) -> bool:
 
 
 def triton_attention(
-    q_BCHW: Tensor, k_BCHW: Tensor, v_BVHW: Tensor, r_dmm: Tensor, heads: int, border: Border
+    q_BCHW: Tensor,
+    k_BCHW: Tensor,
+    v_BVHW: Tensor,
+    r_dmm: Tensor,
+    heads: int,
+    border: Border,
+    dropout: float = 0.0,
 ) -> Tensor:
     """Eq. 1 of the paper, as `trionet_nni.operators.layers.local_attention` defines it; sums are float32.
 
@@ -43,12 +52,23 @@ def triton_attention(
         RuntimeError: Triton is not installed, there is no CUDA, or second derivatives are asked for.
         ValueError: the shapes do not fit each other.
     """
-    if not _installed() or not (q_BCHW.is_cuda or _interpreting()):
-        where = "Triton is not installed" if not _installed() else f"the map is on {q_BCHW.device}"
-        raise RuntimeError(f"route: found 'triton', allowed only on CUDA with Triton ({where})")
+    check_takes(q_BCHW)
     check_shapes(q_BCHW, k_BCHW, v_BVHW, r_dmm, heads)
-    out: Tensor = _TritonAttention.apply(q_BCHW, k_BCHW, v_BVHW, r_dmm, heads, border == "mask")
+    seed = drawn_seed(q_BCHW.device) if dropout else None
+    mask = border == "mask"
+    out: Tensor = _TritonAttention.apply(q_BCHW, k_BCHW, v_BVHW, r_dmm, heads, mask, seed, dropout)
     return out
+
+
+def check_takes(q: Tensor) -> None:
+    """Triton must be there, and the queries on CUDA.
+
+    Raises:
+        RuntimeError: one line that names what is missing.
+    """
+    if not _installed() or not (q.is_cuda or _interpreting()):
+        where = "Triton is not installed" if not _installed() else f"the map is on {q.device}"
+        raise RuntimeError(f"route: found 'triton', allowed only on CUDA with Triton ({where})")
 
 
 @lru_cache(maxsize=1)
@@ -62,7 +82,7 @@ def _interpreting() -> bool:
 
 
 @dataclass(frozen=True)
-class _Launch:
+class Launch:
     """Sizes of one call, as the kernels name them."""
 
     heads: int
@@ -72,25 +92,30 @@ class _Launch:
     v: int
     window: int
     tiles: int
+    side: int
 
     @classmethod
-    def of(cls, q: Tensor, v: Tensor, window: int, heads: int) -> _Launch:
+    def of(cls, q: Tensor, v: Tensor, window: int, heads: int) -> Launch:
+        """For maps of this shape."""
         batch, channels, height, width = q.shape
-        tiles = batch * heads * -(-height // _SIDE) * -(-width // _SIDE)
-        return cls(heads, height, width, channels // heads, v.shape[1] // heads, window, tiles)
+        own = channels // heads, v.shape[1] // heads
+        side = _SIDE if power_of_2(max(own)) <= 16 else _SMALL_SIDE
+        tiles = batch * heads * -(-height // side) * -(-width // side)
+        return cls(heads, height, width, *own, window, tiles, side)
 
     def map(self) -> tuple[int, int, int]:
         """Arguments that may change without a new compilation."""
         return self.heads, self.height, self.width
 
     def constants(self) -> dict[str, Any]:
-        depth = {"DQ": _power_of_2(self.qk), "DV": _power_of_2(self.v)}
-        warps = 4 if max(depth.values()) <= 32 else 8
+        """What a kernel is compiled for."""
+        depth = {"DQ": power_of_2(self.qk), "DV": power_of_2(self.v)}
+        warps = warps_for(self.side**2 * max(depth.values()))
         return {
             "QK": self.qk,
             "V": self.v,
             "WINDOW": self.window,
-            "SIDE": _SIDE,
+            "SIDE": self.side,
             "num_warps": warps,
             **depth,
         }
@@ -100,21 +125,32 @@ class _TritonAttention(torch.autograd.Function):
     """Both passes by the kernels; gradients of first order only."""
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, r: Tensor, heads: int, mask: bool) -> Tensor:
+    def forward(
+        ctx: Any,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        r: Tensor,
+        heads: int,
+        mask: bool,
+        seed: Tensor | None,
+        dropout: float,
+    ) -> Tensor:
         """Return [B, V, H, W]."""
         from trionet_nni.operators.layers import triton_kernels
 
-        launch = _Launch.of(q, v, r.shape[-1], heads)
+        launch = Launch.of(q, v, r.shape[-1], heads)
         q, k, v = (x.contiguous(memory_format=torch.channels_last) for x in (q, k, v))
         table = _offsets_first(r)
-        out = _empty_like(v, q.dtype)
+        out = empty_last(v, q.dtype)
         lse = q.new_empty(q.shape[0], heads, *q.shape[2:], dtype=torch.float32)
         if launch.tiles:
             triton_kernels.forward[(launch.tiles,)](
-                q, k, v, table, out, lse, *launch.map(), MASK=mask, **launch.constants()
-            )
-        ctx.save_for_backward(q, k, v, r, out, lse)
-        ctx.heads, ctx.mask = heads, mask
+                q, k, v, table, out, lse, seed, dropout, *launch.map(),
+                MASK=mask, DROP=seed is not None, **launch.constants(),
+            )  # fmt: skip
+        ctx.save_for_backward(q, k, v, r, out, lse, seed)
+        ctx.heads, ctx.mask, ctx.dropout = heads, mask, dropout
         return out
 
     @staticmethod
@@ -124,24 +160,26 @@ class _TritonAttention(torch.autograd.Function):
 
         if torch.is_grad_enabled():
             raise RuntimeError('local attention has no second derivatives; use route="window" for them')
-        q, k, v, r, out, lse = ctx.saved_tensors
-        launch = _Launch.of(q, v, r.shape[-1], ctx.heads)
+        q, k, v, r, out, lse, seed = ctx.saved_tensors
+        launch = Launch.of(q, v, r.shape[-1], ctx.heads)
         grad = grad.contiguous(memory_format=torch.channels_last)
         table, delta = _offsets_first(r), torch.empty_like(lse)
-        grad_q, grad_k, grad_v = (_empty_like(x, x.dtype) for x in (q, k, v))
-        constants, programs = launch.constants(), min(launch.tiles, _PROGRAMS)
-        taps = _power_of_2(launch.window**2)
+        grad_q, grad_k, grad_v = (empty_last(x, x.dtype) for x in (q, k, v))
+        drop = seed, ctx.dropout
+        constants = {"DROP": seed is not None, **launch.constants()}
+        programs = min(launch.tiles, _PROGRAMS)
+        taps = power_of_2(launch.window**2)
         shares = table.new_empty(programs, taps, constants["DQ"])
         if launch.tiles:
             triton_kernels.backward_queries[(programs,)](
-                q, k, v, table, out, lse, grad, delta, grad_q, shares, launch.tiles, *launch.map(),
+                q, k, v, table, out, lse, grad, delta, grad_q, shares, *drop, launch.tiles, *launch.map(),
                 MASK=ctx.mask, TAPS=taps, **constants,
             )  # fmt: skip
             triton_kernels.backward_keys[(launch.tiles,)](
-                q, k, v, table, lse, grad, delta, grad_k, grad_v, *launch.map(), **constants
+                q, k, v, table, lse, grad, delta, grad_k, grad_v, *drop, *launch.map(), **constants
             )
         grad_table = shares.sum(0)[: launch.window**2, : launch.qk]
-        return grad_q, grad_k, grad_v, grad_table.t().reshape(r.shape).to(r.dtype), None, None
+        return grad_q, grad_k, grad_v, grad_table.t().reshape(r.shape).to(r.dtype), *[None] * 4
 
 
 def _offsets_first(r_dmm: Tensor) -> Tensor:
@@ -149,9 +187,16 @@ def _offsets_first(r_dmm: Tensor) -> Tensor:
     return r_dmm.detach().flatten(1).t().float().contiguous()
 
 
-def _empty_like(x: Tensor, dtype: torch.dtype) -> Tensor:
+def empty_last(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Memory for what has x's shape, channels last."""
     return torch.empty(x.shape, dtype=dtype, device=x.device, memory_format=torch.channels_last)
 
 
-def _power_of_2(size: int) -> int:
+def warps_for(elements: int) -> int:
+    """Of a program that holds so many numbers of each map."""
+    return max(4, min(16, elements // (32 * _HELD)))
+
+
+def power_of_2(size: int) -> int:
+    """The next one that is not smaller."""
     return 1 << max(size - 1, 0).bit_length()

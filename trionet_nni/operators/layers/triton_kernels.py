@@ -1,4 +1,4 @@
-"""Triton kernels of local attention: 8 × 8 blocks of positions, one offset of the window at a time.
+"""Triton kernels of local attention: square blocks of positions, one offset of the window at a time.
 
 A program holds its block's queries (or keys) in registers and walks the m² offsets; the keys with their
 halo are read m² times, all but the first from the cache. Sums are float32 whatever the inputs. Maps are
@@ -16,6 +16,12 @@ import triton.language as tl
 # Below every logit, yet its difference to itself is a number: a first offset outside the map is wiped
 # out by the first one inside.
 FAR = tl.constexpr(-1.0e30)
+
+
+@triton.jit
+def dropped(seed, pair, rate):
+    """Whether the weights of these pairs of a query and a key are dropped: Philox on (seed, pair)."""
+    return tl.rand(tl.load(seed), pair) < rate
 
 
 @triton.jit
@@ -66,13 +72,14 @@ def _row(table, offset, WIDTH: tl.constexpr, D: tl.constexpr):
 
 @triton.jit
 def forward(
-    q, k, v, table, out, lse, heads, height, width,
-    QK: tl.constexpr, V: tl.constexpr, WINDOW: tl.constexpr, MASK: tl.constexpr,
+    q, k, v, table, out, lse, seed, rate, heads, height, width,
+    QK: tl.constexpr, V: tl.constexpr, WINDOW: tl.constexpr, MASK: tl.constexpr, DROP: tl.constexpr,
     SIDE: tl.constexpr, DQ: tl.constexpr, DV: tl.constexpr,
 ):  # fmt: skip
     """One program a tile: out, and the log-sum-exp of every position and head."""
     group, y, x = _block(tl.program_id(0), height, width, SIDE)
     query = _read(q, group, heads, y, x, height, width, QK, DQ)
+    at = group.to(tl.int64) * height * width + y * width + x
     largest = tl.full((SIDE * SIDE,), FAR, tl.float32)
     total = tl.zeros((SIDE * SIDE,), tl.float32)
     result = tl.zeros((SIDE * SIDE, DV), tl.float32)
@@ -87,18 +94,20 @@ def forward(
         shrink = tl.exp(largest - larger)
         weight = tl.exp(logit - larger)
         total = total * shrink + weight
+        if DROP:
+            out_ = dropped(seed, at * (WINDOW * WINDOW) + offset, rate)
+            weight = tl.where(out_, 0.0, weight / (1 - rate))
         value = _read(v, group, heads, ky, kx, height, width, V, DV)
         result = result * shrink[:, None] + weight[:, None] * value
         largest = larger
     _write(out, result / total[:, None], group, heads, y, x, height, width, V, DV)
-    at = group.to(tl.int64) * height * width + y * width + x
     tl.store(lse + at, largest + tl.log(total), mask=_inside(y, x, height, width))
 
 
 @triton.jit
 def backward_queries(
-    q, k, v, table, out, lse, grad, delta, grad_q, grad_table, tiles, heads, height, width,
-    QK: tl.constexpr, V: tl.constexpr, WINDOW: tl.constexpr, MASK: tl.constexpr,
+    q, k, v, table, out, lse, grad, delta, grad_q, grad_table, seed, rate, tiles, heads, height, width,
+    QK: tl.constexpr, V: tl.constexpr, WINDOW: tl.constexpr, MASK: tl.constexpr, DROP: tl.constexpr,
     SIDE: tl.constexpr, DQ: tl.constexpr, DV: tl.constexpr, TAPS: tl.constexpr,
 ):  # fmt: skip
     """Gradient of q, Σ grad·out (`delta`, for `backward_keys`), and each program's share of the table's.
@@ -126,7 +135,11 @@ def backward_queries(
             if MASK:
                 logit = tl.where(_inside(ky, kx, height, width), logit, FAR)
             value = _read(v, group, heads, ky, kx, height, width, V, DV)
-            slope = tl.exp(logit - log_sum) * (tl.sum(given * value, 1) - mean)
+            slope = tl.sum(given * value, 1)
+            if DROP:
+                out_ = dropped(seed, at * (WINDOW * WINDOW) + offset, rate)
+                slope = tl.where(out_, 0.0, slope / (1 - rate))
+            slope = tl.exp(logit - log_sum) * (slope - mean)
             result += slope[:, None] * key
             share += tl.where(tap == offset, tl.sum(slope[:, None] * query, 0)[None, :], 0.0)
         _write(grad_q, result, group, heads, y, x, height, width, QK, DQ)
@@ -136,8 +149,8 @@ def backward_queries(
 
 @triton.jit
 def backward_keys(
-    q, k, v, table, lse, grad, delta, grad_k, grad_v, heads, height, width,
-    QK: tl.constexpr, V: tl.constexpr, WINDOW: tl.constexpr,
+    q, k, v, table, lse, grad, delta, grad_k, grad_v, seed, rate, heads, height, width,
+    QK: tl.constexpr, V: tl.constexpr, WINDOW: tl.constexpr, DROP: tl.constexpr,
     SIDE: tl.constexpr, DQ: tl.constexpr, DV: tl.constexpr,
 ):  # fmt: skip
     """Gradients of k and v, gathered at the key from the queries around it."""
@@ -157,8 +170,14 @@ def backward_keys(
         logit = tl.sum(query * (key + _row(table, offset, QK, DQ)), 1)
         weight = tl.exp(logit - tl.load(lse + at, mask=there, other=0.0))
         mean = tl.load(delta + at, mask=there, other=0.0)
-        slope = weight * (tl.sum(given * value, 1) - mean)
+        slope = tl.sum(given * value, 1)
+        left = weight
+        if DROP:
+            out_ = dropped(seed, at * (WINDOW * WINDOW) + offset, rate)
+            slope = tl.where(out_, 0.0, slope / (1 - rate))
+            left = tl.where(out_, 0.0, weight / (1 - rate))
+        slope = weight * (slope - mean)
         to_key += slope[:, None] * query
-        to_value += weight[:, None] * given
+        to_value += left[:, None] * given
     _write(grad_k, to_key, group, heads, y, x, height, width, QK, DQ)
     _write(grad_v, to_value, group, heads, y, x, height, width, V, DV)
