@@ -13,7 +13,7 @@ help:
 	@echo "make test     the test suite, on two processes (5 minutes on 2 cores)"
 	@echo "make test-all the same, what is slow, and the compiled kernel where a C++ compiler is (12 minutes)"
 	@echo "make lint     ruff, mypy, import-linter"
-	@echo "make native   the compiled CPU kernel of local attention (optional; needs a C++ compiler)"
+	@echo "make native   the compiled CPU kernel again, after a C++ compiler was installed (make install builds it too)"
 	@echo "make bench    every benchmark; writes docs/performance.md (half an hour on 2 cores)"
 	@echo "make chaos    a search whose processes are killed 50 times: what is lost, repeated, mismatched (half an hour)"
 	@echo "make install  only the environment, .venv"
@@ -25,6 +25,7 @@ install: .venv/.installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m trionet_nni.operators.layers.build_native || echo "without it torch computes attention, several times slower"
 	@touch $@
 
 search: install
@@ -35,7 +36,6 @@ test: install
 
 # An empty -m: the slow ones too, which pyproject.toml leaves out.
 test-all: install
-	-@$(MAKE) --no-print-directory native
 	$(PYTEST) -m ""
 
 lint: install
@@ -43,11 +43,10 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-native: install
+native: install  # `make install` does it too; this is for a compiler that came later
 	@$(BIN)/python -m trionet_nni.operators.layers.build_native
 
 bench: install
-	-@$(MAKE) --no-print-directory native
 	$(BIN)/python -m benchmarks.report
 
 chaos: install
