@@ -18,13 +18,17 @@ help:
 	@echo "make chaos    a search whose processes are killed 50 times: what is lost, repeated, mismatched (half an hour)"
 	@echo "make install  only the environment, .venv"
 
-install: .venv/.installed
+install: .venv/.installed .venv/.kernels
 
 .venv/.installed: $(LOCK) pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) was not found; say PYTHON=/path/to/python3.11" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Where no C++ compiler is, one line says so; it is looked for again when the source changes, or by `make native`.
+.venv/.kernels: .venv/.installed $(wildcard trionet_nni/operators/layers/native/*.h trionet_nni/operators/layers/native/*.cpp)
 	@$(BIN)/python -m trionet_nni.operators.layers.build_native || echo "without it torch computes attention, several times slower"
 	@touch $@
 
