@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.attention_cases import HEADS, Shape, convolution
 from benchmarks.ratio import Row, arguments, interleaved, prepare, show
-from trionet_nni.operators.layers.axial_attention import line_attention
+from trionet_nni.operators.layers.line_attention import line_attention
 
 CASES = (
     (Shape(56, 64, 3), None),

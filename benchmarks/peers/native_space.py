@@ -32,7 +32,7 @@ from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.network.residual import build_shortcut
 from trionet_nni.network.trionet import build_stem
 from trionet_nni.operators.conv import Conv
-from trionet_nni.operators.layers.axial_attention import line_attention
+from trionet_nni.operators.layers.line_routes import attend_lines
 from trionet_nni.operators.layers.local_attention import local_attention
 from trionet_nni.operators.place import Place
 
@@ -66,7 +66,7 @@ class LineCore(nn.Module):
     def forward(self, qkv: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Forward pass."""
         table = self.table(torch.eye(self.offsets, device=qkv[0].device)).t()
-        return line_attention(*qkv, table, self.heads, self.axis)
+        return attend_lines("auto", *qkv, table, self.heads, self.axis)
 
 
 class Attention(nn.Module):

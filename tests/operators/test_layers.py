@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from trionet_nni.operators.layers.axial_attention import AxialAttention, _offsets, fitted, line_attention
+from trionet_nni.operators.layers.axial_attention import AxialAttention
+from trionet_nni.operators.layers.line_attention import _offsets, fitted, line_attention
 from trionet_nni.operators.layers.local_attention import LocalAttention, local_attention
 
 

@@ -18,23 +18,9 @@ from trionet_nni.operators.layers import build_native, native_attention
 from trionet_nni.operators.layers.routes import route_for
 from trionet_nni.operators.layers.window_attention import window_attention
 
-COMPILER = os.environ.get("CXX", "c++").split()[0]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    if shutil.which(COMPILER) is None:
-        pytest.skip(f"no C++ compiler {COMPILER!r}: the compiled kernel was NOT tested")
-    folder = tmp_path_factory.mktemp("native")
-    build_native.build(folder)
-    return folder
-
 
 @pytest.fixture
-def attention(folder, monkeypatch):
-    """The kernel as built just now, whatever lies in the package."""
-    monkeypatch.setattr(native_attention, "home", lambda: folder)
-    monkeypatch.delenv("TRIONET_NATIVE", raising=False)
+def attention(native):
     return native_attention.native_attention
 
 
@@ -78,9 +64,9 @@ SHAPES = st.tuples(
 
 @settings(max_examples=60, deadline=None)
 @given(SHAPES, st.sampled_from(["plain", "channels last", "strided"]), st.sampled_from(["zero", "mask"]))
-def test_any_shape_layout_and_border(folder, shape, layout, border):
+def test_any_shape_layout_and_border(native_folder, shape, layout, border):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(native_attention, "home", lambda: folder)
+        patch.setattr(native_attention, "home", lambda: native_folder)
         patch.delenv("TRIONET_NATIVE", raising=False)
         torch.manual_seed(0)
         compare(native_attention.native_attention, make(shape, layout), shape[1], border)
@@ -92,6 +78,20 @@ def test_any_shape_layout_and_border(folder, shape, layout, border):
 )
 def test_the_networks_shapes(attention, shape):
     compare(attention, make(shape, scale=shape[4] ** -0.25), shape[1], "zero")
+
+
+@pytest.mark.parametrize("border", ["zero", "mask"])
+@pytest.mark.parametrize("layout", ["plain", "channels last", "strided"])
+def test_bfloat16_is_read_and_written_and_all_else_is_float32(attention, layout, border):
+    *maps, r = make((2, 2, 6, 9, 3, 5, 5), layout)
+    rounded = [x.bfloat16().requires_grad_() for x in maps]
+    exact = [x.detach().float().requires_grad_() for x in rounded]
+    out, expected = attention(*rounded, r, 2, border), attention(*exact, r, 2, border)
+    assert torch.equal(out, expected.bfloat16())
+    grad = torch.randn_like(expected).bfloat16()
+    out.backward(grad)
+    expected.backward(grad.float())
+    assert all(torch.equal(x.grad, y.grad.bfloat16()) for x, y in zip(rounded, exact, strict=True))
 
 
 def test_large_logits_neither_overflow_nor_vanish(attention):
@@ -176,12 +176,17 @@ def test_what_does_not_fit_is_refused_before_memory_is_read(attention):
         attention(q, k, v, r, 4, "zero")
     with pytest.raises(TypeError, match=r"v: found torch.float64 on cpu, allowed: torch.float32 on cpu"):
         attention(q, k, v.double(), r, 2, "zero")
+    with pytest.raises(
+        TypeError, match=r"q: found torch.float16 on cpu, allowed: torch.float32 or torch.bf"
+    ):
+        attention(q.half(), k, v, r, 2, "zero")
 
 
 def test_it_is_chosen_when_built_unless_switched_off(attention, monkeypatch):
     x = torch.randn(1, 8, 20, 20)
     assert route_for(x, 7) == "native"
-    assert route_for(x.bfloat16(), 7) != "native"
+    assert route_for(x.bfloat16(), 7) == "native"
+    assert route_for(x.double(), 7) != "native"
     assert route_for(x.to("meta"), 7) == "window"
     monkeypatch.setenv("TRIONET_NATIVE", "0")
     assert route_for(x, 7) != "native"
@@ -189,9 +194,9 @@ def test_it_is_chosen_when_built_unless_switched_off(attention, monkeypatch):
         attention(x, x, x, torch.randn(8, 3, 3), 1, "zero")
 
 
-def test_a_stale_or_foreign_build_is_not_loaded(folder, tmp_path, monkeypatch):
-    built = folder / build_native.library_name()
-    assert native_attention.load(folder) is not None
+def test_a_stale_or_foreign_build_is_not_loaded(native_folder, tmp_path, monkeypatch):
+    built = native_folder / build_native.library_name()
+    assert native_attention.load(native_folder) is not None
     shutil.copy(built, tmp_path / built.name)
     assert native_attention.load(tmp_path) is not None
     native_attention.load.cache_clear()

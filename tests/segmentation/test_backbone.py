@@ -15,7 +15,8 @@ from trionet_nni.architecture.baselines import BASELINES
 from trionet_nni.errors import InputError
 from trionet_nni.export.load import load
 from trionet_nni.network.trionet import TrioNet
-from trionet_nni.operators.layers.axial_attention import AxialLayer, fitted
+from trionet_nni.operators.layers.axial_attention import AxialLayer
+from trionet_nni.operators.layers.line_attention import fitted
 from trionet_nni.segmentation.shared.backbone import Backbone, build_backbone, described, restored
 from trionet_nni.segmentation.shared.config import BackboneConfig
 

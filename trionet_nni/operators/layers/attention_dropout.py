@@ -25,6 +25,11 @@ def set_attention_dropout(network: nn.Module, rate: float) -> None:
             module.attention_dropout = rate
 
 
+def drawn_seed(device: torch.device) -> int:
+    """From torch's generator of the device: what a kernel hashes its mask from, in both passes."""
+    return int(torch.empty((), dtype=torch.int64, device=device).random_())
+
+
 class Drop:
     """Masks that can be drawn a second time, in the same order.
 

@@ -1,4 +1,4 @@
-"""`python -m trionet_nni.operators.layers.build_native`: compile the CPU kernel of local attention.
+"""`python -m trionet_nni.operators.layers.build_native`: compile the CPU kernels of attention.
 
 The library's name carries a hash of its source, its flags and the processor. A build from other source
 or for another processor has another name, so it is never loaded.
@@ -81,8 +81,8 @@ def build(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
             made = Path(temporary) / target.name
-            source = str(SOURCE / "local_attention.cpp")
-            command = [*compiler(), *FLAGS, _tuning(), "-pthread", "-shared", "-o", str(made), source]
+            sources = map(str, sorted(SOURCE.glob("*.cpp")))
+            command = [*compiler(), *FLAGS, _tuning(), "-pthread", "-shared", "-o", str(made), *sources]
             _run(command)
             made.replace(target)
         target.with_suffix(".failed").unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from trionet_nni.operators.layers.shift_attention import shift_attention
 from trionet_nni.operators.layers.window_attention import window_attention
 
 Route = Literal["auto", "window", "dense", "halo", "shift", "native", "triton"]
-Attend = Callable[..., Tensor]  # of q, k, v, r, heads, border
+Attend = Callable[..., Tensor]  # of q, k, v, r, heads, border and, for some, dropout
 
 ROUTES: dict[str, Attend] = {
     "window": window_attention,
@@ -30,8 +30,8 @@ ROUTES: dict[str, Attend] = {
     "native": native.native_attention,
     "triton": triton.triton_attention,
 }
-# Routes that can drop attention weights; the others never hold them.
-DROPOUT_ROUTES = ("window", "dense", "halo")
+# Routes that can drop attention weights: they hold them, or hash their mask from a seed.
+DROPOUT_ROUTES = ("window", "dense", "halo", "native")
 # Positions of a map up to which all pairs cost less than blocks with their halo.
 _DENSE_POSITIONS = 196
 # Window up to which m² shifted products cost less than blocks, most of whose logits are outside it.
@@ -70,6 +70,8 @@ def compiled_routes(device: str) -> list[str]:
 
 def dropout_route(q_BCHW: Tensor) -> str:
     """The route that "auto" takes where attention weights are dropped."""
+    if native.is_available(q_BCHW):
+        return "native"
     return "dense" if q_BCHW.shape[2] * q_BCHW.shape[3] <= _DENSE_POSITIONS else "halo"
 
 

@@ -8,15 +8,6 @@
 
 namespace trionet {
 
-// Calls body with the constants 1 … MOST, so that each size is compiled once with its loops unrolled.
-template <int MOST, class Body>
-static inline void with_constant(int n, Body body) {
-    if constexpr (MOST > 1) {
-        if (n < MOST) return with_constant<MOST - 1>(n, body);
-    }
-    body(std::integral_constant<int, MOST>{});
-}
-
 // out[b][x] = Σ_c q[c][x] · (k[c][x + b] + r[c][b]) for B offsets of one row of the window.
 // KEYS false: the row lies outside the map (k = 0); TABLE false: there is no r.
 template <int B, int X, bool KEYS, bool TABLE>

@@ -1,4 +1,4 @@
-// The sizes of one call, the tensors it was given, and the padded rows the kernels work on.
+// The sizes of one call, the tensors it was given, and the padded rows that the kernels of windows work on.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,47 @@
 
 namespace trionet {
 
-// As the caller (native_attention.py) lays them out: sizes, and a tensor [B, C, H, W] with steps in floats.
+// As the caller (native_attention.py) lays them out: sizes, and a tensor [B, C, H, W] with steps in elements.
 struct Problem {
-    int64_t images, heads, height, width, window, qk, v, mask;  // qk, v: channels of one head
+    int64_t images, heads, height, width, qk, v;  // qk, v: channels of one head
+    int64_t window, mask;                         // of local attention
+    int64_t axis;                                 // of axial attention: 2 for the height, 3 for the width
+    int64_t bfloat16;                             // the maps are bfloat16, else float
+    int64_t seed, drop;                           // dropout of weights: drop of 2^31 are left out
 };
 struct Tensor {
-    float* data;
+    void* data;
     int64_t image, channel, row, column;
 };
+
+// A number of 16 bits: the upper half of a float.
+struct bfloat {
+    uint16_t bits;
+};
+
+static inline float wide(float x) { return x; }
+static inline float wide(bfloat x) {
+    const uint32_t bits = uint32_t(x.bits) << 16;
+    float made;
+    std::memcpy(&made, &bits, sizeof made);
+    return made;
+}
+
+// To the nearest, halves to even; NaN stays NaN.
+static inline void put(float x, float* to) { *to = x; }
+static inline void put(float x, bfloat* to) {
+    uint32_t bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+    to->bits = uint16_t(x != x ? 0x7fc0 : rounded);
+}
+
+// Calls body with a null pointer to the type of the maps' elements.
+template <class Body>
+static inline void with_element(const Problem& problem, Body body) {
+    if (problem.bfloat16) return body(static_cast<bfloat*>(nullptr));
+    body(static_cast<float*>(nullptr));
+}
 
 struct Geometry : Problem {
     int half, taps, vectors, lanes;
@@ -55,26 +88,42 @@ class Buffer {
 };
 
 // One row of one head, tensor → [channel][x] and back, whatever the memory format.
-static inline void pack(const Tensor& t, int64_t image, int64_t channel, int64_t y, int64_t channels, int64_t width,
-                        float* to, int64_t step) {
-    const float* from = t.data + image * t.image + channel * t.channel + y * t.row;
+template <class T>
+static inline void pack_row(const T* from, const Tensor& t, int64_t channels, int64_t width, float* to, int64_t step) {
     if (t.column == 1) {
-        for (int64_t c = 0; c < channels; ++c) std::memcpy(to + c * step, from + c * t.channel, size_t(width) * 4);
+        for (int64_t c = 0; c < channels; ++c)
+            for (int64_t x = 0; x < width; ++x) to[c * step + x] = wide(from[c * t.channel + x]);
         return;
     }
     for (int64_t x = 0; x < width; ++x)
-        for (int64_t c = 0; c < channels; ++c) to[c * step + x] = from[x * t.column + c * t.channel];
+        for (int64_t c = 0; c < channels; ++c) to[c * step + x] = wide(from[x * t.column + c * t.channel]);
 }
 
-static inline void unpack(const float* from, int64_t step, int64_t channels, int64_t width, const Tensor& t,
-                          int64_t image, int64_t channel, int64_t y) {
-    float* to = t.data + image * t.image + channel * t.channel + y * t.row;
+template <class T>
+static inline void unpack_row(const float* from, int64_t step, int64_t channels, int64_t width, const Tensor& t, T* to) {
     if (t.column == 1) {
-        for (int64_t c = 0; c < channels; ++c) std::memcpy(to + c * t.channel, from + c * step, size_t(width) * 4);
+        for (int64_t c = 0; c < channels; ++c)
+            for (int64_t x = 0; x < width; ++x) put(from[c * step + x], to + c * t.channel + x);
         return;
     }
     for (int64_t x = 0; x < width; ++x)
-        for (int64_t c = 0; c < channels; ++c) to[x * t.column + c * t.channel] = from[c * step + x];
+        for (int64_t c = 0; c < channels; ++c) put(from[c * step + x], to + x * t.column + c * t.channel);
+}
+
+static inline void pack(const Problem& problem, const Tensor& t, int64_t image, int64_t channel, int64_t y,
+                        int64_t channels, float* to, int64_t step) {
+    with_element(problem, [&](auto* element) {
+        auto* from = static_cast<decltype(element)>(t.data) + image * t.image + channel * t.channel + y * t.row;
+        pack_row(from, t, channels, problem.width, to, step);
+    });
+}
+
+static inline void unpack(const Problem& problem, const float* from, int64_t step, int64_t channels, const Tensor& t,
+                          int64_t image, int64_t channel, int64_t y) {
+    with_element(problem, [&](auto* element) {
+        auto* to = static_cast<decltype(element)>(t.data) + image * t.image + channel * t.channel + y * t.row;
+        unpack_row(from, step, channels, problem.width, t, to);
+    });
 }
 
 }  // namespace trionet

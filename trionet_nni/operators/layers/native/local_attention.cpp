@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <limits>
-#include <type_traits>
+#include <memory>
 
+#include "dropout.h"
 #include "kernels.h"
-#include "layout.h"
 #include "workers.h"
 
 namespace trionet {
@@ -17,11 +17,13 @@ namespace trionet {
 // What a thread needs for the logits and weights of one image and head.
 struct Head : Geometry {
     const float* table;  // [d][window²]
+    Drop drop;
     Buffer keys, values, outside;
 
     Head(const Problem& p, const float* table)
         : Geometry(p),
           table(table),
+          drop(p),
           keys(height * qk * key_step),
           values(height * v * key_step),
           outside(window * lanes) {
@@ -34,9 +36,10 @@ struct Head : Geometry {
     }
 
     void fill(const Tensor& k, const Tensor& v_, int64_t image, int64_t head) {
+        drop.set_group(image * heads + head);
         for (int64_t y = 0; y < height; ++y) {
-            pack(k, image, head * qk, y, qk, width, keys.get() + y * qk * key_step + half, key_step);
-            pack(v_, image, head * v, y, v, width, values.get() + y * v * key_step + half, key_step);
+            pack(*this, k, image, head * qk, y, qk, keys.get() + y * qk * key_step + half, key_step);
+            pack(*this, v_, image, head * v, y, v, values.get() + y * v * key_step + half, key_step);
         }
     }
 
@@ -93,6 +96,17 @@ struct Head : Geometry {
         return 1.0f / sum;
     }
 
+    // Of the 8 queries from column x of row y on, for dropout.
+    Drop::Query dropping(int64_t y, int x) const { return drop.query(each_lane() + uint32_t(y * width + x)); }
+
+    // What is left of each of the window's numbers of 8 queries: 0 where dropped, more elsewhere.
+    void thin(float* numbers, int64_t to_step, const Drop::Query& query) const {
+        for (int t = 0; t < taps; ++t) {
+            const v8 number = load(numbers + t * to_step);
+            store(numbers + t * to_step, drop.dropped(query, t) ? all(0.0f) : number * drop.scale);
+        }
+    }
+
     // Sums over the window of X vectors of positions, into [channels][to_step].
     template <int X, bool TABLE>
     void window_sums(const float* weights, int64_t weight_step, const Buffer& from, int channels, int64_t y, int x,
@@ -121,13 +135,16 @@ struct Forward : Head {
         : Head(p, table), query(qk * lanes), weights(taps * 2 * LANES), result(v * lanes) {}
 
     void row(const Tensor& q, const Tensor& out, int64_t image, int64_t head, int64_t y) {
-        pack(q, image, head * qk, y, qk, width, query.get(), lanes);
+        pack(*this, q, image, head * qk, y, qk, query.get(), lanes);
         along_row(vectors, [&](int x, auto size) {
             constexpr int X = decltype(size)::value;
             const int64_t step = X * LANES;
             window_products<X, true>(query.get() + x, lanes, keys, int(qk), y, x, weights.get(), step);
             v8 scale[X];
-            for (int i = 0; i < X; ++i) scale[i] = exponentials(weights.get() + LANES * i, step);
+            for (int i = 0; i < X; ++i) {
+                scale[i] = exponentials(weights.get() + LANES * i, step);
+                if (drop.on) thin(weights.get() + LANES * i, step, dropping(y, x + LANES * i));
+            }
             window_sums<X, false>(weights.get(), step, values, int(v), y, x, result.get() + x, lanes);
             for (int64_t c = 0; c < v; ++c)
                 for (int i = 0; i < X; ++i) {
@@ -135,7 +152,7 @@ struct Forward : Head {
                     store(at, load(at) * scale[i]);
                 }
         });
-        unpack(result.get(), lanes, v, width, out, image, head * v, y);
+        unpack(*this, result.get(), lanes, v, out, image, head * v, y);
     }
 };
 
@@ -164,22 +181,23 @@ struct Backward : Head {
                int slot) {
         float* query = queries.get() + slot * query_row + margin;
         float* given = grads.get() + slot * grad_row + margin;
-        pack(q, image, head * qk, y, qk, width, query, step);
-        pack(grad, image, head * v, y, v, width, given, step);
+        pack(*this, q, image, head * qk, y, qk, query, step);
+        pack(*this, grad, image, head * v, y, v, given, step);
         along_row(vectors, [&](int x, auto size) {
             constexpr int X = decltype(size)::value;
             float* p = weights.get() + slot * weight_row + margin + x;
             float* g = grad_logits.get() + slot * weight_row + margin + x;
             window_products<X, true>(query + x, step, keys, int(qk), y, x, p, step);
             window_products<X, false>(given + x, step, values, int(v), y, x, g, step);
-            for (int i = 0; i < X; ++i) through_softmax(p + LANES * i, g + LANES * i);
+            for (int i = 0; i < X; ++i) through_softmax(p + LANES * i, g + LANES * i, y, x + LANES * i);
             window_sums<X, true>(g, step, keys, int(qk), y, x, grad_query.get() + x, lanes);
         });
-        unpack(grad_query.get(), lanes, qk, width, grad_q, image, head * qk, y);
+        unpack(*this, grad_query.get(), lanes, qk, grad_q, image, head * qk, y);
     }
 
-    void through_softmax(float* p, float* g) const {
+    void through_softmax(float* p, float* g, int64_t y, int x) const {
         const v8 scale = exponentials(p, step);
+        if (drop.on) thin(g, step, dropping(y, x));
         v8 mean = {};
         for (int t = 0; t < taps; ++t) {
             const v8 weight = load(p + t * step) * scale;
@@ -190,6 +208,7 @@ struct Backward : Head {
             float* at = g + t * step;
             store(at, load(p + t * step) * (load(at) - mean));
         }
+        if (drop.on) thin(p, step, dropping(y, x));
     }
 
     // One row of queries gives its share to the keys' or values' gradients of the rows around it.
@@ -236,14 +255,11 @@ struct Backward : Head {
             add_to_table(filled);
         }
         for (int64_t y = 0; y < height; ++y) {
-            unpack(grad_keys.get() + y * qk * lanes, lanes, qk, width, grad_k, image, head * qk, y);
-            unpack(grad_values.get() + y * v * lanes, lanes, v, width, grad_v, image, head * v, y);
+            unpack(*this, grad_keys.get() + y * qk * lanes, lanes, qk, grad_k, image, head * qk, y);
+            unpack(*this, grad_values.get() + y * v * lanes, lanes, v, grad_v, image, head * v, y);
         }
     }
 };
-
-// Sums over images are made in at most this many parts, whose number is the same for any number of threads.
-constexpr int64_t PARTS = 64;
 
 }  // namespace trionet
 
@@ -268,29 +284,15 @@ extern "C" __attribute__((visibility("default"))) int trionet_local_backward(
     const float* table, const trionet::Tensor* grad, const trionet::Tensor* grad_q, const trionet::Tensor* grad_k,
     const trionet::Tensor* grad_v, float* grad_table, int64_t threads) {
     using namespace trionet;
-    const int64_t groups = problem->images * problem->heads, parts = std::min(groups, PARTS);
     const int64_t entries = problem->qk * problem->window * problem->window;
-    std::vector<float> partial;
-    try {
-        partial.resize(size_t(parts * entries));
-    } catch (const std::exception&) {
-        return 1;
-    }
-    const bool done = share_out(parts, threads, [&](auto next) {
-        Backward backward(*problem, table);
-        for (int64_t part = next(); part >= 0; part = next()) {
-            backward.grad_table.clear();
-            for (int64_t group = groups * part / parts; group < groups * (part + 1) / parts; ++group)
-                backward.image_and_head(*q, *k, *v, *grad, *grad_q, *grad_k, *grad_v, group / problem->heads,
-                                        group % problem->heads);
-            for (int64_t i = 0; i < entries; ++i)
-                partial[size_t(part * entries + i)] = sum_of_lanes(load(backward.grad_table.get() + i * LANES));
-        }
+    return !share_out_sums(problem->images * problem->heads, entries, grad_table, threads, [&] {
+        auto backward = std::make_unique<Backward>(*problem, table);
+        return [&, backward = std::move(backward)](int64_t first, int64_t end, float* share) {
+            backward->grad_table.clear();
+            for (int64_t group = first; group < end; ++group)
+                backward->image_and_head(*q, *k, *v, *grad, *grad_q, *grad_k, *grad_v, group / problem->heads,
+                                         group % problem->heads);
+            for (int64_t i = 0; i < entries; ++i) share[i] = sum_of_lanes(load(backward->grad_table.get() + i * LANES));
+        };
     });
-    for (int64_t i = 0; i < entries; ++i) {
-        double sum = 0;
-        for (int64_t part = 0; part < parts; ++part) sum += partial[size_t(part * entries + i)];
-        grad_table[i] = float(sum);
-    }
-    return !done;
 }
