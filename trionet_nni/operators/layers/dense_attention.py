@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from trionet_nni.operators.layers.border import Border
-from trionet_nni.operators.layers.recomputed_attention import Geometry, RecomputedAttention
+from trionet_nni.operators.layers.recomputed_attention import Geometry, recomputed_attention
 
 
 def dense_attention(
@@ -29,9 +29,7 @@ def dense_attention(
     """Eq. 1; see `local_attention`. Returns [B, V, H, W]."""
     height, width = q_BCHW.shape[2:]
     blocks = _whole_map(height, width, r_dmm.shape[-1], border, q_BCHW.device)
-    r_dP = r_dmm.flatten(1)
-    out: Tensor = RecomputedAttention.apply(q_BCHW, k_BCHW, v_BVHW, r_dP, heads, blocks, dropout)
-    return out
+    return recomputed_attention(q_BCHW, k_BCHW, v_BVHW, r_dmm.flatten(1), heads, blocks, dropout)
 
 
 class WholeMap:

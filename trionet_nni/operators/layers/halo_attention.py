@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trionet_nni.operators.layers.border import Border
-from trionet_nni.operators.layers.recomputed_attention import Geometry, RecomputedAttention
+from trionet_nni.operators.layers.recomputed_attention import Geometry, recomputed_attention
 
 
 def halo_attention(
@@ -29,9 +29,7 @@ def halo_attention(
     """Eq. 1; see `local_attention`. Returns [B, V, H, W]."""
     height, width = q_BCHW.shape[2:]
     blocks = _halo_blocks(height, width, r_dmm.shape[-1], border, q_BCHW.device)
-    r_dP = r_dmm.flatten(1)
-    out: Tensor = RecomputedAttention.apply(q_BCHW, k_BCHW, v_BVHW, r_dP, heads, blocks, dropout)
-    return out
+    return recomputed_attention(q_BCHW, k_BCHW, v_BVHW, r_dmm.flatten(1), heads, blocks, dropout)
 
 
 def block_side(height: int, width: int, window: int) -> int:

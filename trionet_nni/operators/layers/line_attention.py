@@ -9,8 +9,6 @@ G = B·n·S.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -78,9 +76,7 @@ def centred(table_dO: Tensor, length: int) -> Tensor:
     return table_dO[:, middle - length + 1 : middle + length]
 
 
-@lru_cache(maxsize=64)
 def _offsets(length: int, reach: int, device: torch.device) -> Tensor:
     """[L, L] index of the offset p − o in the table."""
-    with torch.inference_mode(False):  # a later training step takes it from the cache
-        position = torch.arange(length, device=device)
-        return position[None] - position[:, None] + reach - 1
+    position = torch.arange(length, device=device)
+    return position[None] - position[:, None] + reach - 1

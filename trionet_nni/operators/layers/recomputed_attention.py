@@ -66,7 +66,27 @@ class Blocks(Protocol):
         ...
 
 
-class RecomputedAttention(torch.autograd.Function):
+def recomputed_attention(
+    q_BCHW: Tensor,
+    k_BCHW: Tensor,
+    v_BVHW: Tensor,
+    r_dP: Tensor,
+    heads: int,
+    blocks: Blocks,
+    dropout: float,
+) -> Tensor:
+    """dropout(softmax(q·k + spread(q·r))) · v, in q's type: [B, V, H, W].
+
+    Autocast is off within: the backward pass, which computes the weights again, is not under it, and a mask
+    of another type would be another mask.
+    """
+    with torch.autocast(q_BCHW.device.type, enabled=False):
+        maps = (x.to(q_BCHW.dtype) for x in (q_BCHW, k_BCHW, v_BVHW, r_dP))
+        out: Tensor = _RecomputedAttention.apply(*maps, heads, blocks, dropout)
+    return out
+
+
+class _RecomputedAttention(torch.autograd.Function):
     """dropout(softmax(q·k + spread(q·r))) · v; gradients of first order only."""
 
     @staticmethod
