@@ -13,18 +13,23 @@ help:
 	@echo "make test     the test suite, on two processes (5 minutes on 2 cores)"
 	@echo "make test-all the same, what is slow, and the compiled kernels where a C++ compiler is (12 minutes)"
 	@echo "make lint     ruff, mypy, import-linter"
-	@echo "make native   the compiled CPU kernels of attention (optional; needs a C++ compiler)"
+	@echo "make native   the compiled CPU kernels again, after a C++ compiler was installed (make install builds it too)"
 	@echo "make bench    every benchmark; writes docs/performance.md (half an hour on 2 cores)"
 	@echo "make chaos    a search whose processes are killed 50 times: what is lost, repeated, mismatched (half an hour)"
 	@echo "make install  only the environment, .venv"
 
-install: .venv/.installed
+install: .venv/.installed .venv/.kernels
 
 .venv/.installed: $(LOCK) pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) was not found; say PYTHON=/path/to/python3.11" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Where no C++ compiler is, one line says so; it is looked for again when the source changes, or by `make native`.
+.venv/.kernels: .venv/.installed $(wildcard trionet_nni/operators/layers/native/*.h trionet_nni/operators/layers/native/*.cpp)
+	@$(BIN)/python -m trionet_nni.operators.layers.build_native || echo "without it torch computes attention, several times slower"
 	@touch $@
 
 search: install
@@ -35,7 +40,6 @@ test: install
 
 # An empty -m: the slow ones too, which pyproject.toml leaves out.
 test-all: install
-	-@$(MAKE) --no-print-directory native
 	$(PYTEST) -m ""
 
 lint: install
@@ -43,11 +47,10 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-native: install
+native: install  # `make install` does it too; this is for a compiler that came later
 	@$(BIN)/python -m trionet_nni.operators.layers.build_native
 
 bench: install
-	-@$(MAKE) --no-print-directory native
 	$(BIN)/python -m benchmarks.report
 
 chaos: install

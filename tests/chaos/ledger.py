@@ -96,7 +96,7 @@ def _strategy(experiment: Experiment) -> dict[str, list[float]]:
     assert experiment.files is not None
     found: dict[str, list[float]] = {}
     state = json.loads(experiment.files.strategy.read_text())["strategy"]
-    for accuracy, architecture, _ in state["evaluated"]:
+    for accuracy, architecture in state["evaluated"]:
         found.setdefault(Architecture.from_dict(architecture).hash, []).append(accuracy)
     return found
 

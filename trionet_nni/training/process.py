@@ -10,7 +10,7 @@ _NEVER = 2**31 - 1
 
 
 def prepare_process() -> None:
-    """Make sums of tiny numbers and large tensors cheap.
+    """Make sums of tiny numbers and large tensors cheap; compile the CPU kernels where they are not yet.
 
     Attention weights next to zero are denormal numbers, each of which costs many times another. And glibc
     hands the memory of every large tensor back to the system, which has to clear it page by page for the
@@ -18,8 +18,11 @@ def prepare_process() -> None:
     """
     import torch  # a second, which who only reads this module need not spend
 
+    from trionet_nni.operators.layers.first_use import ensure_kernels
+
     torch.set_flush_denormal(True)
     keep_freed_memory()
+    ensure_kernels()
 
 
 def keep_freed_memory() -> bool:

@@ -20,6 +20,8 @@ SOURCE = Path(__file__).parent / "native"
 # No -ffast-math: the exponential relies on the order of its additions, and NaN must stay NaN.
 FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-fPIC")
 
+NO_COMPILER = "no C++ compiler"
+
 
 class BuildError(Exception):
     """The kernel could not be compiled; the message is one line."""
@@ -74,19 +76,24 @@ def build(folder: Path) -> Path:
     Raises:
         BuildError: no compiler, a folder that cannot be written, or a failed compilation.
     """
-    compiler = shlex.split(os.environ.get("CXX", "")) or ["c++"]
     target = folder / library_name()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
             made = Path(temporary) / target.name
             sources = map(str, sorted(SOURCE.glob("*.cpp")))
-            command = [*compiler, *FLAGS, _tuning(), "-pthread", "-shared", "-o", str(made), *sources]
+            command = [*compiler(), *FLAGS, _tuning(), "-pthread", "-shared", "-o", str(made), *sources]
             _run(command)
             made.replace(target)
+        target.with_suffix(".failed").unlink(missing_ok=True)
     except OSError as error:
         raise BuildError(f"{folder}: cannot be written ({error.strerror})") from None
     return target
+
+
+def compiler() -> list[str]:
+    """The command that compiles: $CXX, or c++."""
+    return shlex.split(os.environ.get("CXX", "")) or ["c++"]
 
 
 def _tuning() -> str:
