@@ -104,7 +104,8 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
         return losses
 
     def _one_lane(self, batch: Batch, subnetworks: Sequence[Architecture]) -> list[Tensor]:
-        return self._first.run(subnetworks, lambda _: self.training_module.loss(batch), self.manual_backward)
+        loss = self.training_module.loss
+        return self._first.run(subnetworks, lambda _: loss(batch), self.manual_backward)
 
     def _two_lanes(self, batch: Batch, subnetworks: Sequence[Architecture]) -> list[Tensor]:
         threads = torch.get_num_threads()
@@ -114,13 +115,13 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
         second = self._second[0]
         torch.set_num_threads(threads - threads // 2)
         try:
-            wait = second.start([subnetworks[index] for index in its], partial(self.training_module.loss, batch))
-            losses = dict(zip(mine, self._one_lane(batch, [subnetworks[index] for index in mine]), strict=True))
-            losses.update(zip(its, wait(), strict=True))
+            wait = second.start([subnetworks[i] for i in its], partial(self.training_module.loss, batch))
+            own = self._one_lane(batch, [subnetworks[i] for i in mine])
+            losses = dict(zip([*mine, *its], [*own, *wait()], strict=True))
         finally:
             torch.set_num_threads(threads)
         second.add_gradients()
-        return [losses[index] for index in range(len(subnetworks))]
+        return [losses[i] for i in range(len(subnetworks))]
 
     @property
     def _first(self) -> Lane:
@@ -173,4 +174,6 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
 
 def _two_lanes_pay(images: Tensor) -> bool:
     """Whether there is a thread for each; autocast, which a new thread does not have, keeps to one."""
-    return images.device.type == "cpu" and torch.get_num_threads() > 1 and not torch.is_autocast_enabled("cpu")
+    if images.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+        return False
+    return torch.get_num_threads() > 1

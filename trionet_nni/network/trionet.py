@@ -73,8 +73,9 @@ class Stem(nn.Sequential):
         if x.device.type == "cpu":
             # `contiguous` would leave an image of one channel as it is, and with it all that follows.
             x = x.to(memory_format=torch.channels_last)
-        out: Tensor = super().forward(x)
-        return out
+        for layer in self:
+            x = layer(x)
+        return x
 
 
 def build_stem(frame: Skeleton, channels: int) -> nn.Sequential:
