@@ -105,6 +105,24 @@ class SupernetConfig(_Section):
 _Flops = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+class FinalistsConfig(_Section):
+    """Who is trained from scratch after the search, and how long; see `trionet_nni.finalists.halving`.
+
+    They are trained by the experiment's `retrain` recipe, on the training images.
+    """
+
+    count: int = Field(4, ge=1, le=100)  # different candidates of a budget, beside a stand-alone network
+    steps: int = Field(ge=1, le=10**9)  # optimizer steps of those who are trained to the end
+
+    @field_validator("steps")
+    @classmethod
+    def _enough_to_halve(cls, steps: int, info: ValidationInfo) -> int:
+        fewest = 2 * (info.data.get("count", 0) + 1)  # no rung is without a step
+        if steps < fewest:
+            raise ValueError(f"{fewest} or more, twice the finalists")
+        return steps
+
+
 class SearchConfig(_Section):
     """Evolution under one or several hard FLOPs budgets (Eq. 3; docs/paper-choices.md).
 
@@ -126,6 +144,7 @@ class SearchConfig(_Section):
     retries: int = Field(2, ge=0)  # of a candidate whose trial failed
     time_limit: float = Field(3600, gt=0)  # seconds of one candidate; one that hangs has failed
     warm: bool = True  # evaluators stay between candidates; false: each trial loads everything itself
+    finalists: FinalistsConfig | None = None  # the best, trained from scratch; the paper has none
     seed: Seed = 0
 
     @property
