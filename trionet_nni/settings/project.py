@@ -15,10 +15,12 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from trionet_nni.errors import InputError, shown
 from trionet_nni.files.yaml import read_yaml as read_yaml
+from trionet_nni.settings.before import as_before
 from trionet_nni.settings.section import Section as _Section
 from trionet_nni.settings.section import refused
 
 ONE_SHOT = "strategies.one_shot"  # this project's own supernet
+Metric = Literal["loss", "accuracy"]  # what ranks candidates: the smallest loss, the largest accuracy
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and Lightning take
 
 
@@ -103,6 +105,24 @@ class SupernetConfig(_Section):
 _Flops = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+class FinalistsConfig(_Section):
+    """Who is trained from scratch after the search, and how long; see `trionet_nni.finalists.halving`.
+
+    They are trained by the experiment's `retrain` recipe, on the training images.
+    """
+
+    count: int = Field(4, ge=1, le=100)  # different candidates of a budget, beside a stand-alone network
+    steps: int = Field(ge=1, le=10**9)  # optimizer steps of those who are trained to the end
+
+    @field_validator("steps")
+    @classmethod
+    def _enough_to_halve(cls, steps: int, info: ValidationInfo) -> int:
+        fewest = 2 * (info.data.get("count", 0) + 1)  # no rung is without a step
+        if steps < fewest:
+            raise ValueError(f"{fewest} or more, twice the finalists")
+        return steps
+
+
 class SearchConfig(_Section):
     """Evolution under one or several hard FLOPs budgets (Eq. 3; docs/paper-choices.md).
 
@@ -115,6 +135,8 @@ class SearchConfig(_Section):
     budgets: tuple[_Flops, ...] | None = Field(None, min_length=1)
     max_flops: float = Field(gt=0)  # hard limit of every candidate; left out where there are budgets
     min_flops: float = Field(0, ge=0)
+    # What ranks candidates, on the search images: cross entropy, which Eq. 3 minimizes, or top-1 accuracy
+    metric: Metric = "loss"
     population: int = Field(50, ge=2)  # random candidates at the start, in all: spread over the budgets
     parents: int = Field(10, ge=1)  # best candidates within a budget, which may have children
     mutation: float = Field(0.1, gt=0, le=1)  # chance of each active gene
@@ -122,6 +144,7 @@ class SearchConfig(_Section):
     retries: int = Field(2, ge=0)  # of a candidate whose trial failed
     time_limit: float = Field(3600, gt=0)  # seconds of one candidate; one that hangs has failed
     warm: bool = True  # evaluators stay between candidates; false: each trial loads everything itself
+    finalists: FinalistsConfig | None = None  # the best, trained from scratch; the paper has none
     seed: Seed = 0
 
     @property
@@ -204,12 +227,14 @@ def parse_project(data: Any, source: str) -> ProjectConfig:
 
 
 def parse_stored(data: Any, source: str) -> ProjectConfig:
-    """Validate the settings of an experiment that began earlier, perhaps under an older version.
+    """Validate the settings that an experiment stored when it began, perhaps under an older version.
+
+    A field that they lack means what it meant then, see `settings.before`: the search goes on as it began.
 
     Raises:
         InputError: one line for the first thing that is wrong.
     """
-    return parse_project(_without_halving(data), source)
+    return parse_project(as_before(_without_halving(data)), source)
 
 
 def _without_halving(data: Any) -> Any:

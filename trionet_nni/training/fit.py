@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 from torch import nn
 
 from trionet_nni.data.images import ImageSet
@@ -31,6 +33,8 @@ def fit(
     checkpoint_minutes: float = 2,
     workers: int | None = None,
     stop_after_steps: int | None = None,
+    restarts: Sequence[int] = (),
+    callbacks: Sequence[pl.Callback] = (),
 ) -> dict[str, Any]:
     """Train `network` in place, going on from `directory/last.ckpt` where there is one.
 
@@ -41,6 +45,8 @@ def fit(
         checkpoint_minutes: time between checkpoints.
         workers: processes that prepare batches; see `step_loader`.
         stop_after_steps: end after so many steps of the whole run, as if interrupted there.
+        restarts: of the learning rate; see `training.recipe.schedule`.
+        callbacks: Lightning's, beside those that every run has.
 
     Returns:
         What `run_steps` gives.
@@ -54,7 +60,7 @@ def fit(
     run = Run(
         directory,
         total_steps(recipe, batches.steps_per_epoch),
-        fingerprint(network, recipe, train),
+        fingerprint(network, recipe, train, restarts),
         title=title,
         progress=progress,
         checkpoint_minutes=checkpoint_minutes,
@@ -62,14 +68,17 @@ def fit(
         precision=precision(recipe),
     )
     count = int(train.labels.max()) + 1 if classes is None else classes
-    module = Classification(network, recipe, count, batches.steps_per_epoch, run.mark)
+    module = Classification(network, recipe, count, batches.steps_per_epoch, run.mark, restarts)
     stuck = TrainingChance(title, run.total, chance(train.labels))
-    return run_steps(run, module, partial(step_loader, batches, workers=workers), [stuck])
+    return run_steps(run, module, partial(step_loader, batches, workers=workers), [stuck, *callbacks])
 
 
-def fingerprint(network: nn.Module, recipe: RecipeConfig, train: ImageSet) -> str:
+def fingerprint(
+    network: nn.Module, recipe: RecipeConfig, train: ImageSet, restarts: Sequence[int] = ()
+) -> str:
     """Equal for runs of the same recipe on the same images with equally shaped networks."""
     shapes = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     images = hashlib.sha256(train.indices.numpy().tobytes()).hexdigest()
-    text = json.dumps([shapes, recipe.identity(), images, train.mean.tolist(), train.std.tolist()])
+    parts = [shapes, recipe.identity(), images, train.mean.tolist(), train.std.tolist()]
+    text = json.dumps([*parts, list(restarts)] if restarts else parts)  # as it was before there were any
     return hashlib.sha256(text.encode()).hexdigest()[:16]

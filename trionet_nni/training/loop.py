@@ -105,8 +105,8 @@ def _run_steps(
 ) -> dict[str, Any]:
     path = run.directory / NAME
     start = _resume_step(run, path)
-    if start is not None and start >= run.total:
-        finished = _finished(module, path, run.total)
+    if start is not None and start >= min(run.total, run.stop_after_steps or run.total):
+        finished = _finished(module, path, start, run.total)
         _say_resumed(run, path, start)
         return finished
     checkpoint, start = None if start is None else path, start or 0
@@ -174,8 +174,8 @@ def _say_resumed(run: Run, path: Path, step: int) -> None:
         Console(stderr=True).print(message, soft_wrap=True)
 
 
-def _finished(module: pl.LightningModule, path: Path, total: int) -> dict[str, Any]:
-    """A run that had reached its end: only load what it gave."""
+def _finished(module: pl.LightningModule, path: Path, step: int, total: int) -> dict[str, Any]:
+    """A run that had reached its end, or the step it was to end after: only load what it gave."""
     checkpoint = read_checkpoint(path)
     with restoring(path):
         module.load_state_dict(checkpoint["state_dict"])
@@ -183,7 +183,7 @@ def _finished(module: pl.LightningModule, path: Path, total: int) -> dict[str, A
             name: value for state in checkpoint["callbacks"].values() for name, value in state.items()
         }
         back = {"rolled_back": states["rolled_back"]} if "rolled_back" in states else {}
-        return _result(total, total, total, float(states["seconds"])) | back
+        return _result(step, total, step, float(states["seconds"])) | back
 
 
 def _result(steps: int, total: int, start: int, seconds: float) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
@@ -59,6 +59,18 @@ def rate(step: int, warmup: int, total: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (total - warmup)))
 
 
+def restarting_rate(step: int, warmup: int, ends: Sequence[int]) -> float:
+    """Learning rate of a step ÷ the peak, where it starts again at the peak at each end but the last.
+
+    Args:
+        warmup: steps of the only warm-up, which is at the beginning.
+        ends: steps at which it is 0, ascending (SGDR, Loshchilov and Hutter 2017).
+    """
+    begin = max((end for end in ends[:-1] if end <= step), default=0)
+    length = next((end for end in ends if end > begin), begin) - begin
+    return rate(step - begin, 0 if begin else warmup, length)
+
+
 def check_recipe(recipe: RecipeConfig, images: int, field: str) -> None:
     """Refuse a batch that the training images do not fill, and a warm-up that is not shorter than the run.
 
@@ -86,36 +98,45 @@ def check_batch(batch_size: int, images: int, field: str = "recipe", what: str =
         raise InputError(f"{field}.batch_size: found {batch_size}, allowed: up to the {images} {what}")
 
 
-def check_warmup(recipe: RecipeConfig, steps_per_epoch: int, field: str = "recipe") -> None:
-    """Refuse a warm-up that is not shorter than the run.
+def check_warmup(
+    recipe: RecipeConfig, steps_per_epoch: int, field: str = "recipe", restarts: Sequence[int] = ()
+) -> None:
+    """Refuse a warm-up that is not shorter than the run, or than what is before its first restart.
 
     Args:
         field: what the recipe is called in the file, for the message.
+        restarts: see `restarting_rate`.
 
     Raises:
         InputError: it is not.
     """
-    total = total_steps(recipe, steps_per_epoch)
+    total = restarts[0] if restarts else total_steps(recipe, steps_per_epoch)
     warmup = _warmup_steps(recipe, steps_per_epoch)
     if warmup and warmup >= total:
         raise InputError(
             f"{field}.warmup_epochs: found {recipe.warmup_epochs:g}, "
-            f"allowed: below the whole run's ({total / steps_per_epoch:g})"
+            f"allowed: below {'the first rung' if restarts else 'the whole run'}'s "
+            f"({total / steps_per_epoch:g})"
         )
 
 
-def schedule(recipe: RecipeConfig, optimizer: Optimizer, steps_per_epoch: int) -> LambdaLR:
+def schedule(
+    recipe: RecipeConfig, optimizer: Optimizer, steps_per_epoch: int, restarts: Sequence[int] = ()
+) -> LambdaLR:
     """The learning rate, to be moved on after every step.
 
+    Args:
+        restarts: steps at which it starts again at the peak, ascending; none in an ordinary run.
+
     Raises:
-        InputError: the warm-up is not shorter than the run.
+        InputError: the warm-up is not shorter than the run, or than what is before the first restart.
     """
-    check_warmup(recipe, steps_per_epoch)
+    check_warmup(recipe, steps_per_epoch, restarts=restarts)
     total, warmup = total_steps(recipe, steps_per_epoch), _warmup_steps(recipe, steps_per_epoch)
     # SequentialLR of LinearLR and CosineAnnealingLR gives the same rates (measured: within 5e-14 of them in
     # 300,000 steps), but cannot read the state that checkpoints of before hold, and after a divergence the
     # rate could not be lowered "to the last bit": together more code than `rate`.
-    return LambdaLR(optimizer, lambda step: rate(step, warmup, total))
+    return LambdaLR(optimizer, lambda step: restarting_rate(step, warmup, (*restarts, total)))
 
 
 def _warmup_steps(recipe: RecipeConfig, steps_per_epoch: int) -> int:

@@ -1,0 +1,139 @@
+"""Successive halving, as a function of losses: who is trained how long, and who wins."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spaces.small import TABLE
+from tests.helpers.architectures import random_architectures
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.finalists.halving import (
+    Rung,
+    choose,
+    order,
+    rungs,
+    stands_alone,
+    training_steps,
+    trials,
+    waiting,
+)
+from trionet_nni.finalists.in_process import run_finalists
+
+NETWORKS = random_architectures(TABLE, 40)
+CONV = Architecture.from_dict(
+    {"space": TABLE.space, "stages": [[{"operator": "conv", "expansion": 0.25, "kernel": 3}]] * 3}
+)
+
+
+def test_five_networks_climb_three_rungs() -> None:
+    ladder = rungs(4, 1000)
+    assert ladder == (Rung(1, 5, 250), Rung(2, 3, 500), Rung(3, 2, 1000))
+    assert trials(ladder) == 10 and trials(ladder, budgets=2) == 20
+    assert training_steps(ladder) == 5 * 250 + 3 * 250 + 2 * 500
+    assert rungs(1, 7) == (Rung(1, 2, 7),)
+
+
+@given(count=st.integers(1, 100), steps=st.integers(128, 10**6))
+def test_a_ladder_halves_networks_and_doubles_steps(count: int, steps: int) -> None:
+    ladder = rungs(count, steps)
+    assert ladder[0].networks == count + 1 and ladder[-1].networks == 2 and ladder[-1].steps == steps
+    for lower, upper in pairwise(ladder):
+        assert upper.networks == (lower.networks + 1) // 2
+        assert upper.steps in (2 * lower.steps, 2 * lower.steps - 1)
+
+
+@given(
+    count=st.integers(1, 12),
+    available=st.integers(0, 13),
+    values=st.lists(st.floats(0, 10), min_size=52, max_size=52),
+)
+def test_everybody_trains_in_time_and_the_lowest_last_loss_wins(
+    count: int, available: int, values: list[float]
+) -> None:
+    ladder, finalists = rungs(count, 4096), NETWORKS[: min(available, count + 1)]
+    told = {(network.hash, rung.number): values.pop() for network in finalists for rung in ladder[:4]}
+    trained: list[tuple[str, int]] = []
+
+    def train(network: Architecture, rung: Rung) -> float:
+        trained.append((network.hash, rung.number))
+        return told[trained[-1]]
+
+    ended = run_finalists(finalists, ladder, train)
+    assert sorted(network.hash for network, _, _ in ended) == sorted(one.hash for one in finalists)
+    assert len(set(trained)) == len(trained) <= trials(ladder)
+    assert [number for _, number in trained] == sorted(number for _, number in trained)
+    keys = [(-rung.number, loss) for _, rung, loss in ended]
+    assert keys == sorted(keys)
+    for rung in ladder:
+        there = [name for name, number in trained if number == rung.number]
+        below = {
+            loss for name, number in trained if number == rung.number - 1 for loss in [told[name, number]]
+        }
+        assert len(there) == min(rung.networks, len(finalists))
+        # Nobody who went on was worse on the rung below than somebody who did not.
+        for name in there if rung.number > 1 else ():
+            assert sum(loss < told[name, rung.number - 1] for loss in below) < rung.networks
+
+
+def test_it_goes_on_with_any_part_of_the_losses() -> None:
+    ladder, finalists = rungs(4, 100), NETWORKS[:5]
+    losses: dict[tuple[str, int], float | None] = {}
+    begun = waiting(finalists, ladder, losses)
+    assert [one.architecture for one in begun] == finalists and {one.rung for one in begun} == {ladder[0]}
+    for value, one in zip((5.0, 1.0, 4.0), begun, strict=False):
+        losses[one.key] = value
+    assert waiting(finalists, ladder, losses) == begun[3:]
+    assert [network for network, _ in order(finalists, ladder, losses)] == [
+        finalists[1], finalists[2], finalists[0]
+    ]  # fmt: skip
+
+
+def test_who_cannot_be_trained_takes_nobody_s_place() -> None:
+    ladder, finalists = rungs(4, 100), NETWORKS[:5]
+    losses: dict[tuple[str, int], float | None] = {
+        (network.hash, 1): loss
+        for network, loss in zip(finalists, (None, 3.0, None, 1.0, None), strict=True)
+    }
+    assert [one.architecture for one in waiting(finalists, ladder, losses)] == [finalists[3], finalists[1]]
+    losses |= {(finalists[3].hash, 2): None, (finalists[1].hash, 2): 2.0, (finalists[1].hash, 3): 1.5}
+    assert not waiting(finalists, ladder, losses)
+    assert order(finalists, ladder, losses) == [(finalists[1], ladder[2]), (finalists[3], ladder[0])]
+
+
+@pytest.mark.parametrize("count", [1, 3, 8])
+def test_finalists_differ_in_operators_and_one_stands_alone(count: int) -> None:
+    ranked = [*(network for network in NETWORKS if not stands_alone(network)), CONV]
+    chosen = choose(ranked, count)
+    assert len(chosen) == count + 1 and chosen[-1] == CONV and chosen[0] == ranked[0]
+    assert len({network.operators for network in chosen}) == count + 1
+    assert list(chosen) == sorted(chosen, key=ranked.index)
+    for network in ranked:  # a better one is left out only for the sake of another layout
+        if network not in chosen and ranked.index(network) < ranked.index(chosen[-2]):
+            better = [one for one in chosen if one.operators == network.operators]
+            assert ranked.index(better[0]) < ranked.index(network)
+
+
+def test_what_there_is_takes_part() -> None:
+    same = [
+        network
+        for network in random_architectures(TABLE, 400)
+        if network.operators == NETWORKS[0].operators
+    ]
+    assert choose([], 3) == () and choose([CONV], 3) == (CONV,)
+    assert choose(same[:3], 3) == tuple(same[:3])
+    assert choose([CONV, NETWORKS[0]], 1) == (CONV, NETWORKS[0])
+
+
+def test_neither_torch_nor_nni_is_needed() -> None:
+    code = (
+        "import sys, trionet_nni.finalists.in_process; "
+        "print({'torch', 'nni', 'lightning_fabric'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
