@@ -25,7 +25,7 @@ from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data import load_splits
 from trionet_nni.nnictl.search.in_process import search_in_process
 from trionet_nni.settings.plugins import load_table
-from trionet_nni.settings.project import ProjectConfig, SearchConfig
+from trionet_nni.settings.project import SearchConfig, parse_stored
 from trionet_nni.supernet.evaluator import Evaluator
 from trionet_nni.training.process import prepare_process
 
@@ -35,12 +35,12 @@ Scores = Callable[[Architecture], float]
 def searched(
     config: SearchConfig, table: SpaceTable, cost: CostModel, score: Scores, n: int
 ) -> list[float]:
-    """Accuracies of the candidates of one search."""
+    """Scores of the candidates of one search, the larger the better."""
     return [float(model.metric) for model in search_in_process(config, table, cost, score, n)]
 
 
 def drawn(budget: Budget, score: Scores, n: int, seed: int) -> list[float]:
-    """Accuracies of different random networks within the budget."""
+    """Scores of different random networks within the budget, the larger the better."""
     random, networks = RandomState(seed + 1000), {}
     while len(networks) < n:
         architecture = budget.random(random)
@@ -53,7 +53,7 @@ def compare(
 ) -> list[dict[str, Any]]:
     """One row a seed; `population` replaces the experiment's."""
     home = experiment / "trionet"
-    config = ProjectConfig.model_validate_json((home / "project.json").read_text())
+    config = parse_stored(json.loads((home / "project.json").read_text()), "project.json")
     supernet = Path(json.loads((home / "supernet.json").read_text())["directory"])
     cache = experiment.resolve().parent / "cache"
     splits = load_splits(config.data, cache)
@@ -64,7 +64,7 @@ def compare(
     evaluator = Evaluator(config, supernet, cache)
 
     def score(architecture: Architecture) -> float:
-        return evaluator.evaluate(architecture).accuracy
+        return evaluator.evaluate(architecture).score(config.search.metric)
 
     rows = []
     for seed in seeds:

@@ -41,7 +41,7 @@ _TRIES = 200
 
 @dataclass(frozen=True)
 class _Evaluated:
-    accuracy: float
+    score: float
     architecture: Architecture
     flops: int
 
@@ -77,10 +77,10 @@ class BudgetedEvolution(RegularizedEvolution, SearchStrategy):  # type: ignore[m
         return self._submit_new(self._child)
 
     def best_parents(self, max_flops: float = math.inf) -> list[Architecture]:
-        """The best evaluated networks within a budget, best first; equal accuracies in order of arrival."""
+        """The best evaluated networks within a budget, best first; equal scores in order of arrival."""
         with self._lock:
             within = (one for one in self._evaluated if one.flops <= max_flops)
-            ranked = sorted(within, key=lambda one: -one.accuracy)
+            ranked = sorted(within, key=lambda one: -one.score)
             return [one.architecture for one in ranked[: self.config.parents]]
 
     def restore_running(self, models: list[CandidateSpace]) -> None:
@@ -96,7 +96,7 @@ class BudgetedEvolution(RegularizedEvolution, SearchStrategy):  # type: ignore[m
             name, keys, position, has_gauss, gauss = self._random_state.get_state()
             return {
                 "seen": sorted(self._seen),
-                "evaluated": [[one.accuracy, one.architecture.to_dict()] for one in self._evaluated],
+                "evaluated": [[one.score, one.architecture.to_dict()] for one in self._evaluated],
                 "individual_counter": self._individual_counter,
                 "random_state": [name, keys.tolist(), position, has_gauss, gauss],
                 "running": [model.architecture.to_dict() for model in self._running_models],
@@ -106,15 +106,15 @@ class BudgetedEvolution(RegularizedEvolution, SearchStrategy):  # type: ignore[m
         """Take up a saved state. Running networks are not in it: see `restore_running`."""
         with self._lock:
             self._evaluated = [
-                self._noted(float(accuracy), Architecture.from_dict(data))
-                for accuracy, data, *stopped in state_dict["evaluated"]
-                if stopped != [True]  # by 0.1.0's successive halving: an accuracy of a part of the images
+                self._noted(float(score), Architecture.from_dict(data))
+                for score, data, *stopped in state_dict["evaluated"]
+                if stopped != [True]  # by 0.1.0's successive halving: a score on a part of the images
             ]
             running = {Architecture.from_dict(data).hash for data in state_dict["running"]}
             self._seen = set(state_dict["seen"]) - running
             self._population.clear()
             for one in self._evaluated[-self.population_size :]:
-                self._population.append(Individual(one.architecture.to_sample(), one.accuracy))
+                self._population.append(Individual(one.architecture.to_sample(), one.score))
             self._individual_counter = state_dict["individual_counter"]
             name, keys, position, has_gauss, gauss = state_dict["random_state"]
             keys = np.array(keys, dtype=np.uint32)
@@ -126,9 +126,9 @@ class BudgetedEvolution(RegularizedEvolution, SearchStrategy):  # type: ignore[m
         number: int = self._individual_counter
         return self._variations[number % len(self._variations)]
 
-    def _noted(self, accuracy: float, architecture: Architecture) -> _Evaluated:
+    def _noted(self, score: float, architecture: Architecture) -> _Evaluated:
         flops = self._variations[0].budget.flops(architecture)  # every budget counts alike
-        return _Evaluated(accuracy, architecture, flops)
+        return _Evaluated(score, architecture, flops)
 
     def _child(self) -> Architecture:
         parents = self.best_parents(self._variation.budget.max_flops)

@@ -129,7 +129,7 @@ assert SAMPLING.weights(table)["local"] == 48 ** 0.5
 cost = CostModel(splits.classes, splits.channels, splits.image_size)
 evaluator = Evaluator(config, supernet, cache)
 found = search_in_process(
-    config.search, table, cost, lambda network: evaluator.evaluate(network).accuracy, 4
+    config.search, table, cost, lambda network: evaluator.evaluate(network).score(config.search.metric), 4
 )
 assert len({model.architecture.hash for model in found}) == 4
 with_it = [m.architecture for m in found if "depthwise" in m.architecture.operators]

@@ -51,7 +51,8 @@ def ledger(experiment: Experiment, candidates: int, seen: dict[str, float]) -> L
     """
     files = experiment.files
     assert files is not None, "no experiment was started"
-    store = {item.architecture.hash: item.accuracy for item in ResultsStore(files.evaluations).all()}
+    results = ResultsStore(files.evaluations, "loss").all()
+    store = {item.architecture.hash: item.score("loss") for item in results}
     lines = [line.split() for line in experiment.log.read_text().splitlines()]
     begun = [(name, float(at)) for at, word, name, _ in lines if word == "begin"]
     failures = files.failures.read_text().splitlines() if files.failures.exists() else []
@@ -96,8 +97,8 @@ def _strategy(experiment: Experiment) -> dict[str, list[float]]:
     assert experiment.files is not None
     found: dict[str, list[float]] = {}
     state = json.loads(experiment.files.strategy.read_text())["strategy"]
-    for accuracy, architecture in state["evaluated"]:
-        found.setdefault(Architecture.from_dict(architecture).hash, []).append(accuracy)
+    for score, architecture in state["evaluated"]:
+        found.setdefault(Architecture.from_dict(architecture).hash, []).append(score)
     return found
 
 

@@ -204,7 +204,7 @@ def test_a_folder_of_images_tells_its_classes(tmp_path):
 
 
 def test_the_front_of_an_experiment(tmp_path, capsys):
-    store = ResultsStore(tmp_path / "trionet" / "evaluations")
+    store = ResultsStore(tmp_path / "trionet" / "evaluations", "accuracy")
     networks = random_architectures(small.TABLE, 3)
     for network, accuracy, flops in zip(networks, (0.5, 0.4, 0.7), (10, 20, 30), strict=True):
         store.add(Evaluation(network, accuracy, 100, flops, 5, 0.1))

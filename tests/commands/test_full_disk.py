@@ -141,6 +141,6 @@ def _sample(done: ExperimentFolder) -> dict[str, Any]:
     from trionet_nni.supernet.results import ResultsStore
 
     first = next(path for path in done.evaluations.iterdir())
-    result = ResultsStore(done.evaluations).get(first.stem)
+    result = ResultsStore(done.evaluations, "loss").get(first.stem)
     assert result is not None
     return dict(result.architecture.to_sample())

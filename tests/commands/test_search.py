@@ -15,7 +15,7 @@ from rich.console import Console
 
 from spaces.small import TABLE
 from tests.helpers.toy_experiment import ToyExperiment
-from tests.helpers.toy_supernet import toy_accuracy
+from tests.helpers.toy_supernet import toy_score
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.commands import accompany as searching
 from trionet_nni.errors import InputError
@@ -114,7 +114,7 @@ def undisturbed(candidates: int) -> list[str]:
     """What the same search proposes, without nnictl."""
     config = SearchConfig(max_flops=2.0e7, population=4, parents=2)
     cost = CostModel(classes=10, channels=1, image_size=28)
-    models = search_in_process(config, TABLE, cost, toy_accuracy, candidates)
+    models = search_in_process(config, TABLE, cost, toy_score, candidates)
     return [model.architecture.hash for model in models]
 
 

@@ -6,7 +6,10 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
@@ -22,16 +25,20 @@ from trionet_nni.architecture.budget import budget_name
 from trionet_nni.architecture.cost import architecture_cost
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
-from trionet_nni.experiment.open import find_run
+from trionet_nni.experiment.folder import ExperimentFolder
+from trionet_nni.experiment.open import find_run, open_run
 from trionet_nni.export.best import export, leftover, print_exported
 from trionet_nni.export.card import read_card
 from trionet_nni.export.load import load
 from trionet_nni.export.settings import read_config
+from trionet_nni.nnictl.candidate.scoring import metrics
+from trionet_nni.nnictl.manager.rest import Manager
+from trionet_nni.nnictl.terminal.watch import Watch
 from trionet_nni.report.pareto import pareto
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import SearchConfig, load_experiment, read_yaml
 from trionet_nni.supernet.results import ResultsStore
-from trionet_nni.training.evaluate import accuracy
+from trionet_nni.training.evaluate import scores
 from trionet_nni.training.recalibrate import recalibrate
 
 
@@ -39,8 +46,8 @@ def test_the_best_come_first_each_in_its_folder() -> None:
     rows = exported()
     assert [row.rank for row in rows] == [1, 2, 3]  # as many as there are
     assert {row.evaluation.architecture for row in rows} == set(CANDIDATES)
-    scores = [row.evaluation.accuracy for row in rows]
-    assert scores == sorted(scores, reverse=True)
+    losses = [row.evaluation.loss or 0 for row in rows]
+    assert losses == sorted(losses) and losses[0] > 0
     for row in rows:
         assert {path.name for path in row.folder.iterdir()} >= {
             "architecture.json",
@@ -55,6 +62,47 @@ def test_the_best_come_first_each_in_its_folder() -> None:
         assert not [path for path in row.folder.iterdir() if path.name.endswith(".tmp")]
 
 
+def ranking(experiment: Path, folder: Path) -> list[Architecture]:
+    """Who is best, by everything that says it: store, export, front, terminal and portal."""
+    run = open_run(ExperimentFolder(experiment))
+    by_store = [result.architecture for result in run.results.top(9)]
+    assert [row.evaluation.architecture for row in export(experiment, 9, folder)] == by_store
+    assert by_store[0] in {row.evaluation.architecture for row in pareto(experiment)}
+    manager = SimpleNamespace(
+        get=lambda path: {"status": "RUNNING"} if path == "/check-status" else [],
+        jobs=list,
+        profile=lambda: {"params": {}},
+    )
+    best = Watch(cast(Manager, manager), run.folder, 1).snapshot().best
+    assert best is not None and best.architecture == by_store[0]
+    portal = {one.architecture: metrics(one, run.results.metric) for one in run.results.all()}
+    assert sorted(portal, key=lambda one: portal[one]["default"], reverse=True) == by_store
+    return by_store
+
+
+@pytest.mark.parametrize("age", ["now", "now, by accuracy", "before there was a choice"])
+def test_all_agree_on_who_is_best(tmp_path: Path, age: str) -> None:
+    """Losses rank one way here, accuracies the other."""
+    root = Path(shutil.copytree(finished().root, tmp_path / "runs" / "mixed001"))
+    project_file = root / "trionet" / "project.json"
+    settings = json.loads(project_file.read_text())
+    if age == "before there was a choice":
+        del settings["search"]["metric"]
+    elif age == "now, by accuracy":
+        settings["search"]["metric"] = "accuracy"
+    project_file.write_text(json.dumps(settings))
+    store = ResultsStore(root / "trionet" / "evaluations", "accuracy")
+    results = sorted(store.all(), key=lambda one: one.flops)
+    for number, result in enumerate(results):
+        loss = 1.0 + number if age != "before there was a choice" else None
+        store.add(replace(result, accuracy=0.5 + number / 10, loss=loss))
+    by_loss = [result.architecture for result in results]
+    wanted = by_loss if age == "now" else by_loss[::-1]
+    assert ranking(root, tmp_path / "out") == wanted
+    measured = read_card(tmp_path / "out" / "1").measured
+    assert measured is not None and (measured.loss is None) == (age == "before there was a choice")
+
+
 def test_folders_of_an_earlier_larger_export_are_named(tmp_path: Path) -> None:
     for name in ("1", "2", "3", "2-until-then"):
         (tmp_path / name).mkdir()
@@ -65,7 +113,9 @@ def test_folders_of_an_earlier_larger_export_are_named(tmp_path: Path) -> None:
 def test_the_exported_network_scores_what_the_search_measured() -> None:
     for row in exported():
         network = load(row.folder)
-        assert accuracy(network, small_splits().search) == row.evaluation.accuracy
+        again = scores(network, small_splits().search)
+        assert again.accuracy == row.evaluation.accuracy
+        assert again.loss == pytest.approx(row.evaluation.loss, rel=1e-5)
 
 
 def test_logits_are_those_of_the_supernet() -> None:
@@ -96,7 +146,8 @@ def test_the_card_says_what_was_measured_on_what() -> None:
         assert (card.flops, card.params) == (cost.flops, cost.params)
         assert card.params == sum(p.numel() for p in network.parameters())
         assert card.measured is not None
-        assert (card.measured.accuracy, card.measured.images) == (result.accuracy, 40)
+        assert (card.measured.accuracy, card.measured.loss) == (result.accuracy, result.loss)
+        assert card.measured.images == 40
         assert card.operators == [[b.operator for b in stage] for stage in result.architecture.stages]
         assert card.seeds == {"data": 0, "supernet": 0, "search": 7}
         assert card.data == small_splits().record
@@ -104,7 +155,8 @@ def test_the_card_says_what_was_measured_on_what() -> None:
         torch.testing.assert_close(torch.tensor(card.mean), small_splits().train.mean)
         text = (row.folder / "card.md").read_text(encoding="utf-8")
         measured = f"{result.accuracy:.4f} on 40 images"
-        for fact in (f"{cost.flops:,}", f"{cost.params:,}", measured, "search 7"):
+        loss = f"| loss on the same images | {result.loss:.4f} |"
+        for fact in (f"{cost.flops:,}", f"{cost.params:,}", measured, loss, "search 7"):
             assert fact in text
 
 
@@ -119,7 +171,8 @@ def test_the_table_names_the_next_command(capsys: pytest.CaptureFixture[str]) ->
     print_exported(exported(), Path("out"))
     output = capsys.readouterr().out
     assert "bash out/1/retrain.sh" in output
-    assert f"{exported()[0].evaluation.accuracy:.4f}" in output
+    best = exported()[0].evaluation
+    assert f"{best.accuracy:.4f}" in output and f"{best.loss:.4f}" in output
 
 
 def test_exporting_again_keeps_what_was_trained(tmp_path: Path) -> None:
@@ -148,7 +201,7 @@ def test_an_experiment_without_results_is_refused(tmp_path: Path) -> None:
     shutil.copytree(finished().root, copy)
     with pytest.raises(InputError, match="--top: found 0"):
         export(copy, 0, tmp_path)
-    for file in ResultsStore(copy / "trionet" / "evaluations").folder.iterdir():
+    for file in ResultsStore(copy / "trionet" / "evaluations", "loss").folder.iterdir():
         file.unlink()
     with pytest.raises(InputError, match="found no evaluation"):
         export(copy, 1, tmp_path)
@@ -174,7 +227,7 @@ def test_each_budget_has_a_folder_with_its_best(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "250")
-    store, out = ResultsStore(finished().evaluations), tmp_path / "out"
+    store, out = ResultsStore(finished().evaluations, "loss"), tmp_path / "out"
     low = float(min(result.flops for result in store.all()))
     experiment, name = under((1e3, low, 1e9), tmp_path), budget_name(low)
     for stale in ("7", "5M/1", "1B/3", "notes/1"):
@@ -210,7 +263,7 @@ def test_one_budget_has_the_folders_of_before(tmp_path: Path, capsys: pytest.Cap
     out = tmp_path / "out"
     assert main(["export", str(under((1e9,), tmp_path)), "--top", "1", "-o", str(out)]) == 0
     assert [path.name for path in out.iterdir()] == ["1"]
-    assert "Accuracy against cost" not in capsys.readouterr().out
+    assert "Quality against cost" not in capsys.readouterr().out
     assert "budget" not in read_card(out / "1").origin
     assert read_config(out / "1" / "retrain.yml").cache == "../.cache"
 

@@ -50,7 +50,7 @@ def _run(runs: Path) -> None:
     config, files = project(), ExperimentFolder(runs / _NAME)
     supernet = files.supernet_directory(config.supernet_hash())
     train_supernet(config, supernet, lambda _: None, cache=files.cache)
-    store = ResultsStore(files.evaluations)
+    store = ResultsStore(files.evaluations, config.search.metric)
     for architecture in CANDIDATES:
         store.add(evaluate(config, supernet, architecture, files.cache))
     write_json(files.project, config.model_dump(mode="json"))

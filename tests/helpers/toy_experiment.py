@@ -108,7 +108,7 @@ class ToyExperiment:
 
     @property
     def store(self) -> ResultsStore:
-        return ResultsStore(self.experiment_folder.evaluations)
+        return ResultsStore(self.experiment_folder.evaluations, "loss")
 
     def resume(self) -> None:
         self.started.append(launch.resume(self.experiment_folder, None))
@@ -181,11 +181,10 @@ class ToyExperiment:
         return [(what, trial) for kind, what, trial in map(str.split, lines) if kind == word]
 
     def evaluated(self, count: int) -> list[dict[str, Any]]:
-        """What the strategy counted: accuracy and architecture. NNI is done a moment before it."""
+        """What the strategy counted: score and architecture. NNI is done a moment before it."""
         until(lambda: len(self._evaluated()) >= count)
         return [
-            {"accuracy": accuracy, "hash": Architecture.from_dict(data).hash}
-            for accuracy, data in self._evaluated()
+            {"score": score, "hash": Architecture.from_dict(data).hash} for score, data in self._evaluated()
         ]
 
     def _evaluated(self) -> list[Any]:

@@ -58,7 +58,7 @@ class WarmExperiment:
 
     @property
     def store(self) -> ResultsStore:
-        return ResultsStore(self.files.evaluations)
+        return ResultsStore(self.files.evaluations, "loss")
 
     def asking(
         self, architecture: Architecture, trial: str = "t", number: int = 0

@@ -174,4 +174,4 @@ def evaluation() -> dict[str, Any]:
     """A stored result."""
     from trionet_nni.supernet.results import Evaluation
 
-    return Evaluation(ARCHITECTURE, 0.5, 4, 1000, 100, 0.1).to_dict()
+    return Evaluation(ARCHITECTURE, 0.5, 4, 1000, 100, 0.1, 0.7).to_dict()

@@ -174,6 +174,8 @@ RESULTS = (
         "an accuracy of NaN", "accuracy", float("nan"), "accuracy: found nan, allowed: a number from 0 to 1"
     ),
     _result("an accuracy of 2", "accuracy", 2, "accuracy: found 2, allowed: a number from 0 to 1"),
+    _result("a loss of NaN", "loss", float("nan"), "loss: found nan, allowed: a number from 0"),
+    _result("a loss below nothing", "loss", -1, "loss: found -1, allowed: a number from 0"),
     _result("a text for FLOPs", "flops", "few", "flops: found 'few', allowed: a number"),
     _result("fewer images than none", "images", -1, "images: found -1, allowed: a number from 0"),
     _result("no accuracy", "accuracy", DELETE, "accuracy: found None, allowed: a number"),

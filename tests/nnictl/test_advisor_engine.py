@@ -20,7 +20,6 @@ from trionet_nni.nnictl.search.deadline import overdue
 from trionet_nni.nnictl.search.engine import AdvisorEngine, SearchFailed, Trials
 from trionet_nni.nnictl.search.failures import Failures
 from trionet_nni.nnictl.search.supernet_stage import SupernetStage
-from trionet_nni.supernet.results import Evaluation
 
 SPACE = CandidateSpace(TABLE)
 
@@ -31,7 +30,7 @@ class Bench:
     def __init__(self, tmp_path: Path, *, first: int = 0, supernet: str = "done") -> None:
         self.first, self.sent = first, list[dict[str, Any]]()
         self.heard: list[tuple[str, float | None]] = []
-        self.stored: dict[str, Evaluation] = {}
+        self.stored: dict[str, float] = {}
         self.known: dict[int, str] = {}
         self.folder = ExperimentFolder(tmp_path / "runs" / "id")
         self.room, self.exhausted = 0, False  # trials that NNI was asked for beyond its limit; reached?
@@ -52,9 +51,8 @@ class Bench:
         self.room += 1
         return self.exhausted
 
-    def store(self, model: CandidateSpace, accuracy: float) -> None:
-        network = model.architecture
-        self.stored[network.hash] = Evaluation(network, accuracy, 10, 1, 1, 0.1)
+    def store(self, model: CandidateSpace, score: float) -> None:
+        self.stored[model.architecture.hash] = score
 
     def number(self) -> int:
         return self.first + len(self.sent)
@@ -97,14 +95,14 @@ def test_result_reaches_the_strategy(bench: Bench) -> None:
     assert model.status == ModelStatus.Trained and engine.unfinished() == []
 
 
-@pytest.mark.parametrize("event, accuracy", [("FAILED", 0.5), ("SUCCEEDED", None), ("USER_CANCELED", None)])
+@pytest.mark.parametrize("event, score", [("FAILED", 0.5), ("SUCCEEDED", None), ("USER_CANCELED", None)])
 def test_trial_without_a_result_is_tried_again_and_then_given_up(
-    bench: Bench, event: str, accuracy: float | None
+    bench: Bench, event: str, score: float | None
 ) -> None:
     engine, model = bench.engine, bench.model()
     engine.request(1)
     engine.submit_models(model)
-    engine.metric(0, accuracy)
+    engine.metric(0, score)
     engine.trial_ended(0, "t", event)
     assert bench.heard == [] and engine.unfinished() == [model]
     bench.does(lambda: engine.request(1))

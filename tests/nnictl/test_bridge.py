@@ -13,6 +13,7 @@ import socket
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ import pytest
 
 from tests.helpers.patience import PATIENCE
 from tests.helpers.toy_experiment import TOY_TRIAL, ToyExperiment, architecture, is_supernet
-from tests.helpers.toy_supernet import toy_accuracy
+from tests.helpers.toy_supernet import toy_accuracy, toy_score
 from trionet_nni.nnictl.terminal import launch
+from trionet_nni.supernet.results import ResultsStore
 
 pytestmark = pytest.mark.slow  # one whole way through nnictl is in commands/test_search.py
 
@@ -53,8 +55,9 @@ def check_agreement(toy: ToyExperiment, jobs: list[dict[str, Any]]) -> set[str]:
             continue
         wanted = architecture(job)
         stored = toy.store.get(wanted.hash)
-        assert stored is not None and stored.architecture == wanted
-        assert value["default"] == stored.accuracy == toy_accuracy(wanted)
+        assert stored is not None and stored.architecture == wanted and stored.loss is not None
+        assert value["default"] == -stored.loss == toy_score(wanted)  # NNI shows the largest first
+        assert (value["loss"], value["accuracy"]) == (stored.loss, stored.accuracy)
         assert (value["flops"], value["params"]) == (stored.flops, stored.params)
         assert stored.flops <= 2.0e7
         number = json.loads(job["hyperParameters"][0])["parameter_id"]
@@ -91,7 +94,7 @@ def test_crashing_trials_never_shift_parameters(toy: ToyExperiment) -> None:
     assert {item["hash"] for item in evaluated} == found and len(evaluated) == len(found)
     for item in evaluated:
         stored = toy.store.get(item["hash"])
-        assert stored is not None and item["accuracy"] == stored.accuracy
+        assert stored is not None and stored.loss is not None and item["score"] == -stored.loss
     # What a trial evaluated is what NNI shows for it.
     shown = {job["trialJobId"]: architecture(job).hash for job in jobs if not is_supernet(job)}
     assert all(shown[trial] == what for what, trial in toy.calls("start"))
@@ -223,6 +226,29 @@ def test_stop_and_resume_lose_and_repeat_nothing(toy: ToyExperiment) -> None:
     evaluated = [item["hash"] for item in toy.evaluated(12)]
     assert sorted(evaluated) == sorted(done) == sorted(check_agreement(toy, jobs))
     assert len({json.loads(job["hyperParameters"][0])["parameter_id"] for job in jobs}) == 13
+
+
+def test_a_search_of_before_goes_on_by_accuracy(toy: ToyExperiment) -> None:
+    """Its settings do not say what ranks, and its results have no loss: all of it stays as it was."""
+    toy.set(TOY_SECONDS="0.5")
+    toy.write(trials=9, metric="accuracy")
+    toy.create()
+    files = toy.experiment_folder
+    store = ResultsStore(files.evaluations, "accuracy")
+    toy.until(lambda status: len(store) >= 3)
+    toy.stop()
+    settings = json.loads(files.project.read_text())
+    del settings["search"]["metric"]
+    files.project.write_text(json.dumps(settings))
+    for result in store.all():
+        store.add(replace(result, loss=None))
+    toy.resume()
+    toy.wait("DONE")
+    assert json.loads(files.project.read_text())["search"]["metric"] == "accuracy"
+    known = {result.architecture.hash: toy_accuracy(result.architecture) for result in store.all()}
+    assert {item["hash"]: item["score"] for item in toy.evaluated(8)} == known and len(known) == 8
+    finals = [numbers(metric) for metric in toy.manager.get("/metric-data?type=FINAL")]
+    assert sorted(value["default"] for value in finals) == sorted(known.values())
 
 
 def test_error_of_the_supernet_ends_the_experiment(toy: ToyExperiment) -> None:

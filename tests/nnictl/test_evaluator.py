@@ -17,7 +17,7 @@ import pytest
 from tests.helpers.checkout import ROOT
 from tests.helpers.fake_manager import FakeManager
 from tests.helpers.patience import PATIENCE, until
-from tests.helpers.toy_supernet import toy_accuracy
+from tests.helpers.toy_supernet import toy_score
 from tests.helpers.warm import WarmExperiment, answer, networks, warm_experiment
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import lock
@@ -35,7 +35,7 @@ def test_candidates_share_an_evaluator_and_are_never_evaluated_twice(warm: WarmE
     first, second = networks(2)
     told = [answer(warm.asking(network)) for network in (first, second, first)]
     assert [item["metrics"]["default"] for item in told] == [
-        toy_accuracy(first), toy_accuracy(second), toy_accuracy(first),
+        toy_score(first), toy_score(second), toy_score(first),
     ]  # fmt: skip
     assert warm.noted("done") == [first.hash, second.hash]
     assert len(warm.evaluators()) == 1
@@ -52,7 +52,7 @@ def test_trials_side_by_side_have_an_evaluator_each(
     asking = [warm.asking(network) for network in (first, second, first)]
     until(lambda: len(warm.evaluators()) == 3)
     told = [answer(process)["metrics"]["default"] for process in asking]
-    assert told == [toy_accuracy(network) for network in (first, second, first)]
+    assert told == [toy_score(network) for network in (first, second, first)]
     assert sorted(warm.noted("done")) == sorted([first.hash, second.hash])
 
 
@@ -63,7 +63,7 @@ def test_killed_evaluator_comes_back(warm: WarmExperiment, monkeypatch: pytest.M
     until(lambda: warm.noted("start"))
     (victim,) = warm.evaluators()
     victim.kill()
-    assert answer(asking)["metrics"]["default"] == toy_accuracy(network)
+    assert answer(asking)["metrics"]["default"] == toy_score(network)
     assert warm.noted("done") == [network.hash] and len(warm.store) == 1
     (successor,) = warm.evaluators()
     assert successor.pid != victim.pid
@@ -82,7 +82,7 @@ def test_killed_trial_loses_nothing(
     if both:
         for victim in warm.evaluators():
             victim.kill()
-    assert answer(warm.asking(network, "again"))["metrics"]["default"] == toy_accuracy(network)
+    assert answer(warm.asking(network, "again"))["metrics"]["default"] == toy_score(network)
     assert warm.noted("done") == [network.hash] and len(warm.store) == 1
 
 
@@ -95,7 +95,7 @@ def test_evaluator_that_always_dies_is_told_with_its_last_words(
     out, err = asking.communicate(timeout=PATIENCE)
     assert asking.returncode != 0 and "the evaluator died 3 times: the toy was told to crash" in err, out
     assert len(warm.noted("start")) == 3 and len(warm.store) == 0
-    assert answer(warm.asking(second))["metrics"]["default"] == toy_accuracy(second)
+    assert answer(warm.asking(second))["metrics"]["default"] == toy_score(second)
 
 
 def test_evaluator_that_hangs_is_ended(warm: WarmExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +222,7 @@ def test_a_trial_stays_light(warm: WarmExperiment, channel: str) -> None:
     (command,) = FakeManager.received
     metric = json.loads(command["metric"])
     assert (metric["type"], metric["parameter_id"]) == ("FINAL", 3)
-    assert json.loads(metric["value"])["default"] == toy_accuracy(network)
+    assert json.loads(metric["value"])["default"] == toy_score(network)
 
 
 def test_devices(tmp_path: Path) -> None:

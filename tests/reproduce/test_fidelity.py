@@ -24,7 +24,7 @@ from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 def store_of(folder: Path, count: int) -> ResultsStore:
     """Networks of 1 to `count` MFLOPs; the dearer the better, but every third one is poor."""
-    store, blocks = ResultsStore(folder), load_table("spaces.small").blocks
+    store, blocks = ResultsStore(folder, "accuracy"), load_table("spaces.small").blocks
     for number in range(1, count + 1):
         network = Architecture("trionet-small", ((blocks[number],), (Conv(0.25, 3),), (Conv(0.25, 3),)))
         accuracy = 0.1 if number % 3 == 0 else number / 100
@@ -44,7 +44,7 @@ def test_networks_are_spread_and_not_all_on_the_front(tmp_path: Path, count: int
 
 
 def test_equal_costs_are_no_error(tmp_path: Path) -> None:
-    store = ResultsStore(tmp_path)
+    store = ResultsStore(tmp_path, "accuracy")
     for one in store_of(tmp_path / "other", 8).all():
         store.add(Evaluation(one.architecture, 0.5, 100, 10**6, 1000, 0.1))
     assert len(choose(store, 4)) == 4
@@ -54,7 +54,7 @@ def test_too_few_networks_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="found 3 networks between the ends"):
         choose(store_of(tmp_path, 3), 4)
     with pytest.raises(InputError, match="found 0 networks"):
-        choose(ResultsStore(tmp_path / "none"), 4)
+        choose(ResultsStore(tmp_path / "none", "accuracy"), 4)
 
 
 def test_tau_is_kendalls_and_its_interval_holds_it() -> None:
@@ -80,9 +80,9 @@ def experiment(folder: Path) -> Path:
     """The tiny experiment, with accuracies that put every network on the Pareto front."""
     root = folder / "copy0001"
     shutil.copytree(finished().root, root)
-    store = ResultsStore(root / "trionet" / "evaluations")
+    store = ResultsStore(root / "trionet" / "evaluations", "loss")
     for rank, one in enumerate(sorted(store.all(), key=lambda one: one.flops)):
-        store.add(replace(one, accuracy=0.1 + rank / 10))
+        store.add(replace(one, accuracy=0.1 + rank / 10, loss=1 / (1 + rank)))
     return root
 
 

@@ -244,7 +244,7 @@ def evaluated(store: ResultsStore, candidates: list[Architecture]) -> list[Evalu
 
 
 def test_each_winner_is_the_best_of_all_within_its_budget_and_on_the_common_front(tmp_path: Path) -> None:
-    store = ResultsStore(tmp_path)
+    store = ResultsStore(tmp_path, "accuracy")
     results = evaluated(store, searched())
     front = front_rows(store.pareto(), BUDGETS)
     for limit in BUDGETS:
@@ -258,7 +258,7 @@ def test_each_winner_is_the_best_of_all_within_its_budget_and_on_the_common_fron
 
 
 def test_of_equal_results_the_same_one_wins_and_stands_on_the_front(tmp_path: Path) -> None:
-    store = ResultsStore(tmp_path)
+    store = ResultsStore(tmp_path, "accuracy")
     for candidate in searched()[:6]:
         store.add(Evaluation(candidate, 0.5, 500, 1000, 10, 0.1))
     ((winner,), (standing,)) = store.top(1, 1000), store.pareto()
@@ -267,9 +267,11 @@ def test_of_equal_results_the_same_one_wins_and_stands_on_the_front(tmp_path: Pa
 
 def experiment(folder: Path, budgets: tuple[float, ...]) -> ResultsStore:
     """What a search under these budgets leaves of results and settings."""
-    store = ResultsStore(folder / "trionet" / "evaluations")
+    store = ResultsStore(folder / "trionet" / "evaluations", "accuracy")
     evaluated(store, searched()[:30])
-    settings = ProjectConfig.model_validate({"space": "spaces.small", "search": {"budgets": budgets}})
+    settings = ProjectConfig.model_validate(
+        {"space": "spaces.small", "search": {"budgets": budgets, "metric": "accuracy"}}
+    )
     (folder / "trionet" / "project.json").write_text(settings.model_dump_json())
     return store
 

@@ -14,6 +14,7 @@ from tests.helpers.tiny_experiment import CANDIDATES, finished, project
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.errors import InputError
 from trionet_nni.export.best import export
+from trionet_nni.settings.before import BEFORE, as_before
 from trionet_nni.settings.project import SearchConfig, parse_project, parse_stored
 from trionet_nni.supernet.results import Evaluation, ResultsStore
 
@@ -21,14 +22,20 @@ HALVING = {"shares": [0.1, 0.3], "keep": 0.5, "first": 10, "recent": 50}
 
 
 def settings(halving: object) -> dict[str, object]:
+    """As 0.1.0 stored them: without the fields that came later."""
     document = project().model_dump(mode="json")
+    for section, later in BEFORE.items():
+        document[section] = {name: value for name, value in document[section].items() if name not in later}
     return {**document, "search": {**document["search"], "halving": halving}}
 
 
 def test_an_old_experiment_is_opened_whatever_it_says() -> None:
     assert parse_project(settings(None), "x") == project()
     for halving in (None, HALVING, {}):
-        assert parse_stored(settings(halving), "x") == project()
+        went_on = parse_stored(settings(halving), "x")
+        assert (
+            went_on == parse_project(as_before(settings(None)), "x") and went_on.search.metric == "accuracy"
+        )
 
 
 @pytest.mark.parametrize("halving", [HALVING, {}, False, 3])
@@ -50,7 +57,7 @@ def test_an_accuracy_of_some_images_is_never_ranked(tmp_path: Path) -> None:
         result = Evaluation(network, 0.5, 50, 100 - number, 1, 0.1)
         stored = old(result, (0.5, 0.9, 0.6)[number], stopped=number == 1)
         (tmp_path / f"{network.hash}.json").write_text(json.dumps(stored))
-    store, (first, stopped, last) = ResultsStore(tmp_path), random_architectures(TABLE, 3)
+    store, (first, stopped, last) = ResultsStore(tmp_path, "accuracy"), random_architectures(TABLE, 3)
     assert [result.architecture for result in store.top(3)] == [last, first]
     assert {result.architecture for result in store.all()} == {first, last}
     assert [result.architecture for result in store.pareto()] == [last]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -20,7 +21,7 @@ from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 
 def filled(folder: Path, *scores: tuple[float, int]) -> ResultsStore:
-    store = ResultsStore(folder / "evaluations")
+    store = ResultsStore(folder / "evaluations", "accuracy")
     for network, (accuracy, flops) in zip(random_architectures(TABLE, len(scores)), scores, strict=True):
         store.add(Evaluation(network, accuracy, 500, flops, 10, 0.5))
     return store
@@ -39,7 +40,40 @@ def test_top_and_pareto(tmp_path: Path) -> None:
     store = filled(tmp_path, (0.5, 10), (0.9, 30), (0.9, 20), (0.4, 40), (0.3, 5))
     assert [(item.accuracy, item.flops) for item in store.top(3)] == [(0.9, 20), (0.9, 30), (0.5, 10)]
     assert [(item.accuracy, item.flops) for item in store.pareto()] == [(0.3, 5), (0.5, 10), (0.9, 20)]
-    assert ResultsStore(tmp_path / "none").top(5) == [] == ResultsStore(tmp_path / "none").pareto()
+    assert (
+        ResultsStore(tmp_path / "none", "accuracy").top(5)
+        == []
+        == ResultsStore(tmp_path / "none", "accuracy").pareto()
+    )
+
+
+def test_the_smallest_loss_is_the_best_whatever_the_accuracy(tmp_path: Path) -> None:
+    store, networks = ResultsStore(tmp_path, "loss"), random_architectures(TABLE, 4)
+    for network, accuracy, loss, flops in zip(
+        networks, (0.9, 0.5, 0.7, 0.6), (1.4, 1.1, 1.1, 1.2), (30, 20, 10, 5), strict=True
+    ):
+        store.add(Evaluation(network, accuracy, 500, flops, 10, 0.5, loss))
+    order = [networks[number] for number in (2, 1, 3, 0)]  # of equal losses the one with fewer FLOPs
+    assert [result.architecture for result in store.top(4)] == order
+    assert [result.architecture for result in store.pareto()] == [networks[3], networks[2]]
+    again = ResultsStore(tmp_path, "accuracy")
+    assert again.all() == store.all() and again.top(1)[0].architecture == networks[0]
+
+
+def test_a_result_without_the_loss_is_not_ranked_among_those_with_it(tmp_path: Path) -> None:
+    store, (first, second) = ResultsStore(tmp_path, "loss"), random_architectures(TABLE, 2)
+    store.add(Evaluation(first, 0.5, 500, 7, 10, 0.5, 1.0))
+    without = Evaluation(second, 0.9, 500, 7, 10, 0.5)
+    for bad in (without, replace(without, loss=float("nan"))):
+        with pytest.raises(ValueError, match="loss: found"):
+            store.add(bad)
+    assert len(store) == 1
+    ResultsStore(tmp_path, "accuracy").add(without)  # of another time
+    assert Evaluation.from_dict(without.to_dict()) == without and "loss" not in without.to_dict()
+    for read in (lambda: store.top(1), store.pareto, store.all, lambda: store.get(second.hash)):
+        with pytest.raises(InputError, match=rf"/{second.hash}.json: loss: found none, allowed: ") as said:
+            read()
+        assert "\n" not in str(said.value)
 
 
 @pytest.mark.parametrize("accuracy", [float("nan"), float("inf")])
@@ -75,8 +109,11 @@ def test_each_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         results, "read_json", lambda path, what: (opened.append(path.name), read(path, what))[1]
     )
     files = ExperimentFolder(tmp_path)
+    settings = {"space": "spaces.small", "search": {"max_flops": 1e9}}  # of before metrics had a name
+    files.home.mkdir(parents=True)
+    files.project.write_text(json.dumps(settings))
     networks = random_architectures(TABLE, 3)
-    watch, store = Watch(manager, files, 1), ResultsStore(files.evaluations)
+    watch, store = Watch(manager, files, 1), ResultsStore(files.evaluations, "accuracy")
     for number, network in enumerate(networks):
         store.add(Evaluation(network, number / 10, 500, 7, 10, 0.5))
         best = watch.snapshot().best

@@ -44,7 +44,7 @@ def save(step: int, folder: Path) -> None:
 
 def store(accuracy: float, folder: Path) -> None:
     (network,) = random_architectures(TABLE, 1)
-    ResultsStore(folder).add(Evaluation(network, accuracy, 500, 7, 10, 0.5))
+    ResultsStore(folder, "accuracy").add(Evaluation(network, accuracy, 500, 7, 10, 0.5))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

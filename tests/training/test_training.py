@@ -17,7 +17,7 @@ from trionet_nni.files.atomic import replacing, write_json, write_tensors, write
 from trionet_nni.settings.project import RecipeConfig
 from trionet_nni.training.augment import AUGMENTATIONS, flip, shift
 from trionet_nni.training.batches import StepBatches, step_loader
-from trionet_nni.training.evaluate import accuracy
+from trionet_nni.training.evaluate import accuracy, scores
 from trionet_nni.training.jitter import jitter
 from trionet_nni.training.recalibrate import batch_norms, recalibrate
 from trionet_nni.training.recipe import optimizer, schedule, total_steps
@@ -243,6 +243,18 @@ def test_accuracy_is_the_share_of_right_answers() -> None:
     net.train()
     assert accuracy(net, splits.search, 37) == pytest.approx(right.float().mean().item(), abs=1e-6)
     assert net.training
+
+
+@pytest.mark.parametrize("batch", [37, 256, 500])  # the last one smaller, or all at once
+def test_the_loss_is_the_mean_cross_entropy_whatever_the_batches(batch: int) -> None:
+    splits = digits()
+    net = network(splits).eval()
+    with torch.no_grad():
+        logits = net(splits.search.normalized(slice(None))).double()
+    chances = logits.softmax(1)[torch.arange(500), splits.search.labels]
+    found = scores(net, splits.search, batch)
+    assert found.loss == pytest.approx(-chances.log().mean().item(), rel=1e-6)
+    assert found.accuracy == accuracy(net, splits.search)
 
 
 def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
         ("supernet", f"{plan.supernet_steps:,} steps of {_seconds(measured.step)}: "
                      f"{_hours(plan.hours['supernet'])}"),
         ("search", f"{plan.candidates:,} candidates of {_seconds(measured.candidate)}: "
-                   f"{_hours(plan.hours['search'])}, {plan.workers} at a time"),
+                   f"{_hours(plan.hours['search'])}, {plan.workers} at a time, ranked by {plan.metric}"),
         ("retraining", f"{plan.retrain_steps:,} steps of {_seconds(measured.retrain_step)}: "
                        f"{_hours(plan.hours['retraining one network'])} for one network"),
         ("memory", f"{measured.memory / 1e9:.1f} GB at the peak"),

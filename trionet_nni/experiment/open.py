@@ -85,8 +85,8 @@ class Run:
 
     @property
     def results(self) -> ResultsStore:
-        """Its evaluations."""
-        return ResultsStore(self.folder.evaluations)
+        """Its evaluations, ranked by its metric."""
+        return ResultsStore(self.folder.evaluations, self.config.search.metric)
 
     @property
     def supernet(self) -> Path:

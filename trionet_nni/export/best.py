@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class ExportedRow:
     """One exported network.
 
     Attributes:
-        rank: from 1, the most accurate.
+        rank: from 1, the best by `search.metric`.
         evaluation: in the search.
         limit: the budget it is ranked within, FLOPs; None where the search had only one.
     """
@@ -45,7 +46,7 @@ class ExportedRow:
 
 
 def export(experiment: str | Path, top: int, out: Path) -> list[ExportedRow]:
-    """Write the `top` most accurate networks of an experiment to `out/1`, `out/2` …
+    """Write the `top` best networks of an experiment, by its `search.metric`, to `out/1`, `out/2` …
 
     Of a search under several budgets, the `top` within each: `out/2B/1` … `out/4.7B/1` … A network that
     is among the best of several budgets is written for each of them.
@@ -75,12 +76,13 @@ def export(experiment: str | Path, top: int, out: Path) -> list[ExportedRow]:
 
 
 def _rows(run: Run, top: int, out: Path) -> list[ExportedRow]:
-    results, limits = run.results.all(), run.config.search.limits
+    results, search = run.results.all(), run.config.search
+    limits = search.limits
     named: tuple[float | None, ...] = limits if len(limits) > 1 else (None,)
     return [
         ExportedRow(rank, out / _place(rank, limit), result, limit)
         for limit in named
-        for rank, result in enumerate(ranked(results, limit or math.inf)[:top], 1)
+        for rank, result in enumerate(ranked(results, search.metric, limit or math.inf)[:top], 1)
     ]
 
 
@@ -103,25 +105,26 @@ def _write(row: ExportedRow, run: Run, splits: Splits) -> None:
             "rank": str(row.rank),
             **({} if row.limit is None else {"budget": f"{budget_name(row.limit)} FLOPs"}),
         },
-        measured=Measured(accuracy=result.accuracy, images=result.images, split="search"),
+        measured=Measured(accuracy=result.accuracy, loss=result.loss, images=result.images, split="search"),
     )
 
 
 def print_exported(rows: list[ExportedRow], out: Path) -> None:
     """The table of what was exported, and the command that comes next."""
     table = Table(title="Exported networks")
-    for name in ("folder", "accuracy", "GFLOPs", "M params", "operators"):
+    scores = scores_header(row.evaluation for row in rows)
+    for name in ("folder", *scores, "GFLOPs", "M params", "operators"):
         table.add_column(name, justify="left" if name in ("folder", "operators") else "right")
     for row in rows:
         result = row.evaluation
-        numbers = (f"{result.accuracy:.4f}", f"{result.flops / 1e9:.4f}", f"{result.params / 1e6:.3f}")
+        numbers = (*scores_row(result), f"{result.flops / 1e9:.4f}", f"{result.params / 1e6:.3f}")
         if row.rank == 1:  # the best within the next budget
             table.add_section()
         table.add_row(str(row.folder), *numbers, result.architecture.operators)
     console = Console()
     console.print(table)
     images = rows[0].evaluation.images
-    console.print(f"Accuracy: with the supernet's weights, on {images:,} held-out search images.")
+    console.print(measured_on(images))
     left = leftover(rows, out)
     if left:
         names = " ".join(map(str, left))
@@ -129,6 +132,22 @@ def print_exported(rows: list[ExportedRow], out: Path) -> None:
     for number, row in enumerate(row for row in rows if row.rank == 1):
         script = out / row.place / "retrain.sh"
         console.print(f"{'      ' if number else 'Next: '}bash {script}", soft_wrap=True, highlight=False)
+
+
+def scores_header(results: Iterable[Evaluation]) -> tuple[str, ...]:
+    """Columns of a table of results: the loss where it was measured, and the accuracy."""
+    return ("loss", "accuracy") if all(result.loss is not None for result in results) else ("accuracy",)
+
+
+def scores_row(result: Evaluation) -> tuple[str, ...]:
+    """What stands in these columns."""
+    accuracy = f"{result.accuracy:.4f}"
+    return (accuracy,) if result.loss is None else (f"{result.loss:.4f}", accuracy)
+
+
+def measured_on(images: int) -> str:
+    """The line under such a table."""
+    return f"Loss and accuracy: with the supernet's weights, on {images:,} held-out search images."
 
 
 def leftover(rows: list[ExportedRow], out: Path) -> list[Path]:

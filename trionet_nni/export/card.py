@@ -18,9 +18,10 @@ from trionet_nni.version import __version__
 
 
 class Measured(Section):
-    """An accuracy, 0 to 1, with the images it was measured on."""
+    """An accuracy, 0 to 1, and the loss, where it is known, with the images they were measured on."""
 
     accuracy: float
+    loss: float | None = None  # mean cross entropy, nats
     images: int
     split: str
 
@@ -172,5 +173,7 @@ def _facts(card: Card) -> list[tuple[str, str]]:
     ]
     if card.measured is not None:
         share = f"{card.measured.accuracy:.4f} on {card.measured.images:,} images"
+        if card.measured.loss is not None:
+            facts.insert(0, ("loss on the same images", f"{card.measured.loss:.4f}"))
         facts.insert(0, (f"accuracy with the supernet's weights ({card.measured.split} split)", share))
     return facts

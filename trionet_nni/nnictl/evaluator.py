@@ -121,7 +121,7 @@ def _scored(scoring: Scoring, question: dict[str, Any]) -> dict[str, Any]:
         return {"error": f"{type(error).__name__}: {error}", "fatal": True}
     took = time.perf_counter() - started
     print(f"{result.architecture.hash}: {result.accuracy:.4f} in {took:.3f} s", flush=True)
-    return {"metrics": metrics(result), "took": took}
+    return {"metrics": metrics(result, scoring.config.search.metric), "took": took}
 
 
 def serve(root: Path, device: str, idle: float = _IDLE_SECONDS) -> int:

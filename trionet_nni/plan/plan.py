@@ -17,7 +17,7 @@ from trionet_nni.experiment.check import check_experiment
 from trionet_nni.experiment.open import open_experiment
 from trionet_nni.plan.measure import Timings, measure
 from trionet_nni.settings.plugins import load_module
-from trionet_nni.settings.project import ProjectConfig
+from trionet_nni.settings.project import Metric, ProjectConfig
 from trionet_nni.supernet.train import supernet_directory
 from trionet_nni.training.recipe import check_recipe, total_steps
 
@@ -35,6 +35,7 @@ class Plan:
         images: of each split.
         supernet_steps, retrain_steps: optimizer steps of each.
         candidates: that the search will score.
+        metric: what ranks them.
         workers: candidates that are scored at the same time, each on a card of its own.
         reachable: FLOPs of the cheapest and the dearest network.
         accepted: share of networks drawn as the supernet draws them that lie within a budget, by its FLOPs.
@@ -49,6 +50,7 @@ class Plan:
     supernet_steps: int
     retrain_steps: int
     candidates: int
+    metric: Metric
     workers: int
     reachable: tuple[int, int]
     min_flops: float
@@ -106,6 +108,7 @@ def make_plan(path: Path, steps: int) -> Plan:
         supernet_steps,
         retrain_steps,
         candidates,
+        config.search.metric,
         max(1, min(concurrency, checked.cards)) if checked.cards else 1,
         budgets[-1].reachable,
         config.search.min_flops,

@@ -14,17 +14,18 @@ from trionet_nni.architecture.budget import budget_name
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import find_run, open_run
-from trionet_nni.export.best import ExportedRow
+from trionet_nni.export.best import ExportedRow, measured_on, scores_header, scores_row
+from trionet_nni.settings.before import BEFORE
 from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 
 @dataclass(frozen=True)
 class FrontRow:
-    """A network that no other one beats in accuracy and FLOPs together.
+    """A network that no other one beats in the search's metric and FLOPs together.
 
     Attributes:
         budget: the smallest budget that it lies within, FLOPs; None where the search had only one.
-        best_of: the budgets whose most accurate network it is; empty where the search had only one.
+        best_of: the budgets whose best network it is; empty where the search had only one.
     """
 
     evaluation: Evaluation
@@ -38,7 +39,7 @@ class FrontRow:
 
 
 def pareto(experiment: str | Path) -> list[FrontRow]:
-    """Evaluations that no other one beats in accuracy and FLOPs together, cheapest first.
+    """Evaluations that no other one beats in the search's metric and FLOPs together, cheapest first.
 
     Args:
         experiment: NNI's id, or the experiment's folder; it may still run.
@@ -47,7 +48,7 @@ def pareto(experiment: str | Path) -> list[FrontRow]:
         InputError: there is no such experiment, or it has no result yet.
     """
     files = find_run(experiment)
-    front = ResultsStore(files.evaluations).pareto()
+    front = _results(files).pareto()
     if not front:
         raise InputError(f"{files.evaluations}: found no evaluation, allowed: a search with results")
     return front_rows(front, _limits(files))
@@ -56,7 +57,7 @@ def pareto(experiment: str | Path) -> list[FrontRow]:
 def front_rows(front: Sequence[Evaluation], limits: Sequence[float]) -> list[FrontRow]:
     """Mark each budget's winner.
 
-    On a front accuracy grows with FLOPs, so a budget's winner is the dearest network within it.
+    On a front the score grows with FLOPs, so a budget's winner is the dearest network within it.
 
     Args:
         front: cheapest first.
@@ -75,6 +76,13 @@ def front_rows(front: Sequence[Evaluation], limits: Sequence[float]) -> list[Fro
     ]
 
 
+def _results(files: ExperimentFolder) -> ResultsStore:
+    """Ranked by the experiment's metric; where its settings are missing, by the one there was at first."""
+    if files.project.exists():
+        return open_run(files).results
+    return ResultsStore(files.evaluations, BEFORE["search"]["metric"])
+
+
 def _limits(files: ExperimentFolder) -> tuple[float, ...]:
     return open_run(files).config.search.limits if files.project.exists() else ()
 
@@ -88,7 +96,7 @@ def print_pareto(front: list[FrontRow]) -> None:
     console = Console()
     console.print(table)
     images = front[0].evaluation.images
-    console.print(f"Accuracy: with the supernet's weights, on {images:,} held-out search images.")
+    console.print(measured_on(images))
 
 
 def print_common_front(experiment: str | Path, rows: Sequence[ExportedRow]) -> None:
@@ -106,7 +114,7 @@ def print_common_front(experiment: str | Path, rows: Sequence[ExportedRow]) -> N
     limits = _limits(files)
     if len(limits) < 2:
         return
-    front = front_rows(ResultsStore(files.evaluations).pareto(), limits)
+    front = front_rows(_results(files).pareto(), limits)
     folders = {row.evaluation.architecture.hash: str(row.folder) for row in reversed(rows)}
     table = _table(front, ("folder",))
     for row in front:
@@ -120,9 +128,10 @@ def print_common_front(experiment: str | Path, rows: Sequence[ExportedRow]) -> N
 
 
 def _table(front: Sequence[FrontRow], last: Sequence[str]) -> Table:
-    table = Table(title="Accuracy against cost: networks that no other one beats")
+    table = Table(title="Quality against cost: networks that no other one beats")
     marks = ("budget", "best of") if _several(front) else ()
-    for name in (*marks, "GFLOPs", "M params", "accuracy", *last):
+    scores = scores_header(row.evaluation for row in front)
+    for name in (*marks, "GFLOPs", "M params", *scores, *last):
         table.add_column(name, justify="left" if name in ("best of", *last) else "right")
     return table
 
@@ -137,6 +146,6 @@ def _budgets(row: FrontRow) -> tuple[str, ...]:
     return budget_name(row.budget), ", ".join(map(budget_name, row.best_of))
 
 
-def _numbers(row: FrontRow) -> tuple[str, str, str]:
+def _numbers(row: FrontRow) -> tuple[str, ...]:
     result = row.evaluation
-    return f"{result.flops / 1e9:.4f}", f"{result.params / 1e6:.3f}", f"{result.accuracy:.4f}"
+    return f"{result.flops / 1e9:.4f}", f"{result.params / 1e6:.3f}", *scores_row(result)

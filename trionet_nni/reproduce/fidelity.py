@@ -16,10 +16,10 @@ from trionet_nni.reproduce.item import flops
 from trionet_nni.reproduce.pool import run_jobs
 from trionet_nni.reproduce.report import Report
 from trionet_nni.reproduce.scale import changed
-from trionet_nni.reproduce.statistics import Rank, Spread, rank_correlation
+from trionet_nni.reproduce.statistics import RESAMPLES, Rank, Spread, rank_correlation
 from trionet_nni.reproduce.training import Given, Training
-from trionet_nni.settings.project import ProjectConfig
-from trionet_nni.supernet.results import Evaluation, ResultsStore
+from trionet_nni.settings.project import Metric, ProjectConfig
+from trionet_nni.supernet.results import Evaluation, ResultsStore, ranked
 
 LEAST = 4  # networks; with fewer a rank correlation says nothing
 
@@ -66,20 +66,21 @@ class Fidelity:
         """The networks, Kendall's τ of the supernet, and of FLOPs alone beside it."""
         retrained = self.retrained()
         means = [spread.mean for spread in retrained]
-        by_supernet = rank_correlation([one.accuracy for one in self.chosen], means)
+        metric = self.config.search.metric
+        by_supernet = rank_correlation([one.score(metric) for one in self.chosen], means)
         by_flops = rank_correlation([float(one.flops) for one in self.chosen], means)
         rows = [_row(one, spread) for one, spread in zip(self.chosen, retrained, strict=True)]
         return Report(
             "fidelity",
-            "Rank fidelity: the supernet's accuracy against training from scratch",
+            f"Rank fidelity: the supernet's {metric} against the accuracy of training from scratch",
             self._conditions(),
-            ("network", "operators", "FLOPs", "with the supernet, %", "from scratch, test, %"),
+            ("network", "operators", "FLOPs", *_scores_header(self.chosen), "from scratch, test, %"),
             tuple(rows),
             (),
             lambda figure: self._draw(figure, retrained),
             (
-                "Kendall's τ between the supernet's accuracy and that from scratch: "
-                f"**{_shown(by_supernet)}**.",
+                f"Kendall's τ between {_ranking(metric)} with the supernet's weights, which the search "
+                f"goes by, and the accuracy from scratch: **{_shown(by_supernet)}**.",
                 f"For comparison, τ between FLOPs and the accuracy from scratch: {_shown(by_flops)}. A "
                 "supernet is worth its training where it ranks better than FLOPs do.",
             ),
@@ -91,22 +92,27 @@ class Fidelity:
         return (
             f"Experiment `{self.experiment}`, space `{self.config.space}`: {len(self.chosen)} of its "
             "candidates, spread over the logarithm of FLOPs between the ends of its Pareto front: in "
-            "each part the most accurate and the middle one of its ranking.",
-            f"Supernet's accuracy: {data.search_images:,} search images. From scratch: {length}, batch "
+            "each part the best and the middle one of its ranking.",
+            f"With the supernet: {data.search_images:,} search images. From scratch: {length}, batch "
             f"{recipe.batch_size}, all training images, measured on the test images, seeds "
             f"{', '.join(map(str, self.seeds))}.",
-            "τ-b; the 95 % interval is a percentile bootstrap over the networks (9,999 resamples).",
+            "τ-b; the 95 % interval is a percentile bootstrap over the networks "
+            f"({RESAMPLES:,} resamples).",
         )
 
     def _draw(self, figure: Any, retrained: Sequence[Spread]) -> None:
         axes = figure.subplots()
-        xs = [100 * one.accuracy for one in self.chosen]
+        metric = self.config.search.metric
+        xs = [one.loss if metric == "loss" else 100 * one.accuracy for one in self.chosen]
         colours = [one.flops / 1e6 for one in self.chosen]
         ys, errors = [100 * one.mean for one in retrained], [100 * one.sd for one in retrained]
         axes.errorbar(xs, ys, errors, fmt="none", ecolor="lightgrey", zorder=1)
         points = axes.scatter(xs, ys, c=colours, zorder=2)
         figure.colorbar(points, label="MFLOPs")
-        axes.set_xlabel("accuracy with the supernet's weights, search images, %")
+        if metric == "loss":
+            axes.invert_xaxis()  # the best to the right, as with the accuracy
+        unit = "" if metric == "loss" else ", %"
+        axes.set_xlabel(f"{metric} with the supernet's weights, search images{unit}")
         axes.set_ylabel("accuracy from scratch, test images, %")
 
 
@@ -150,8 +156,8 @@ def choose(store: ResultsStore, count: int) -> list[Evaluation]:
         )
     chosen: dict[str, Evaluation] = {}
     for part in _parts(inside, low, high, math.ceil(count / 2)):
-        ranked = sorted(part, key=lambda one: (-one.accuracy, one.flops))
-        pair = [*ranked[:1], *ranked[len(ranked) // 2 :][:1]]
+        best = ranked(part, store.metric)
+        pair = [*best[:1], *best[len(best) // 2 :][:1]]
         chosen.update({one.architecture.hash: one for one in pair})
     rest = [one for one in inside if one.architecture.hash not in chosen]
     wanted = [*chosen.values(), *rest][:count]
@@ -169,8 +175,18 @@ def _parts(networks: Sequence[Evaluation], low: int, high: int, count: int) -> l
 
 def _row(one: Evaluation, spread: Spread) -> tuple[str, ...]:
     network = one.architecture
-    accuracies = (f"{100 * one.accuracy:.1f}", spread.percent())
-    return network.hash[:8], network.operators.replace("|", "/"), flops(one.flops), *accuracies
+    scores = (*(() if one.loss is None else (f"{one.loss:.4f}",)), f"{100 * one.accuracy:.1f}")
+    which = (network.hash[:8], network.operators.replace("|", "/"), flops(one.flops))
+    return *which, *scores, spread.percent()
+
+
+def _scores_header(chosen: Sequence[Evaluation]) -> tuple[str, ...]:
+    known = all(one.loss is not None for one in chosen)
+    return (*(("loss with the supernet",) if known else ()), "accuracy with the supernet, %")
+
+
+def _ranking(metric: Metric) -> str:
+    return "the smallness of the loss" if metric == "loss" else "the accuracy"
 
 
 def _shown(rank: Rank) -> str:

@@ -14,6 +14,7 @@ from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import load_splits
 from trionet_nni.files.atomic import write_json
 from trionet_nni.reproduce.jobs import RESULT, Job, SupernetJob, key_of, read_result
+from trionet_nni.settings.before import BEFORE, without_former
 from trionet_nni.settings.plugins import load_module, load_table
 from trionet_nni.settings.project import DataConfig, ProjectConfig
 from trionet_nni.supernet.evaluator import Evaluator
@@ -55,22 +56,28 @@ class _Measuring(Job):
         return working / "reproduce" / kind.lower() / key
 
     def _settings(self) -> dict[str, Any]:
-        """Without defaults: a field that is added later leaves the key as it was."""
-        return self.config.search.model_dump(exclude_defaults=True)
+        """Without defaults: a field that is added later leaves the key as it was.
+
+        But for those whose default is not what there was before them: another search has another key.
+        """
+        search = self.config.search
+        later = {name: getattr(search, name) for name in BEFORE["search"]}
+        given = search.model_dump(exclude_defaults=True, exclude={*later})
+        return given | without_former("search", later)
 
     def result(self, working: Path) -> dict[str, Any] | None:
         """The stored result of an earlier run; None until there is one."""
         return read_result(self.folder(working))
 
     def _measure(self, working: Path) -> _StoredScores:
-        store = ResultsStore(self.folder(working) / "evaluations")
+        store = ResultsStore(self.folder(working) / "evaluations", self.config.search.metric)
         evaluator = Evaluator(self.config, self.supernet.folder(working), working / "cache")
         return _StoredScores(evaluator, store)
 
 
 @dataclass(frozen=True)
 class Search(_Measuring):
-    """The experiment's search for the best network; its result is the winner's evaluation.
+    """The experiment's search for the best network by its metric; its result is the winner's evaluation.
 
     An interrupted search is run again with the same seed; stored evaluations are not repeated.
     """
@@ -88,8 +95,9 @@ class Search(_Measuring):
 
         table, cost = load_table(self.config.space), cost_model(self.config, working)
         scores = self._measure(working)
+        search = self.config.search
         search_in_process(
-            self.config.search, table, cost, lambda network: scores(network).accuracy, self.count
+            search, table, cost, lambda network: scores(network).score(search.metric), self.count
         )
         (winner,) = scores.store.top(1)
         write_json(self.folder(working) / RESULT, winner.to_dict())

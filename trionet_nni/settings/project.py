@@ -15,10 +15,12 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from trionet_nni.errors import InputError, shown
 from trionet_nni.files.yaml import read_yaml as read_yaml
+from trionet_nni.settings.before import as_before
 from trionet_nni.settings.section import Section as _Section
 from trionet_nni.settings.section import refused
 
 ONE_SHOT = "strategies.one_shot"  # this project's own supernet
+Metric = Literal["loss", "accuracy"]  # what ranks candidates: the smallest loss, the largest accuracy
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and Lightning take
 
 
@@ -133,6 +135,8 @@ class SearchConfig(_Section):
     budgets: tuple[_Flops, ...] | None = Field(None, min_length=1)
     max_flops: float = Field(gt=0)  # hard limit of every candidate; left out where there are budgets
     min_flops: float = Field(0, ge=0)
+    # What ranks candidates, on the search images: cross entropy, which Eq. 3 minimizes, or top-1 accuracy
+    metric: Metric = "loss"
     population: int = Field(50, ge=2)  # random candidates at the start, in all: spread over the budgets
     parents: int = Field(10, ge=1)  # best candidates within a budget, which may have children
     mutation: float = Field(0.1, gt=0, le=1)  # chance of each active gene
@@ -223,12 +227,14 @@ def parse_project(data: Any, source: str) -> ProjectConfig:
 
 
 def parse_stored(data: Any, source: str) -> ProjectConfig:
-    """Validate the settings of an experiment that began earlier, perhaps under an older version.
+    """Validate the settings that an experiment stored when it began, perhaps under an older version.
+
+    A field that they lack means what it meant then, see `settings.before`: the search goes on as it began.
 
     Raises:
         InputError: one line for the first thing that is wrong.
     """
-    return parse_project(_without_halving(data), source)
+    return parse_project(as_before(_without_halving(data)), source)
 
 
 def _without_halving(data: Any) -> Any:

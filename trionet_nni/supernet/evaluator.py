@@ -21,7 +21,7 @@ from trionet_nni.supernet.folder import WEIGHTS as WEIGHTS
 from trionet_nni.supernet.results import Evaluation
 from trionet_nni.supernet.slicing import subnetwork_state
 from trionet_nni.supernet.stored import supernet_kinds
-from trionet_nni.training.evaluate import accuracy
+from trionet_nni.training.evaluate import scores
 from trionet_nni.training.recalibrate import recalibrate
 
 State = Mapping[str, Tensor]
@@ -56,14 +56,26 @@ class Evaluator:
 
     @torch.inference_mode()
     def evaluate(self, architecture: Architecture) -> Evaluation:
-        """Measure a sub-network on the search split, with BN statistics of the recalibration split."""
+        """Loss and accuracy of a sub-network on the search split, BN recalibrated (Eq. 3, section 3.4).
+
+        Returns:
+            Both, with what the network costs. `Evaluation.score` says which of two is the better one.
+        """
         started = time.perf_counter()
         network = self.network(architecture)
         recalibrate(network, self._recalibration)
-        found = accuracy(network, self._search)
+        found = scores(network, self._search)
         cost = self._cost(architecture)
         seconds = time.perf_counter() - started
-        return Evaluation(architecture, found, len(self._search), cost.flops, cost.params, seconds)
+        return Evaluation(
+            architecture,
+            found.accuracy,
+            len(self._search),
+            cost.flops,
+            cost.params,
+            seconds,
+            loss=found.loss,
+        )
 
     def network(self, architecture: Architecture) -> TrioNet:
         """A static network with weights cut out of the supernet's; its BN statistics mean nothing yet."""

@@ -12,13 +12,15 @@ from typing import Any
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.errors import InputError, shown
 from trionet_nni.files.text import read_json
+from trionet_nni.settings.project import Metric
 
 _LARGEST = 1e300  # FLOPs of any network, and images of any data set, are fewer
+_LOSS = "a finite number from 0, which search.metric ranks by"
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A sub-network's score with the supernet's weights.
+    """What a sub-network reaches with the supernet's weights, and what it costs.
 
     Attributes:
         accuracy: top-1 on the search split, 0 to 1.
@@ -26,6 +28,8 @@ class Evaluation:
         flops: 2 × multiply-accumulates of one image.
         params: elements.
         seconds: wall time of the evaluation.
+        loss: mean cross entropy on the search split, nats; None where it was not measured, as in results of
+            before candidates were ranked by it.
     """
 
     architecture: Architecture
@@ -34,6 +38,19 @@ class Evaluation:
     flops: int
     params: int
     seconds: float
+    loss: float | None = None
+
+    def score(self, metric: Metric) -> float:
+        """What ranks candidates, the larger the better: −loss (Eq. 3 minimizes the loss), or the accuracy.
+
+        Raises:
+            InputError: the metric was not measured.
+        """
+        if metric == "accuracy":
+            return self.accuracy
+        if self.loss is None:
+            raise InputError(f"loss: found none, allowed: {_LOSS}")
+        return -self.loss
 
     def to_dict(self) -> dict[str, Any]:
         """The content of its file, which `from_dict` reads."""
@@ -45,6 +62,7 @@ class Evaluation:
             "flops": self.flops,
             "params": self.params,
             "seconds": self.seconds,
+            **({} if self.loss is None else {"loss": self.loss}),
         }
 
     @classmethod
@@ -70,6 +88,7 @@ class Evaluation:
             int(numbers["flops"]),
             int(numbers["params"]),
             numbers["seconds"],
+            _number(data, "loss", _LARGEST) if "loss" in data else None,
         )
 
 
@@ -83,20 +102,26 @@ class ResultsStore:
 
     Args:
         folder: `<experiment>/trionet/evaluations`; it is made when the first result comes.
+        metric: what the experiment ranks by. A result without it is refused: metrics are never mixed.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, metric: Metric) -> None:
+        self.folder, self.metric = folder, metric
         self._known: dict[tuple[int, str], Evaluation | None] = {}  # by time of change and path
 
     def add(self, evaluation: Evaluation) -> None:
         """Store a result on disk; it is there, whole, when this returns.
 
         Raises:
-            ValueError: the accuracy is not finite.
+            ValueError: accuracy or loss is not finite, or the loss is missing where it ranks.
         """
+        loss = evaluation.loss
         if not math.isfinite(evaluation.accuracy):
             raise ValueError(f"accuracy: found {evaluation.accuracy}, allowed: a finite number")
+        if loss is None and self.metric == "loss":
+            raise ValueError(f"loss: found none, allowed: {_LOSS}")
+        if loss is not None and not math.isfinite(loss):
+            raise ValueError(f"loss: found {loss}, allowed: a finite number")
         from trionet_nni.files.atomic import write_json
 
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -105,26 +130,30 @@ class ResultsStore:
     def get(self, architecture_hash: str) -> Evaluation | None:
         """The result of an architecture, or None."""
         path = self.folder / f"{architecture_hash}.json"
-        return _read(path) if path.exists() else None
+        return self._read(path) if path.exists() else None
 
     def all(self) -> list[Evaluation]:
-        """Every result, in order of arrival."""
+        """Every result, in order of arrival.
+
+        Raises:
+            InputError: a file is no result, or lacks the metric.
+        """
         entries = self._entries()
         self._known = {
-            entry: self._known[entry] if entry in self._known else _read(Path(entry[1]))
+            entry: self._known[entry] if entry in self._known else self._read(Path(entry[1]))
             for entry in entries
         }
         return [result for result in self._known.values() if result is not None]
 
     def top(self, count: int, max_flops: float = math.inf) -> list[Evaluation]:
-        """The most accurate within a budget, best first; of equals the one with fewer FLOPs."""
-        return ranked(self.all(), max_flops)[:count]
+        """The best within a budget, best first; of equals the one with fewer FLOPs."""
+        return ranked(self.all(), self.metric, max_flops)[:count]
 
     def pareto(self) -> list[Evaluation]:
-        """Results that no other one beats in accuracy and FLOPs together, cheapest first."""
+        """Results that no other one beats in the metric and FLOPs together, cheapest first."""
         front: list[Evaluation] = []
-        for result in sorted(ranked(self.all()), key=lambda item: item.flops):
-            if not front or result.accuracy > front[-1].accuracy:
+        for result in sorted(ranked(self.all(), self.metric), key=lambda item: item.flops):
+            if not front or result.score(self.metric) > front[-1].score(self.metric):
                 front.append(result)
         return front
 
@@ -134,6 +163,18 @@ class ResultsStore:
     def paths(self) -> list[Path]:
         """The files, in order of arrival."""
         return [Path(path) for _, path in self._entries()]
+
+    def _read(self, path: Path) -> Evaluation | None:
+        """The result in a file; None where it is one of a part of the images."""
+        data = read_json(path, "an evaluation")
+        if isinstance(data, dict) and data.get("stopped") is True:
+            return None
+        try:
+            result = Evaluation.from_dict(data)
+            result.score(self.metric)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        return result
 
     def _entries(self) -> list[tuple[int, str]]:
         if not self.folder.is_dir():
@@ -146,24 +187,17 @@ class ResultsStore:
             )
 
 
-def ranked(results: Iterable[Evaluation], max_flops: float = math.inf) -> list[Evaluation]:
-    """Results within a budget, the most accurate first; of equals the one with fewer FLOPs."""
-    return sorted((result for result in results if result.flops <= max_flops), key=_rank)
+def ranked(results: Iterable[Evaluation], metric: Metric, max_flops: float = math.inf) -> list[Evaluation]:
+    """Results within a budget, the best first; of equals the one with fewer FLOPs.
 
+    Raises:
+        InputError: a result lacks the metric.
+    """
 
-def _rank(evaluation: Evaluation) -> tuple[float, int, str]:
-    return (-evaluation.accuracy, evaluation.flops, evaluation.architecture.hash)
+    def rank(result: Evaluation) -> tuple[float, int, str]:
+        return (-result.score(metric), result.flops, result.architecture.hash)
 
-
-def _read(path: Path) -> Evaluation | None:
-    """The result in a file; None where it is one of a part of the images."""
-    data = read_json(path, "an evaluation")
-    if isinstance(data, dict) and data.get("stopped") is True:
-        return None
-    try:
-        return Evaluation.from_dict(data)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    return sorted((result for result in results if result.flops <= max_flops), key=rank)
 
 
 def _number(data: dict[str, Any], name: str, largest: float) -> float:

@@ -1,11 +1,13 @@
-"""Accuracy of a network on a set of images."""
+"""Loss and accuracy of a network on a set of images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trionet_nni.data.images import ImageSet
@@ -13,21 +15,42 @@ from trionet_nni.data.images import ImageSet
 BATCH = 256
 
 
+@dataclass(frozen=True)
+class Scores:
+    """What a network reaches on a set of images.
+
+    Attributes:
+        loss: mean cross entropy in nats, without label smoothing; the smaller the better.
+        accuracy: share of images, 0 to 1, whose largest logit is their class (top-1).
+    """
+
+    loss: float
+    accuracy: float
+
+
 @torch.inference_mode()
-def accuracy(network: nn.Module, images: ImageSet, batch_size: int = BATCH) -> float:
-    """Share of images, 0 to 1, whose largest logit is their class (top-1).
+def scores(network: nn.Module, images: ImageSet, batch_size: int = BATCH) -> Scores:
+    """Loss and accuracy, in one pass over the images.
 
     Runs in evaluation mode; the mode is as before afterwards. Counted by hand: torchmetrics takes
     longer to import than a small search set to evaluate.
     """
     device = next(network.parameters()).device
     found = torch.zeros((), dtype=torch.int64, device=device)
+    summed = torch.zeros((), dtype=torch.float64, device=device)
     with _evaluating(network):
         for start in range(0, len(images), batch_size):
             rows = slice(start, min(start + batch_size, len(images)))
+            labels = images.labels[rows].to(device)
             logits = network(network_input(images, rows, device))
-            found += (logits.argmax(1) == images.labels[rows].to(device)).sum()
-    return int(found) / len(images)
+            found += (logits.argmax(1) == labels).sum()
+            summed += F.cross_entropy(logits.float(), labels, reduction="sum").to(summed)
+    return Scores(float(summed) / len(images), int(found) / len(images))
+
+
+def accuracy(network: nn.Module, images: ImageSet, batch_size: int = BATCH) -> float:
+    """Share of images, 0 to 1, whose largest logit is their class (top-1); see `scores`."""
+    return scores(network, images, batch_size).accuracy
 
 
 def network_input(images: ImageSet, rows: slice | Tensor, device: torch.device) -> Tensor:

@@ -14,7 +14,7 @@ from trionet_nni.experiment.open import Run, open_run
 from trionet_nni.files.locks import locked_key
 from trionet_nni.files.text import read_object
 from trionet_nni.settings.plugins import load_module, load_table
-from trionet_nni.settings.project import ONE_SHOT
+from trionet_nni.settings.project import ONE_SHOT, Metric
 from trionet_nni.supernet.results import Evaluation
 
 Evaluate = Callable[[Architecture], Evaluation]
@@ -56,7 +56,7 @@ class Scoring:
 
         Raises:
             InputError: the parameters are no network of the space or outside the budget, or the result
-                is no finite number.
+                has no finite number for what ranks candidates.
         """
         architecture = self._checked(parameters)
         with locked_key(self.folder.evaluators / "candidates.lock", architecture.hash):
@@ -99,10 +99,17 @@ def _cost(folder: ExperimentFolder) -> CostModel:
     return CostModel(**whole)
 
 
-def metrics(result: Evaluation) -> dict[str, float]:
-    """What a trial reports of a result."""
+def metrics(result: Evaluation, metric: Metric) -> dict[str, float]:
+    """What a trial reports of a result.
+
+    "default" is what NNI's portal sorts by and draws, and it takes the largest for the best unless the
+    experiment file says `optimize_mode: minimize`. So it is the score, which is the larger the better in
+    every experiment file: −loss, or the accuracy. Both stand beside it as they are.
+    """
     return {
-        "default": result.accuracy,
+        "default": result.score(metric),
+        **({} if result.loss is None else {"loss": result.loss}),
+        "accuracy": result.accuracy,
         "flops": result.flops,
         "params": result.params,
         "seconds": round(result.seconds, 3),
@@ -115,6 +122,7 @@ def evaluate_of(run: Run) -> Evaluate:
     A supernet plug-in may bring a class `Evaluator(config, supernet_directory, cache)` with a method
     `evaluate(architecture)`, which is made once and then asked again and again, or else a function
     `evaluate(config, supernet_directory, architecture, cache)`. Without either this project's is taken.
+    An `Evaluation` has the loss too, unless the experiment's `search.metric` is the accuracy.
 
     Raises:
         InputError: there is no trained supernet, or it, the data or the plug-in cannot be used.

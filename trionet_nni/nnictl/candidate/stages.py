@@ -39,4 +39,4 @@ def run_candidate(folder: ExperimentFolder, parameters: dict[str, Any], reporter
     scoring = Scoring(folder)
     with time_limit(scoring.config.search.time_limit):
         result = scoring.score(parameters)
-    reporter.final(metrics(result))
+    reporter.final(metrics(result, scoring.config.search.metric))

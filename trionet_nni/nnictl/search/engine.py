@@ -21,7 +21,6 @@ from trionet_nni.nnictl.candidate.job import SUPERNET
 from trionet_nni.nnictl.search.candidate import CandidateSpace
 from trionet_nni.nnictl.search.failures import Failure, Failures
 from trionet_nni.nnictl.search.supernet_stage import SupernetStage
-from trionet_nni.supernet.results import Evaluation
 
 _log = logging.getLogger("trionet_nni.engine")
 Message = Callable[[], None]
@@ -38,14 +37,14 @@ class Running:
 
     Attributes:
         failures: how many of its trials have failed so far.
-        accuracy: what the present trial has reported, None before that or if it is no finite number.
+        score: what the present trial has reported, None before that or if it is no finite number.
         reported: what it reported that is no finite number.
         confirmed: False after a resume, until it is known whether NNI restarted the trial.
     """
 
     model: CandidateSpace
     failures: int = 0
-    accuracy: float | None = None
+    score: float | None = None
     reported: str = ""
     confirmed: bool = True
 
@@ -77,7 +76,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         trials: how they are started.
         failures: takes note of those without a result.
         retries: how often a failed candidate is tried again.
-        stored: what the results store has for a candidate, or None.
+        stored: the score that the results store has for a candidate, or None; see `Evaluation.score`.
         save: writes the state of search and engine.
     """
 
@@ -89,7 +88,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         failures: Failures,
         *,
         retries: int,
-        stored: Callable[[CandidateSpace], Evaluation | None],
+        stored: Callable[[CandidateSpace], float | None],
         save: Callable[[], None],
     ) -> None:
         super().__init__()
@@ -145,13 +144,13 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         """NNI has `count` more workers."""
         self._idle += count
 
-    def metric(self, parameter_id: int, accuracy: float | None, reported: str = "") -> None:
+    def metric(self, parameter_id: int, score: float | None, reported: str = "") -> None:
         """A trial's final result; None, and what it reported, where it is no finite number."""
         running = self._running.get(parameter_id)
         if running is None:
-            self._keep(parameter_id, lambda: self.metric(parameter_id, accuracy, reported))
+            self._keep(parameter_id, lambda: self.metric(parameter_id, score, reported))
             return
-        running.accuracy, running.reported = accuracy, reported if accuracy is None else ""
+        running.score, running.reported = score, reported if score is None else ""
 
     def trial_ended(self, parameter_id: int, trial: str, event: str) -> None:
         """A trial has ended, however it did."""
@@ -244,7 +243,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         event = self._trials.known.get(parameter_id)
         stored = self._stored(running.model)
         if event == "SUCCEEDED" and stored is not None:
-            running.accuracy = stored.accuracy  # NNI has it; the message was lost
+            running.score = stored  # NNI has it; the message was lost
         if event in _ENDED:
             self._finish(running, f"of parameters {parameter_id}", str(event))
         else:
@@ -276,7 +275,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
             self._start(self._again.pop(0))
 
     def _start(self, running: Running) -> None:
-        running.accuracy, running.reported = None, ""
+        running.score, running.reported = None, ""
         running.model.status = ModelStatus.Training
         assert running.model.sample is not None
         number = self._trials.number()
@@ -297,14 +296,14 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         """
         model = running.model
         stored = self._stored(model)
-        accuracy = running.accuracy if event == "SUCCEEDED" else None
-        if stored is not None and (accuracy is not None or running.failures >= self._retries):
-            accuracy = stored.accuracy
-        if accuracy is None:
+        score = running.score if event == "SUCCEEDED" else None
+        if stored is not None and (score is not None or running.failures >= self._retries):
+            score = stored
+        if score is None:
             self._failed(running, trial, event)
         else:
             self._failures.succeeded()
-            self.dispatch_model_event(FinalMetricEvent(model, accuracy))
+            self.dispatch_model_event(FinalMetricEvent(model, score))
             self.dispatch_model_event(TrainingEndEvent(model, ModelStatus.Trained))
         self._save()
 

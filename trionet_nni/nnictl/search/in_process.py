@@ -30,11 +30,12 @@ def search_in_process(
 
     Args:
         cost: of a network at the experiment's image size and number of classes.
-        evaluate: accuracy of a network.
+        evaluate: score of a network, the larger the better whatever `config.metric` is called:
+            `Evaluator.evaluate(network).score(config.metric)`, or any other number to search by.
         candidates: how many are evaluated.
 
     Returns:
-        Every candidate with its metric, in order.
+        Every candidate with its score as `metric`, in order.
 
     Raises:
         InputError: the budget is outside the reachable range.
@@ -48,7 +49,7 @@ class InProcessEngine(ExecutionEngine):  # type: ignore[misc]
     """Runs a strategy without nnictl, for measurements that need many searches.
 
     Args:
-        evaluate: accuracy of a network.
+        evaluate: score of a network, the larger the better.
         budget: how many candidates may be evaluated.
     """
 
@@ -61,8 +62,8 @@ class InProcessEngine(ExecutionEngine):  # type: ignore[misc]
         """Evaluate each model at once, and tell its result before the next one."""
         for model in models:
             self.models.append(model)
-            accuracy = self.evaluate(model.architecture)
-            self.dispatch_model_event(FinalMetricEvent(model, accuracy))
+            score = self.evaluate(model.architecture)
+            self.dispatch_model_event(FinalMetricEvent(model, score))
             self.dispatch_model_event(TrainingEndEvent(model, ModelStatus.Trained))
 
     def list_models(self, status: ModelStatus | None = None) -> Iterable[CandidateSpace]:

@@ -15,6 +15,7 @@ from typing import Any
 from trionet_nni.errors import InputError, failure_line
 from trionet_nni.experiment.check import prepare
 from trionet_nni.experiment.folder import ExperimentFolder
+from trionet_nni.experiment.open import open_run
 from trionet_nni.experiment.paths import with_absolute_paths
 from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.nnictl.candidate.job import parameter_id
@@ -28,8 +29,8 @@ from trionet_nni.nnictl.search.strategy import build_strategy
 from trionet_nni.nnictl.search.supernet_stage import SupernetStage
 from trionet_nni.nnictl.search.trial_limit import TrialLimit
 from trionet_nni.settings.plugins import use_code
-from trionet_nni.settings.project import parse_project, parse_stored
-from trionet_nni.supernet.results import Evaluation, ResultsStore
+from trionet_nni.settings.project import ProjectConfig, parse_project
+from trionet_nni.supernet.results import ResultsStore
 
 _log = logging.getLogger("trionet_nni.session")
 _SOURCE = "tuner.classArgs"
@@ -70,15 +71,15 @@ class Session:
         profile = line.manager.profile()
         code = Path(profile["params"]["tuner"]["codeDirectory"]).resolve()
         use_code(code)
-        parse = parse_stored if resume else parse_project
-        self.config = with_absolute_paths(parse(arguments, _SOURCE), code)
+        begun = resume and folder.project.exists()
+        self.config = open_run(folder).config if begun else _read(arguments, code)
         self._task = prepare(self.config, folder.cache)
         self._known = _known_trials(line.manager) if resume else {}
         self._next_id = max(self._known, default=-1) + 1
         self._space = CandidateSpace(self._task.table)
         search, task = self.config.search, self._task
         self._strategy = build_strategy(search, task.table, task.cost, f"{_SOURCE}: search.strategy")
-        self._results = ResultsStore(folder.evaluations)
+        self._results = ResultsStore(folder.evaluations, search.metric)
         self.engine = self._build_engine()
         self._write_project(code)
         self._mirror_space(profile)
@@ -153,8 +154,9 @@ class Session:
         number, self._next_id = self._next_id, self._next_id + 1
         return number
 
-    def _stored(self, model: CandidateSpace) -> Evaluation | None:
-        return self._results.get(model.architecture.hash)
+    def _stored(self, model: CandidateSpace) -> float | None:
+        result = self._results.get(model.architecture.hash)
+        return None if result is None else result.score(self.config.search.metric)
 
     def _save(self) -> None:
         state = {"strategy": self._strategy.state_dict(), "engine": self.engine.state_dict()}
@@ -171,6 +173,11 @@ class Session:
                 f"{self.folder.strategy}: found {error}, allowed: the state of a search"
             ) from None
         return dict(state)
+
+
+def _read(arguments: dict[str, Any], code: Path) -> ProjectConfig:
+    """Settings of an experiment that begins; one that goes on has stored its own."""
+    return with_absolute_paths(parse_project(arguments, _SOURCE), code)
 
 
 def _known_trials(manager: Manager) -> dict[int, str]:

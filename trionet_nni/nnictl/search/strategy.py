@@ -29,8 +29,9 @@ class SearchStrategy(Strategy, ABC):  # type: ignore[misc]
     4. `run()`, once. NNI implements it by `_run`: as long as `self.wait_for_resource()` is true, submit one
        candidate by `self.engine.submit_models(model)`. It returns when the engine takes no more, or when
        there is nothing left to try; InputError says the latter too. Whoever calls it waits for the rest.
-    5. Meanwhile the engine tells each result by the event TrainingEnd: `event.model.metric` is the
-       accuracy, 0 to 1, or None where the candidate was given up. Candidates end in any order.
+    5. Meanwhile the engine tells each result by the event TrainingEnd: `event.model.metric` is the score,
+       the larger the better (`Evaluation.score`: −loss, or the accuracy), or None where the candidate was
+       given up. Candidates end in any order.
 
     A search that was interrupted proposes what an uninterrupted one would have: the state holds the random
     generator too. Everything happens in one thread, so no lock is needed between these methods.

@@ -94,7 +94,8 @@ def _bar(done: int, total: int) -> RenderableType:
 def _best(best: Evaluation | None) -> str:
     if best is None:
         return "none yet"
-    return f"{best.accuracy:.1%} with {best.flops / 1e6:.1f} MFLOPs"
+    loss = "" if best.loss is None else f"loss {best.loss:.4f}, "
+    return f"{loss}{best.accuracy:.1%} with {best.flops / 1e6:.1f} MFLOPs"
 
 
 def _curve(curve: dict[str, float]) -> str:

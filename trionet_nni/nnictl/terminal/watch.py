@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from trionet_nni.experiment.folder import ExperimentFolder
+from trionet_nni.experiment.open import open_run
 from trionet_nni.files.text import parse_json
 from trionet_nni.nnictl.candidate.job import SUPERNET
 from trionet_nni.nnictl.manager.rest import Manager
@@ -58,7 +59,7 @@ class Watch:
 
     def __init__(self, manager: Manager, folder: ExperimentFolder, steps: int) -> None:
         self._manager, self._folder, self._steps = manager, folder, steps
-        self._store = ResultsStore(folder.evaluations)
+        self._store: ResultsStore | None = None
         self._points: list[tuple[float, int]] = []  # when each step of the supernet was first seen
 
     def snapshot(self) -> Snapshot:
@@ -80,7 +81,6 @@ class Watch:
         done = [job for job in candidates if job.get("finalMetricData")]
         total = max(limit - max(1, len(supernets)), len(done))
         step = int(curve.get("step", 0))
-        best = self._store.top(1)
         return Snapshot(
             status["status"],
             stage,
@@ -91,10 +91,17 @@ class Watch:
             total,
             sum(job["status"] in _FAILED for job in candidates),
             sum(job["status"] == "RUNNING" for job in candidates),
-            best[0] if best else None,
+            self._best(),
             self._supernet_eta(step) if stage == "supernet" else _eta(candidates, len(done), total),
             self._errors(status),
         )
+
+    def _best(self) -> Evaluation | None:
+        """By the experiment's own metric, which its advisor writes down before there is a candidate."""
+        if self._store is None and self._folder.project.exists():
+            self._store = open_run(self._folder).results
+        best = [] if self._store is None else self._store.top(1)
+        return best[0] if best else None
 
     def _errors(self, status: dict[str, Any]) -> tuple[str, ...]:
         """What went wrong; of an error of ours NNI only says that its tuner may have crashed."""
