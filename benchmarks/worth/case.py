@@ -1,0 +1,140 @@
+"""The data sets of the comparison: images, space, cost, recipes. Whoever changes one has other units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from trionet_nni.architecture.cost import CostModel
+from trionet_nni.architecture.table import SpaceTable
+from trionet_nni.data import Splits, load_splits
+from trionet_nni.settings.plugins import load_table
+from trionet_nni.settings.project import DataConfig, RecipeConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+CIFAR = ROOT / "datasets" / "worth-cifar10"  # see `pictures`
+CACHE = ROOT / "runs" / "worth" / "cache"
+SEEDS = (0, 1, 2)  # each one supernet, one search and so on
+
+
+@dataclass(frozen=True)
+class Case:
+    """One data set with everything that is kept equal on it.
+
+    Attributes:
+        title: for tables.
+        data: how the images are divided; of the search images nothing is trained but the last trainings.
+        flops: F, the cost of the comparison at equal cost, 2 × multiply-accumulates of one image.
+        training: the recipe of every training from scratch, but for its seed.
+        supernet: likewise of the supernet.
+        candidates: of one search.
+        repeats: trainings of each network for each seed of `SEEDS`.
+        costs: CPU seconds a unit of each kind takes, measured on one core; for estimates alone.
+    """
+
+    name: str
+    title: str
+    space: str
+    data: DataConfig
+    flops: float
+    training: RecipeConfig
+    supernet: RecipeConfig
+    candidates: int
+    repeats: int
+    costs: tuple[tuple[str, float], ...]
+
+    @property
+    def band(self) -> tuple[float, float]:
+        """F ± 2 %: what a network of the comparison at equal cost has."""
+        return 0.98 * self.flops, 1.02 * self.flops
+
+    @property
+    def table(self) -> SpaceTable:
+        """The search space."""
+        return load_table(self.space)
+
+    @property
+    def cost(self) -> CostModel:
+        """What a network costs on these images."""
+        return CostModel(10, 1 if self.data.name == "digits" else 3, self.data.image_size)
+
+    @property
+    def training_seeds(self) -> tuple[int, ...]:
+        """Seed t trains for seed t mod 3 of the comparison, so that its three values stay independent."""
+        return tuple(range(len(SEEDS) * self.repeats))
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """What every unit of this case is made from; without folders, which differ between machines."""
+        data = self.data.model_dump(exclude={"root", "workers"}, exclude_defaults=True)
+        return {"space": self.space, "data": data}
+
+    def splits(self) -> Splits:
+        """The images; they are decoded once and kept for the process.
+
+        Raises:
+            InputError: they are not there; `pictures` says how they come.
+        """
+        return _splits(self.data)
+
+
+@cache
+def _splits(data: DataConfig) -> Splits:
+    return load_splits(data, CACHE)
+
+
+# The last trainings use all images but those of the test: 750 digits, 10,000 of CIFAR-10.
+_DIGITS = Case(
+    name="digits",
+    title="digits, 750 training images",
+    space="spaces.tiny",
+    data=DataConfig(
+        name="digits", image_size=28, test_fraction=0.85, search_images=250, recalibration_images=2
+    ),
+    flops=4.76e6,
+    training=RecipeConfig(
+        steps=750, batch_size=32, learning_rate=0.1, warmup_epochs=1, augment="shift", precision="32-true"
+    ),
+    supernet=RecipeConfig(
+        steps=3_500,
+        batch_size=32,
+        learning_rate=0.05,
+        warmup_epochs=3,
+        augment="shift",
+        precision="32-true",
+    ),
+    candidates=60,
+    repeats=3,
+    costs=(("training", 15), ("supernet", 300)),
+)
+_CIFAR = Case(
+    name="cifar10-16",
+    title="CIFAR-10 at 16 pixels, 10,000 training images",
+    space="spaces.tiny",
+    data=DataConfig(
+        name="folder", root=str(CIFAR), image_size=16, search_images=1_000, recalibration_images=2
+    ),
+    flops=1.486e6,
+    training=RecipeConfig(
+        steps=2_340,  # 15 epochs
+        batch_size=64,
+        learning_rate=0.1,
+        warmup_epochs=0.5,
+        augment="shift-flip",
+        precision="32-true",
+    ),
+    supernet=RecipeConfig(
+        steps=5_000,
+        batch_size=64,
+        learning_rate=0.05,
+        warmup_epochs=0.5,
+        augment="shift-flip",
+        precision="32-true",
+    ),
+    candidates=60,
+    repeats=1,
+    costs=(("training", 55), ("supernet", 450)),
+)
+CASES = {case.name: case for case in (_DIGITS, _CIFAR)}
