@@ -9,6 +9,7 @@ import torch
 
 from benchmarks.worth.case import Case
 from benchmarks.worth.measure import measure
+from benchmarks.worth.meter import Meter
 from benchmarks.worth.source import Source
 from benchmarks.worth.unit import Bench, Unit
 from trionet_nni.architecture.architecture import Architecture
@@ -67,7 +68,7 @@ class Training(Unit):
         """In proportion to the length."""
         return super().estimate * self.times
 
-    def compute(self, bench: Bench) -> dict[str, Any]:
+    def compute(self, bench: Bench, meter: Meter) -> dict[str, Any]:
         """Train it, or go on from its checkpoint."""
         network = self.source.network(bench)
         trained, run = self._trained(network, bench)
