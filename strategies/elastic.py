@@ -136,11 +136,16 @@ class ElasticBlock(BaseSuperNetModule):  # type: ignore[misc]
             self._shared[name] = Shared(self.get_submodule(path), key)
         return self._shared[name]
 
-    def regions(self) -> Iterator[tuple[nn.Parameter, Region]]:
-        """What the passes since the last zero_grad used of every parameter that they used at all."""
-        for shared in self._shared.values():
+    def used(self) -> Iterator[tuple[str, Region]]:
+        """What the passes since the last zero_grad used, by the name of every parameter in it."""
+        for name, shared in self._shared.items():
             if shared.parameter.grad is not None:
-                yield shared.parameter, shared.used
+                yield name, shared.used
+
+    def regions(self) -> Iterator[tuple[nn.Parameter, Region]]:
+        """The same by parameter."""
+        for name, region in self.used():
+            yield self._shared[name].parameter, region
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles make views of their own tensors."""

@@ -18,10 +18,12 @@ from nni.nas.oneshot.pytorch.supermodule.sampling import PathSamplingRepeat
 from nni.nas.space import RawFormatModelSpace
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
+from torch.nn import Module
 from torch.nn.functional import cross_entropy
 
 from strategies.curves import Curves
 from strategies.elastic import ElasticBlock
+from strategies.lanes import LANES
 from strategies.sandwich_module import SandwichModule
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data import Splits, load_splits
@@ -51,10 +53,11 @@ class SupernetTask(LightningModule):  # type: ignore[misc]
         logits: Tensor = self.model(x)
         return logits
 
-    def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """Cross entropy with label smoothing."""
+    def loss(self, batch: tuple[Tensor, Tensor], supernet: Module | None = None) -> Tensor:
+        """Cross entropy with label smoothing, of the task's own supernet where no other is named."""
         images, labels = batch
-        return cross_entropy(self(images), labels, label_smoothing=self.recipe.label_smoothing)
+        logits = (supernet or self)(images)
+        return cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
 
     def configure_optimizers(self) -> Any:
         """SGD without decay of its own: decay belongs to the largest sub-network alone."""
@@ -91,6 +94,8 @@ class TrioNetOneShot(OneShotStrategy):  # type: ignore[misc]
             random_subnetworks=self.config.random_subnetworks,
             weight_decay=self.config.recipe.weight_decay,
             seed=self.config.recipe.seed,
+            # Side by side, passes would draw from torch's generator in an order left to chance.
+            lanes=1 if self.config.recipe.random else LANES,
         )
 
     def mutate_model(self, model: ModelSpace) -> Any:

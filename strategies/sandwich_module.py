@@ -7,6 +7,8 @@ each, the sum of their gradients, decay on the largest, one optimizer step.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,8 @@ from nni.nas.evaluator.pytorch import LightningModule
 from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
 from torch import Tensor
 
-from strategies.elastic import Chooser, elastic_blocks
+from strategies.elastic import elastic_blocks
+from strategies.lanes import Lane, SecondLane, divided
 from strategies.sandwich import Step, draw
 from strategies.usage import Usage
 from trionet_nni.architecture.architecture import Architecture
@@ -23,6 +26,7 @@ from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.supernet.sampling import Sampling
 
 LOG_EVERY_STEPS = 10
+Batch = tuple[Tensor, Tensor]  # images [B, C, S, S] and labels [B]
 
 
 class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
@@ -38,6 +42,7 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
         random_subnetworks: n of the sandwich rule.
         weight_decay: of the largest sub-network, per step.
         seed: of the draws.
+        lanes: 2: on a CPU with threads for it, passes of a step run side by side (`strategies.lanes`).
     """
 
     def __init__(
@@ -50,13 +55,17 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
         random_subnetworks: int,
         weight_decay: float,
         seed: int,
+        lanes: int = 1,
     ) -> None:
         super().__init__(training_module)
         self.table, self.sampling, self.sandwich = table, sampling, sandwich
         self.random_subnetworks, self.weight_decay, self.seed = random_subnetworks, weight_decay, seed
         self.operator_counts: Counter[str] = Counter()
         self._usage: Usage | None = None
-        self._choose: Chooser | None = None
+        self.lanes = lanes
+        self._lane: Lane | None = None
+        # In a tuple, where Lightning does not take its supernet for a part of this module.
+        self._second: tuple[SecondLane, ...] = ()
 
     def draw(self, step: int) -> Step:
         """The sub-networks of a step."""
@@ -65,11 +74,9 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
 
     def choose(self, architecture: Architecture) -> None:
         """Set every elastic module to a sub-network."""
-        if self._choose is None:
-            self._choose = Chooser(self.model)
-        self._choose(architecture)
+        self._first.choose(architecture)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One optimizer step; the sum of its losses."""
         number = self.trainer.global_step
         torch.manual_seed(hash((self.seed, number)))  # dropout
@@ -85,20 +92,42 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
             self._log(number, losses)
         return torch.stack(losses).sum()
 
-    def accumulate(self, batch: tuple[Tensor, Tensor], step: Step) -> list[Tensor]:
+    def accumulate(self, batch: Batch, step: Step) -> list[Tensor]:
         """Backward passes of all sub-networks; gradients add up, and the largest's weights decay.
 
         Starts from gradients of None. Returns the losses, detached.
         """
-        losses = []
-        for architecture in step.subnetworks:
-            self.choose(architecture)
-            loss = self.training_module.loss(batch)
-            self.manual_backward(loss)
-            losses.append(loss.detach())
+        side_by_side = self.lanes > 1 and len(step.subnetworks) > 1 and _two_lanes_pay(batch[0])
+        losses = (self._two_lanes if side_by_side else self._one_lane)(batch, step.subnetworks)
         self.usage.average_over_processes()
         self.usage.add_decay(step.subnetworks[step.decayed], self.weight_decay)
         return losses
+
+    def _one_lane(self, batch: Batch, subnetworks: Sequence[Architecture]) -> list[Tensor]:
+        loss = self.training_module.loss
+        return self._first.run(subnetworks, lambda _: loss(batch), self.manual_backward)
+
+    def _two_lanes(self, batch: Batch, subnetworks: Sequence[Architecture]) -> list[Tensor]:
+        threads = torch.get_num_threads()
+        mine, its = divided(subnetworks)
+        if not self._second:
+            self._second = (SecondLane(self.model, threads // 2),)
+        second = self._second[0]
+        torch.set_num_threads(threads - threads // 2)
+        try:
+            wait = second.start([subnetworks[i] for i in its], partial(self.training_module.loss, batch))
+            own = self._one_lane(batch, [subnetworks[i] for i in mine])
+            losses = dict(zip([*mine, *its], [*own, *wait()], strict=True))
+        finally:
+            torch.set_num_threads(threads)
+        second.add_gradients()
+        return [losses[i] for i in range(len(subnetworks))]
+
+    @property
+    def _first(self) -> Lane:
+        if self._lane is None:
+            self._lane = Lane(self.model)
+        return self._lane
 
     @property
     def usage(self) -> Usage:
@@ -141,3 +170,10 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
             if parameter.grad is not None
         ]
         return float(torch.stack(gradients).norm()) if gradients else 0.0
+
+
+def _two_lanes_pay(images: Tensor) -> bool:
+    """Whether there is a thread for each; autocast, which a new thread does not have, keeps to one."""
+    if images.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+        return False
+    return torch.get_num_threads() > 1

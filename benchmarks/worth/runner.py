@@ -34,13 +34,13 @@ def compute(unit: Unit, bench: Bench) -> None:
     folder = bench.work(unit)
     meter = Meter(folder / "cpu.json")
     print(f"{unit.title} … ", end="", flush=True)
+    unit.prepare(bench)
     with meter:
-        found = unit.compute(bench)
+        found = unit.compute(bench, meter)
     kept = {"title": unit.title, "kind": unit.kind, "case": unit.case.name, "commit": commit()}
     spent = {"cpu_seconds": round(meter.seconds, 1), "starts": meter.starts}
     bench.records.add(unit.identity, {**kept, **spent, **found})
-    if not unit.keeps_folder:
-        shutil.rmtree(folder)
+    shutil.rmtree(folder)
     print(f"{_said(found)}{meter.seconds:.0f} s", flush=True)
 
 

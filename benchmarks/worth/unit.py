@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 from benchmarks.worth.case import Case
+from benchmarks.worth.meter import Meter
 from benchmarks.worth.records import Records
 from trionet_nni.reproduce.jobs import key_of
 
@@ -27,7 +29,7 @@ class Bench:
     folder: Path
 
     def work(self, unit: Unit) -> Path:
-        """A unit's own folder; it goes when its result is there, unless the unit keeps it."""
+        """A unit's own folder; it goes when its result is there."""
         return self.folder / "work" / unit.case.name / f"{unit.kind}-{unit.identity}"
 
     def result(self, unit: Unit) -> dict[str, Any] | None:
@@ -50,7 +52,6 @@ class Unit(ABC):
     """
 
     kind: ClassVar[str]
-    keeps_folder: ClassVar[bool] = False
     case: Case
 
     @property
@@ -68,7 +69,7 @@ class Unit(ABC):
         """What has to be done before."""
         return ()
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """Its name among the results."""
         return key_of(PROTOCOL, self.kind, self.case.conditions, self.conditions)
@@ -78,6 +79,13 @@ class Unit(ABC):
         """CPU seconds of one core."""
         return dict(self.case.costs).get(self.kind, 60.0)
 
+    def prepare(self, bench: Bench) -> None:  # noqa: B027  # most units need nothing
+        """Make what must lie on this machine; it is not counted as the unit's."""
+
     @abstractmethod
-    def compute(self, bench: Bench) -> dict[str, Any]:
-        """Do it, or go on with it; the result in JSON-able values."""
+    def compute(self, bench: Bench, meter: Meter) -> dict[str, Any]:
+        """Do it, or go on with it; the result in JSON-able values.
+
+        Args:
+            meter: knows the CPU seconds that the unit has had so far.
+        """

@@ -49,7 +49,7 @@ class Residual(nn.Module):
             from torchvision.ops import stochastic_depth  # a second, for those who use it
 
             out = stochastic_depth(out, 1 - self.survival, "row", self.training)
-        return F.relu(out + self.shortcut(x))
+        return F.relu(out.add_(self.shortcut(x)), inplace=True)  # BN does not need what it gave
 
 
 class BasicBlock(Residual):
@@ -69,7 +69,7 @@ class BasicBlock(Residual):
 
     def branch(self, x: Tensor) -> Tensor:
         """See `Residual.branch`."""
-        out: Tensor = self.bn_out(self.conv_out(F.relu(self.bn_in(self.conv_in(x)))))
+        out: Tensor = self.bn_out(self.conv_out(F.relu(self.bn_in(self.conv_in(x)), inplace=True)))
         return out
 
 

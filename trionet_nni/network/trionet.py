@@ -40,11 +40,11 @@ class ResidualBlock(Residual):
 
     def branch(self, x: Tensor) -> Tensor:
         """See `Residual.branch`."""
-        out = F.relu(self.bn_in(self.project_in(x)))
+        out = F.relu(self.bn_in(self.project_in(x)), inplace=True)
         out = self.operator(out)
         if self.pools:
             out = F.avg_pool2d(out, 2, ceil_mode=True)
-        out = F.relu(self.bn_operator(out))
+        out = F.relu(self.bn_operator(out), inplace=True)
         normalized: Tensor = self.bn_out(self.project_out(out))
         return normalized
 
@@ -61,6 +61,23 @@ def set_survival(network: nn.Module, survival: float) -> None:
             module.survival = survival
 
 
+class Stem(nn.Sequential):
+    """Layers before the first stage; on a CPU what they give, and so the whole network, is channels-last.
+
+    Convolutions and BN pass over memory faster in this layout, most of all on small images
+    (docs/performance-notes.md).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, channels, H, W] → the first stage's input."""
+        if x.device.type == "cpu":
+            # `contiguous` would leave an image of one channel as it is, and with it all that follows.
+            x = x.to(memory_format=torch.channels_last)
+        for layer in self:
+            x = layer(x)
+        return x
+
+
 def build_stem(frame: Skeleton, channels: int) -> nn.Sequential:
     """First convolution, BN, ReLU and max-pool."""
     stem = frame.stem
@@ -71,7 +88,7 @@ def build_stem(frame: Skeleton, channels: int) -> nn.Sequential:
     ]
     if stem.pool:
         layers.append(nn.MaxPool2d(3, 2, padding=1))
-    return nn.Sequential(*layers)
+    return Stem(*layers)
 
 
 def build_deep_stem(frame: Skeleton, channels: int) -> nn.Sequential:
@@ -85,7 +102,7 @@ def build_deep_stem(frame: Skeleton, channels: int) -> nn.Sequential:
         layers += [conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
     if stem.pool:
         layers.append(nn.MaxPool2d(3, 2, padding=1))
-    return nn.Sequential(*layers)
+    return Stem(*layers)
 
 
 def initialize(network: nn.Module) -> None:

@@ -1,0 +1,69 @@
+"""What a supernet says of networks that it has not chosen, for the rank fidelity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from benchmarks.worth.case import CACHE, Case
+from benchmarks.worth.measure import measure
+from benchmarks.worth.meter import Meter
+from benchmarks.worth.source import Given
+from benchmarks.worth.supernet import Supernet, pipeline_config
+from benchmarks.worth.unit import Bench, Unit
+
+
+@dataclass(frozen=True)
+class Scoring(Unit):
+    """Loss and accuracy of networks on the search images, with the weights of the supernet of a seed."""
+
+    case: Case
+    networks: tuple[Given, ...]
+    seed: int
+
+    kind: ClassVar[str] = "scoring"
+
+    @property
+    def title(self) -> str:
+        """Names the first network, and how many there are."""
+        first = self.networks[0].name
+        return f"{self.case.name}: {len(self.networks)} networks from {first} on by supernet {self.seed}"
+
+    @property
+    def supernet(self) -> Supernet:
+        """Whose weights they get."""
+        return Supernet(self.case, self.seed)
+
+    @property
+    def needs(self) -> tuple[Unit, ...]:
+        """The supernet."""
+        return (self.supernet,)
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """Supernet and networks."""
+        return {"of": self.supernet.identity, "networks": [one.key for one in self.networks]}
+
+    def prepare(self, bench: Bench) -> None:
+        """The supernet's weights, on whatever machine."""
+        self.supernet.ensure(bench)
+
+    def compute(self, bench: Bench, meter: Meter) -> dict[str, Any]:
+        """Cut out, recalibrate, measure; half a second a network."""
+        from trionet_nni.supernet.evaluator import Evaluator
+        from trionet_nni.training.recalibrate import recalibrate
+
+        config = pipeline_config(self.case, self.seed)
+        evaluator, splits = Evaluator(config, self.supernet.directory(bench), CACHE), _splits(config)
+        scores = {}
+        for one in self.networks:
+            network = evaluator.network(one.architecture)
+            recalibrate(network, splits.recalibration)
+            scores[one.key] = measure(network, splits.search)
+        return {"scores": scores}
+
+
+def _splits(config: Any) -> Any:
+    from trionet_nni.data import load_splits
+
+    return load_splits(config.data, CACHE)

@@ -1,0 +1,223 @@
+"""The pipeline, second part: the search of a seed, and its finalists trained from scratch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from benchmarks.worth.case import CACHE, Case
+from benchmarks.worth.meter import Meter
+from benchmarks.worth.source import Source
+from benchmarks.worth.supernet import Supernet, pipeline_config
+from benchmarks.worth.unit import Bench, Unit
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.files.atomic import write_json
+from trionet_nni.finalists.halving import Rung, Training, choose, rungs
+from trionet_nni.finalists.in_process import run_finalists
+from trionet_nni.settings.project import ProjectConfig
+from trionet_nni.supernet.results import Evaluation, ResultsStore, ranked
+
+
+@dataclass(frozen=True)
+class Search(Unit):
+    """The evolution over a supernet's scores, at the cost of the comparison."""
+
+    case: Case
+    seed: int
+
+    kind: ClassVar[str] = "search"
+
+    @property
+    def title(self) -> str:
+        """Names the seed."""
+        return f"{self.case.name}: search, seed {self.seed}"
+
+    @property
+    def supernet(self) -> Supernet:
+        """Whose weights score the candidates."""
+        return Supernet(self.case, self.seed)
+
+    @property
+    def needs(self) -> tuple[Unit, ...]:
+        """The supernet."""
+        return (self.supernet,)
+
+    @property
+    def config(self) -> ProjectConfig:
+        """The experiment's."""
+        return pipeline_config(self.case, self.seed)
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """Supernet and search; the finalists come after it."""
+        search = self.config.search
+        names = ("metric", "population", "parents", "mutation", "crossover", "seed")
+        settings = {name: getattr(search, name) for name in names}
+        band = [round(value) for value in self.case.band]
+        return {"of": self.supernet.identity, **settings, "band": band, "candidates": self.case.candidates}
+
+    def prepare(self, bench: Bench) -> None:
+        """The supernet's weights, on whatever machine."""
+        self.supernet.ensure(bench)
+
+    def compute(self, bench: Bench, meter: Meter) -> dict[str, Any]:
+        """Search; stored evaluations of an interrupted one are not repeated."""
+        from trionet_nni.nnictl.search.in_process import search_in_process
+
+        metric = self.config.search.metric
+        store = ResultsStore(bench.work(self) / "evaluations", metric)
+        scores = _Scores(self.config, self.supernet.directory(bench), store)
+        search_in_process(
+            self.config.search,
+            self.case.table,
+            self.case.cost,
+            lambda network: scores(network).score(metric),
+            self.case.candidates,
+        )
+        results = ranked(store.all(), metric)
+        finalists = self.config.search.finalists
+        assert finalists is not None
+        chosen = choose([one.architecture for one in results], finalists.count)
+        return {
+            "network": results[0].architecture.to_dict(),
+            "finalists": [network.to_dict() for network in chosen],
+            "candidates": [_row(one) for one in results],
+        }
+
+
+def _row(one: Evaluation) -> dict[str, Any]:
+    return {
+        "operators": one.architecture.operators,
+        "flops": one.flops,
+        "loss": round(one.loss or 0, 4),
+        "accuracy": round(one.accuracy, 4),
+    }
+
+
+class _Scores:
+    """Evaluations by the supernet, each network once; the weights are loaded when they are needed."""
+
+    def __init__(self, config: ProjectConfig, supernet: Path, store: ResultsStore) -> None:
+        from trionet_nni.supernet.evaluator import Evaluator
+
+        self.evaluator, self.store = Evaluator(config, supernet, CACHE), store
+
+    def __call__(self, network: Architecture) -> Evaluation:
+        """From the store, or measured now and stored."""
+        found = self.store.get(network.hash)
+        if found is None:
+            found = self.evaluator.evaluate(network)
+            self.store.add(found)
+        return found
+
+
+@dataclass(frozen=True)
+class Finalists(Unit):
+    """The best of a search trained from scratch, by successive halving on the search images."""
+
+    case: Case
+    seed: int
+
+    kind: ClassVar[str] = "finalists"
+
+    @property
+    def title(self) -> str:
+        """Names the seed."""
+        return f"{self.case.name}: finalists, seed {self.seed}"
+
+    @property
+    def search(self) -> Search:
+        """Whose best they are."""
+        return Search(self.case, self.seed)
+
+    @property
+    def needs(self) -> tuple[Unit, ...]:
+        """The search."""
+        return (self.search,)
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """Search, ladder and recipe."""
+        config = self.search.config
+        finalists = config.search.finalists
+        assert finalists is not None
+        recipe = config.retrain.model_dump(exclude_defaults=True)
+        return {"of": self.search.identity, "finalists": finalists.model_dump(), "recipe": recipe}
+
+    def compute(self, bench: Bench, meter: Meter) -> dict[str, Any]:
+        """Train them rung by rung, or go on."""
+        finalists = self.search.config.search.finalists
+        assert finalists is not None
+        ladder = rungs(finalists.count, finalists.steps)
+        chosen = [Architecture.from_dict(one) for one in bench.needed(self.search)["finalists"]]
+        ended = run_finalists(chosen, ladder, _Trainer(self, ladder, bench.work(self)))
+        return {
+            "network": ended[0][0].to_dict(),
+            "order": [
+                {"operators": network.operators, "steps": rung.steps, "loss": round(loss, 4)}
+                for network, rung, loss in ended
+            ],
+        }
+
+
+class _Trainer:
+    """Trains a finalist to the end of a rung; losses of before an interruption are read from a file."""
+
+    def __init__(self, unit: Finalists, ladder: tuple[Rung, ...], folder: Path) -> None:
+        self.unit, self.ladder, self.folder = unit, ladder, folder
+        self.file = folder / "losses.json"
+        self.losses: dict[str, float] = json.loads(self.file.read_text()) if self.file.exists() else {}
+
+    def __call__(self, network: Architecture, rung: Rung) -> float:
+        """Its loss on the search images at the end of the rung."""
+        from trionet_nni.finalists.train import train_finalist
+
+        name = f"{network.hash} {rung.number}"
+        if name not in self.losses:
+            recipe, splits = self.unit.search.config.retrain, self.unit.case.splits()
+            directory = self.folder / network.hash
+            found = train_finalist(
+                Training(network, rung), self.ladder, recipe, splits, directory, workers=0
+            )
+            self.losses[name] = found.loss
+            write_json(self.file, self.losses)
+        return self.losses[name]
+
+
+@dataclass(frozen=True)
+class Searched(Source):
+    """What the pipeline gives.
+
+    Attributes:
+        finalists: False: the candidate that the supernet ranks first, as in the paper.
+    """
+
+    case: Case
+    seed: int
+    finalists: bool = True
+
+    @property
+    def unit(self) -> Unit:
+        """Whose result it is."""
+        return Finalists(self.case, self.seed) if self.finalists else Search(self.case, self.seed)
+
+    @property
+    def key(self) -> str:
+        """What finds it."""
+        return f"winner of {self.unit.identity}"
+
+    @property
+    def title(self) -> str:
+        """Says whether there were finalists."""
+        return f"the searched network {self.seed}{'' if self.finalists else ' without finalists'}"
+
+    @property
+    def needs(self) -> tuple[Unit, ...]:
+        """The pipeline up to there."""
+        return (self.unit,)
+
+    def network(self, bench: Bench) -> Architecture:
+        """The winner."""
+        return Architecture.from_dict(bench.needed(self.unit)["network"])
