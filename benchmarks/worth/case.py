@@ -107,7 +107,7 @@ _DIGITS = Case(
     ),
     candidates=60,
     repeats=3,
-    costs=(("training", 15), ("supernet", 300)),
+    costs=(("training", 14), ("supernet", 300), ("search", 25), ("finalists", 55), ("study", 380)),
 )
 _CIFAR = Case(
     name="cifar10-16",
@@ -135,6 +135,6 @@ _CIFAR = Case(
     ),
     candidates=60,
     repeats=1,
-    costs=(("training", 55), ("supernet", 450)),
+    costs=(("training", 50), ("supernet", 450), ("search", 40), ("finalists", 160), ("study", 650)),
 )
 CASES = {case.name: case for case in (_DIGITS, _CIFAR)}

@@ -99,7 +99,7 @@ def _open(file: Path, name: str) -> optuna.Study:
 def _one_trial(
     study: optuna.Study, unit: Study, candidates: _Candidates, may_go_on: Callable[[int], bool]
 ) -> None:
-    """Propose a network, train it share by share; where the seconds do not suffice, the trial has failed."""
+    """Propose a network and train it share by share; a trial that the seconds end has failed."""
     import optuna
 
     trial, network = _proposed(study, unit)

@@ -32,7 +32,7 @@ def pipeline_config(case: Case, seed: int) -> ProjectConfig:
         ),
         search=SearchConfig(
             max_flops=high,
-            band=low / high,
+            min_flops=low,
             population=24,
             parents=8,
             seed=seed,
