@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from pathlib import Path
 
@@ -64,6 +65,7 @@ def _run(units: list[Unit], bench: Bench, seconds: float) -> int:
     if held is None:
         print(f"{bench.folder}: another process computes there", file=sys.stderr)
         return 1
+    logging.getLogger("nni").setLevel(logging.WARNING)  # a line with every gene of every candidate
     prepare_process()
     with held:
         count = run(units, bench, seconds)

@@ -52,15 +52,17 @@ def write(text: str, path: Path = RESULTS) -> None:
     write_text(path, f"{before}{gap}{BEGIN}{text}{END}{after}")
 
 
-_HEAD = [
-    "Written by `python -m benchmarks.worth page` from the results in [worth/](worth), one small record a",
-    "unit; `python -m benchmarks.worth units` lists what is done and missing, `run` goes on. Every network",
-    "of (a) costs F ± 2 %. Every training from scratch of a data set has the same images, recipe and",
-    "length and is measured once, on the test images, which choose nothing. ± is the standard deviation",
-    "over trainings. Differences are *searched minus this row*, paired by seed, with 90 % intervals by",
-    "Student's t over the seeds (their number in brackets; with three, ±1.7 standard deviations of a",
-    "difference). CPU seconds are of one core, what interruptions repeated included.",
-]
+_HEAD = """\
+Written by `python -m benchmarks.worth page` from the results in [worth/](worth), one small record a unit.
+`python -m benchmarks.worth units` lists what is done and missing; `pictures` unpacks CIFAR-10, and `run`
+goes on, on any machine, with what is missing. Every network of (a) costs F ± 2 % unless its row says
+otherwise. Every training from scratch of a data set has the same images, recipe and length and is
+measured once, on the test images, which choose nothing. ± is the standard deviation over trainings.
+Differences are *searched minus this row*, paired by seed, with 90 % intervals by Student's t over the
+seeds (their number in brackets; with three, ± 1.7 standard deviations of a difference). CPU seconds are
+of one core that other work shared, with what interruptions repeated; the same work took up to 1.6 times
+as many when the machine was busy.
+""".splitlines()
 
 
 def _case(case: Case, found: Row) -> list[str]:
@@ -121,13 +123,13 @@ def _rank_table(sets: Mapping[str, Row]) -> list[str]:
     return lines
 
 
-_TAU = [
-    "τ is Kendall's τ-b between a ranking and training from scratch (mean of n trainings), 95 % bootstrap",
-    "interval over networks (9,999). *Reliable*: the share of the variance between networks that is not",
-    "noise (Cronbach's α over 20 blocks of images; from scratch also over trainings). *Allowed*: 2/π ·",
-    "arcsin √(product of both), the τ of two such measurements of the same thing. *Without noise*: τ with",
-    "the correlation sin(π τ/2) divided by √(product), at most 1.",
-]
+_TAU = """\
+τ is Kendall's τ-b between a ranking and training from scratch (mean of n trainings), with a 95 %
+bootstrap interval over networks (9,999). *Reliable*: the share of the variance between networks that is
+not noise (Cronbach's α over 20 blocks of images; from scratch over trainings as well). *Allowed*: 2/π ·
+arcsin √(product of both), the τ of two such measurements of the same thing. *Without noise*: τ with its
+correlation sin(π τ/2) divided by √(product), at most 1.
+""".splitlines()
 
 
 def _rank_row(networks: str, row: Row) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.worth.case import SEEDS, Case
 from benchmarks.worth.pilots import BestAlone
-from benchmarks.worth.plan import LONGER, longer, random_network, rivals
+from benchmarks.worth.plan import LONGER, longer, random_network, ranked, rivals
 from benchmarks.worth.scratch import Training
 from benchmarks.worth.search import Finalists, Searched
 from benchmarks.worth.source import Source
@@ -31,9 +31,24 @@ def equal_cost(case: Case, bench: Bench) -> list[Row]:
     found = {name: _trained(case, rule, bench) for name, rule in rules.items()}
     for name, source in rivals(case).items():
         found[name] = _trained(case, lambda seed, source=source: source, bench)  # type: ignore[misc]
+    found["mean of random networks, F ± 5 %"] = _many(case, bench)
     best = BestAlone(case, case.table.operator_names).operator(bench)
     rows = [_row(name, results, found["searched"]) for name, results in found.items() if results]
     return [{**row, "best_alone": row["network"] == f"best {best} alone"} for row in rows]
+
+
+def _many(case: Case, bench: Bench) -> dict[int, Row]:
+    """What one network of the rank fidelity's narrow set comes to on average: chance without its luck."""
+    means: dict[int, Row] = {}
+    networks = ranked(case)["near"]
+    for seed in SEEDS:
+        results = [bench.result(Training(case, one, seed)) for one in networks]
+        trained = [result for result in results if result is not None]
+        if len(trained) == len(networks):
+            names = ("accuracy", "loss", "flops", "cpu_seconds", "images")
+            mean = {name: statistics.fmean(one[name] for one in trained) for name in names}
+            means[seed] = {**mean, "operators": f"{len(trained)} networks"}
+    return means
 
 
 def equal_compute(case: Case, bench: Bench) -> list[Row]:

@@ -42,10 +42,9 @@ def difference(a: Values, b: Values) -> Difference | None:
     pairs = {seed: found for seed, found in pairs.items() if found}
     if not pairs:
         return None
-    sides = [
-        [float(np.mean([pair[side] for pair in found])) for found in pairs.values()] for side in (0, 1)
-    ]
-    claim = Claim.of("", *sides)
+    first = [float(np.mean([pair[0] for pair in found])) for found in pairs.values()]
+    second = [float(np.mean([pair[1] for pair in found])) for found in pairs.values()]
+    claim = Claim.of("", first, second)
     low, high = claim.interval or (None, None)
     return Difference(float(np.mean(claim.differences)), low, high, len(pairs))
 
@@ -116,5 +115,6 @@ def _slope(x: NDArray[np.float64], y: NDArray[np.float64], drawn: NDArray[np.int
         slopes: NDArray[np.float64] = (a * b).sum(-1) / (a * a).sum(-1)
         return slopes
 
-    low, high = np.percentile(fitted(drawn), [2.5, 97.5])
+    with np.errstate(invalid="ignore"):  # one network alone, drawn again and again, has no slope: NaN
+        low, high = np.nanpercentile(fitted(drawn), [2.5, 97.5])
     return Slope(float(fitted(np.arange(len(x)))), float(low), float(high))

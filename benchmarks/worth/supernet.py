@@ -33,7 +33,7 @@ def pipeline_config(case: Case, seed: int) -> ProjectConfig:
         search=SearchConfig(
             max_flops=high,
             min_flops=low,
-            population=24,
+            population=40,
             parents=8,
             seed=seed,
             finalists=FinalistsConfig(count=_FINALISTS, steps=case.training.steps or 1),

@@ -29,6 +29,7 @@ from benchmarks.worth.statistics import (
     reliability,
     without_noise,
 )
+from benchmarks.worth.study import inside_band, suggested
 from benchmarks.worth.unit import Bench
 from trionet_nni.settings.project import DataConfig, RecipeConfig
 from trionet_nni.training import fit as fitting
@@ -172,6 +173,18 @@ def test_slopes_are_per_doubling():
     first, second, apart = per_doubling(flops, [1, 2, 3, 4, 5], [0, 3, 6, 9, 12])
     assert (first.value, second.value, apart.value) == pytest.approx((1, 3, -2))
     assert first.low == pytest.approx(1)
+
+
+def test_a_proposal_of_optuna_becomes_a_network_at_the_cost_of_the_comparison():
+    optuna = pytest.importorskip("optuna")
+    case = CASES["digits"]
+    for network in spread(case):
+        trial = optuna.trial.FixedTrial(network.to_sample())
+        assert suggested(trial, case.table) == network
+        inside = inside_band(case, network, np.random.RandomState(0))
+        assert case.band[0] <= case.cost(inside).flops <= case.band[1]
+    at_cost = alone(case, "local")[0]
+    assert inside_band(case, at_cost, np.random.RandomState(0)) == at_cost
 
 
 def test_the_section_takes_the_place_of_the_one_before(tmp_path: Path):
