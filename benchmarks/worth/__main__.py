@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import logging
 import sys
 from pathlib import Path
 
@@ -31,19 +33,23 @@ def main() -> int:
         for name in CASES:
             print(bench.records.keep(name, [unit.identity for unit in plan() if unit.case.name == name]))
         return 0
-    return _list(units, bench)
+    if options.command == "units":
+        return _list(units, bench)
+    return _table(bench, options.json, write=options.command == "page")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.worth", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="the numbers as JSON")
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "worth", help="results, checkpoints")
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command")
     listing = commands.add_parser("units", help="what is done, what is missing, its CPU time")
     running = commands.add_parser("run", help="compute what is missing; may be killed at any time")
     running.add_argument("--seconds", type=float, default=float("inf"), help="of CPU, at most")
     for one in (listing, running):
         one.add_argument("--only", nargs="*", default=[], help="units whose titles have all these words")
     commands.add_parser("keep", help="write docs/worth/*.json, to commit, from the results")
+    commands.add_parser("page", help="write the section of docs/results.md")
     pictures = commands.add_parser("pictures", help="unpack CIFAR-10 for it")
     pictures.add_argument("archives", type=Path, nargs=2)
     parser.set_defaults(only=[])
@@ -59,10 +65,22 @@ def _run(units: list[Unit], bench: Bench, seconds: float) -> int:
     if held is None:
         print(f"{bench.folder}: another process computes there", file=sys.stderr)
         return 1
+    logging.getLogger("nni").setLevel(logging.WARNING)  # a line with every gene of every candidate
     prepare_process()
     with held:
         count = run(units, bench, seconds)
     print(f"{count} units computed")
+    return 0
+
+
+def _table(bench: Bench, as_json: bool, *, write: bool) -> int:
+    from benchmarks.worth import page
+
+    found = page.numbers(bench)
+    if write:
+        page.write(page.section(found))
+    else:
+        print(json.dumps(found) if as_json else page.section(found), end="")
     return 0
 
 

@@ -105,9 +105,9 @@ _DIGITS = Case(
         augment="shift",
         precision="32-true",
     ),
-    candidates=60,
+    candidates=150,
     repeats=3,
-    costs=(("training", 15), ("supernet", 300)),
+    costs=(("training", 18), ("supernet", 300), ("search", 25), ("finalists", 55), ("study", 380)),
 )
 _CIFAR = Case(
     name="cifar10-16",
@@ -133,8 +133,8 @@ _CIFAR = Case(
         augment="shift-flip",
         precision="32-true",
     ),
-    candidates=60,
+    candidates=150,
     repeats=1,
-    costs=(("training", 55), ("supernet", 450)),
+    costs=(("training", 50), ("supernet", 450), ("search", 40), ("finalists", 160), ("study", 650)),
 )
 CASES = {case.name: case for case in (_DIGITS, _CIFAR)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from numpy.random import RandomState
 
 from benchmarks.worth.case import Case
@@ -20,18 +22,21 @@ def chosen_at_random(case: Case, seed: int) -> Architecture:
     return _draw(case, case.table, case.band, 1, 1_000 + seed)[0]
 
 
+@cache
 def alone(case: Case, operator: str) -> list[Architecture]:
     """Stand-alone networks of an operator at the cost of the comparison, the dearest first."""
     drawn = _draw(case, case.table.only(operator), case.band, PILOTS, 2_000)
     return sorted(drawn, key=lambda network: -case.cost(network).flops)
 
 
+@cache
 def near(case: Case) -> list[Architecture]:
     """Networks of nearly one cost, F ± 5 %."""
     band = (1 - _NEAR) * case.flops, (1 + _NEAR) * case.flops
     return _draw(case, case.table, band, IN_BAND, 3_000)
 
 
+@cache
 def spread(case: Case) -> list[Architecture]:
     """Networks over the whole range of the space, equally many in each of `_STRATA` ranges of FLOPs."""
     low, high = Budget.of(case.table, case.cost, 0, 1e15).reachable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from itertools import product
 
 from benchmarks.worth.case import Case
@@ -24,6 +25,7 @@ _WIDTHS = range(32, 129, 8)  # of the first stage; the second has twice as many 
 _DEPTHS = tuple(product(range(1, 7), repeat=2))
 
 
+@cache
 def handmade(case: Case, style: str) -> Architecture:
     """The style's network nearest to the case's cost: the same block everywhere, width and depths scaled.
 

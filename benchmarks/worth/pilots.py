@@ -54,3 +54,9 @@ class BestAlone(Source):
         """The pilot with the least loss on the search images."""
         best = min(self.pilots, key=lambda pilot: float(bench.needed(pilot)["loss"]))
         return best.source.network(bench)
+
+    def operator(self, bench: Bench) -> str | None:
+        """Whose network that is; None as long as a pilot is missing."""
+        if any(bench.result(pilot) is None for pilot in self.pilots):
+            return None
+        return next(block.operator for _, block in self.network(bench).blocks())

@@ -8,14 +8,19 @@ from benchmarks.worth.case import CASES, SEEDS, Case
 from benchmarks.worth.drawn import chosen_at_random, near, spread
 from benchmarks.worth.handmade import STYLES, handmade
 from benchmarks.worth.pilots import BestAlone
+from benchmarks.worth.scoring import Scoring
 from benchmarks.worth.scratch import Training
+from benchmarks.worth.search import Searched
 from benchmarks.worth.source import Given, Source
+from benchmarks.worth.study import FoundByOptuna
 from benchmarks.worth.unit import Unit
+
+LONGER = 8  # times the length: what the best stand-alone network gets at most of the pipeline's seconds
 
 
 def plan() -> list[Unit]:
     """Every unit once, needs first."""
-    return _with_needs(_wanted())
+    return _with_needs(_wanted(list(CASES.values())))
 
 
 def rivals(case: Case) -> dict[str, Source]:
@@ -30,10 +35,9 @@ def random_network(case: Case, seed: int) -> Source:
     return Given(f"random network {seed}", chosen_at_random(case, seed))
 
 
-def at_equal_cost(case: Case, seed: int) -> list[Unit]:
-    """Trainings of one seed of training, for (a)."""
-    others = [*rivals(case).values(), random_network(case, seed % len(SEEDS))]
-    return [Training(case, source, seed) for source in others]
+def longer(case: Case, seed: int) -> Training:
+    """The best stand-alone network of all, trained `LONGER` times as long."""
+    return Training(case, BestAlone(case, case.table.operator_names), seed, times=LONGER)
 
 
 def ranked(case: Case) -> dict[str, list[Given]]:
@@ -44,24 +48,52 @@ def ranked(case: Case) -> dict[str, list[Given]]:
     }
 
 
-def _wanted() -> Iterator[Unit]:
-    cases = list(CASES.values())
-    for repeat in range(max(case.repeats for case in cases)):
-        for case in cases:
-            seeds = range(repeat * len(SEEDS), (repeat + 1) * len(SEEDS))
-            if repeat < case.repeats:
-                for seed in seeds:
-                    yield from at_equal_cost(case, seed)
-        if repeat == 0:
-            yield from _rank_fidelity(cases)
-
-
-def _rank_fidelity(cases: list[Case]) -> Iterator[Unit]:
+def _wanted(cases: list[Case]) -> Iterator[Unit]:
     for seed in SEEDS:
         for case in cases:
-            for networks in ranked(case).values():
-                for source in networks:
-                    yield Training(case, source, seed)
+            yield from _rivals(case, seed)
+    for seed in SEEDS:
+        for case in cases:
+            yield from _searched(case, seed)
+    for case in cases:
+        yield from _rank_fidelity(case, SEEDS[0])
+    for seed in SEEDS:
+        for case in cases:
+            yield from _equal_compute(case, seed)
+    for seed in SEEDS[1:]:
+        for case in cases:
+            yield from _rank_fidelity(case, seed)
+    for case in cases:
+        for seed in case.training_seeds[len(SEEDS) :]:
+            yield from _rivals(case, seed)
+            yield from _searched(case, seed)
+            yield Training(case, FoundByOptuna(case, seed % len(SEEDS)), seed)
+
+
+def _rivals(case: Case, seed: int) -> Iterator[Unit]:
+    """(a) without the search."""
+    for source in (*rivals(case).values(), random_network(case, seed % len(SEEDS))):
+        yield Training(case, source, seed)
+
+
+def _searched(case: Case, seed: int) -> Iterator[Unit]:
+    """The pipeline of a seed, and the trainings of what it found."""
+    for finalists in (True, False):
+        yield Training(case, Searched(case, seed % len(SEEDS), finalists), seed)
+
+
+def _rank_fidelity(case: Case, seed: int) -> Iterator[Unit]:
+    """(c): networks from scratch with one seed; with the first also what the supernets say of them."""
+    for networks in ranked(case).values():
+        if seed == SEEDS[0]:
+            yield from (Scoring(case, tuple(networks), supernet) for supernet in SEEDS)
+        yield from (Training(case, given, seed) for given in networks)
+
+
+def _equal_compute(case: Case, seed: int) -> Iterator[Unit]:
+    """(b)."""
+    yield Training(case, FoundByOptuna(case, seed), seed)
+    yield longer(case, seed)
 
 
 def _with_needs(units: Iterable[Unit]) -> list[Unit]:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import torch
-
 from benchmarks.worth.case import Case
 from benchmarks.worth.measure import measure
 from benchmarks.worth.meter import Meter
 from benchmarks.worth.source import Source
 from benchmarks.worth.unit import Bench, Unit
 from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.data.seeding import seed_of
 from trionet_nni.network.trionet import TrioNet
 from trionet_nni.settings.project import RecipeConfig
+from trionet_nni.training.initial import initial_network
 
 _CHECKPOINT_MINUTES = 0.5
 Role = Literal["final", "pilot"]
@@ -81,7 +79,7 @@ class Training(Unit):
         from trionet_nni.training.fit import fit
 
         splits = self.case.splits()
-        static = initial(network, self.case, self.seed)
+        static = initial_network(network, self.recipe, self.case.cost)
         images = splits.full_train if self.role == "final" else splits.train
         run = fit(
             static,
@@ -95,11 +93,3 @@ class Training(Unit):
             workers=0,
         )
         return static, run
-
-
-def initial(network: Architecture, case: Case, seed: int) -> TrioNet:
-    """The network with the weights that its seed gives it; the global generator stays as it was."""
-    cost = case.cost
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(seed, "weights"))
-        return TrioNet(network, classes=cost.classes, channels=cost.channels, image_size=cost.image_size)

@@ -52,8 +52,11 @@ class Search(Unit):
     @property
     def conditions(self) -> dict[str, Any]:
         """Supernet and search; the finalists come after it."""
-        search = self.config.search.model_dump(exclude_defaults=True, exclude={"finalists"})
-        return {"of": self.supernet.identity, "search": search, "candidates": self.case.candidates}
+        search = self.config.search
+        names = ("metric", "population", "parents", "mutation", "crossover", "seed")
+        settings = {name: getattr(search, name) for name in names}
+        band = [round(value) for value in self.case.band]
+        return {"of": self.supernet.identity, **settings, "band": band, "candidates": self.case.candidates}
 
     def prepare(self, bench: Bench) -> None:
         """The supernet's weights, on whatever machine."""
@@ -74,10 +77,12 @@ class Search(Unit):
             self.case.candidates,
         )
         results = ranked(store.all(), metric)
-        finalists = choose([one.architecture for one in results], self.config.search.finalists.count)
+        finalists = self.config.search.finalists
+        assert finalists is not None
+        chosen = choose([one.architecture for one in results], finalists.count)
         return {
             "network": results[0].architecture.to_dict(),
-            "finalists": [network.to_dict() for network in finalists],
+            "finalists": [network.to_dict() for network in chosen],
             "candidates": [_row(one) for one in results],
         }
 

@@ -20,7 +20,6 @@ from numpy.random import RandomState
 from benchmarks.worth.case import Case
 from benchmarks.worth.measure import measure
 from benchmarks.worth.meter import Meter
-from benchmarks.worth.scratch import initial
 from benchmarks.worth.search import Finalists
 from benchmarks.worth.source import Source
 from benchmarks.worth.unit import Bench, Unit
@@ -29,6 +28,7 @@ from trionet_nni.architecture.budget import Budget
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data.seeding import seed_of
 from trionet_nni.files.atomic import write_json
+from trionet_nni.training.initial import initial_network
 
 if TYPE_CHECKING:
     import optuna
@@ -99,7 +99,7 @@ def _open(file: Path, name: str) -> optuna.Study:
 def _one_trial(
     study: optuna.Study, unit: Study, candidates: _Candidates, may_go_on: Callable[[int], bool]
 ) -> None:
-    """Propose a network, train it share by share; where the seconds do not suffice, the trial has failed."""
+    """Propose a network and train it share by share; a trial that the seconds end has failed."""
     import optuna
 
     trial, network = _proposed(study, unit)
@@ -216,7 +216,7 @@ class _Candidates:
     def _trained(self, network: Architecture, share: int) -> float:
         from trionet_nni.training.fit import fit
 
-        splits, static = self.case.splits(), initial(network, self.case, self.recipe.seed)
+        splits, static = self.case.splits(), initial_network(network, self.recipe, self.case.cost)
         fit(
             static,
             self.recipe,

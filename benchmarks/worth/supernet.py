@@ -32,8 +32,8 @@ def pipeline_config(case: Case, seed: int) -> ProjectConfig:
         ),
         search=SearchConfig(
             max_flops=high,
-            band=low / high,
-            population=24,
+            min_flops=low,
+            population=40,
             parents=8,
             seed=seed,
             finalists=FinalistsConfig(count=_FINALISTS, steps=case.training.steps or 1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -68,7 +69,7 @@ class Unit(ABC):
         """What has to be done before."""
         return ()
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """Its name among the results."""
         return key_of(PROTOCOL, self.kind, self.case.conditions, self.conditions)

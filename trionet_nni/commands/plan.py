@@ -61,13 +61,16 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
         ("disk", f"{plan.free / 1e9:,.1f} GB free"),
         ("FLOPs in reach", f"{low:,} to {high:,}"),
         ("budget", "\n".join(
-            f"{plan.min_flops:,.0f} to {int(limit):,}: {100 * share:.0f} % of sampled networks meet it"
+            f"{plan.lowest[limit]:,.0f} to {int(limit):,}: {100 * share:.0f} % of sampled networks meet it"
             for limit, share in plan.accepted.items()
         )),
         ("supernet", f"{plan.supernet_steps:,} steps of {_seconds(measured.step)}: "
                      f"{_hours(plan.hours['supernet'])}"),
         ("search", f"{plan.candidates:,} candidates of {_seconds(measured.candidate)}: "
                    f"{_hours(plan.hours['search'])}, {plan.workers} at a time, ranked by {plan.metric}"),
+        *([("finalists", f"{plan.finalists:,} trainings, {plan.finalist_steps:,} steps in all: "
+                         f"{_hours(plan.hours['finalists'])}, {plan.workers} at a time")]
+          if plan.finalists else []),
         ("retraining", f"{plan.retrain_steps:,} steps of {_seconds(measured.retrain_step)}: "
                        f"{_hours(plan.hours['retraining one network'])} for one network"),
         ("memory", f"{measured.memory / 1e9:.1f} GB at the peak"),

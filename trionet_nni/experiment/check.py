@@ -13,8 +13,10 @@ from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError, shown
 from trionet_nni.experiment.nni_file import check_nni
 from trionet_nni.experiment.open import Experiment
+from trionet_nni.finalists.halving import rungs
+from trionet_nni.finalists.halving import trials as finalist_trials
 from trionet_nni.settings.plugins import load_table
-from trionet_nni.settings.project import ProjectConfig
+from trionet_nni.settings.project import ProjectConfig, SearchConfig
 
 DATA_VARIABLE = "TRIONET_DATA"
 
@@ -61,11 +63,17 @@ def check_experiment(experiment: Experiment) -> Checked:
     _check_working(path, working)
     try:
         config = experiment.config
+        check_trials(config.search, _nni_value(experiment.settings, "maxTrialNumber"))
         cards = check_cards(experiment.settings)
         task = prepare(config, working / "cache")
         search = config.search
         budgets = budgets_of(
-            task.table, task.cost, search.limits, min_flops=search.min_flops, field=search.limits_field
+            task.table,
+            task.cost,
+            search.limits,
+            min_flops=search.min_flops,
+            band=search.band,
+            field=search.limits_field,
         )
     except InputError as error:
         message = str(error)
@@ -105,8 +113,43 @@ def prepare(config: ProjectConfig, cache: Path) -> Task:
     from trionet_nni.training.recipe import check_recipe
 
     check_recipe(config.supernet.recipe, len(splits.train), "supernet.recipe")
+    _check_finalists(config, len(splits.train))
     cost = CostModel(splits.classes, splits.channels, splits.image_size)
     return Task(table, cost, len(splits.train))
+
+
+def check_trials(search: SearchConfig, trials: Any) -> None:
+    """Refuse a limit of trials that leaves too few for finalists, or none at all: they would never come.
+
+    Args:
+        trials: the experiment file's `maxTrialNumber`.
+
+    Raises:
+        InputError: with the fewest that fit.
+    """
+    if search.finalists is None:
+        return
+    budgets = len(search.limits)
+    count = finalist_trials(rungs(**dict(search.finalists)), budgets)
+    fewest = 1 + count + budgets * (search.finalists.count + 1)
+    if not isinstance(trials, int) or trials < fewest:
+        found = "none" if trials is None else shown(trials)
+        raise InputError(
+            f"maxTrialNumber: found {found}, allowed: {fewest} or more, with {count} trials for "
+            "search.finalists, the supernet's, and as many candidates as finalists"
+        )
+
+
+def _check_finalists(config: ProjectConfig, images: int) -> None:
+    """Refuse a recipe that they cannot be trained by: its warm-up must end on the first rung."""
+    if config.search.finalists is None:
+        return
+
+    from trionet_nni.training.recipe import check_batch, check_warmup
+
+    check_batch(config.retrain.batch_size, images, "retrain")
+    restarts = [rung.steps for rung in rungs(**dict(config.search.finalists))]
+    check_warmup(config.retrain, images // config.retrain.batch_size, "retrain", restarts)
 
 
 def check_cards(settings: dict[str, Any]) -> int:

@@ -23,6 +23,7 @@ class ExperimentFolder:
         self.python = self.home / "python.txt"  # interpreter that trials run in
         self.supernet = self.home / "supernet.json"  # {"directory", "hash"} of the trained supernet
         self.evaluations = self.home / "evaluations"  # see trionet_nni.supernet.results
+        self.finalists = self.home / "finalists"  # see trionet_nni.finalists.results
         self.strategy = self.home / "strategy.json"  # what a resumed search starts from
         self.cost = self.home / "cost.json"  # {"classes", "channels", "image_size"}: what FLOPs depend on
         self.advisor = self.home / "advisor.lock"  # held by the advisor as long as it lives

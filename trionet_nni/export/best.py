@@ -16,8 +16,10 @@ from trionet_nni.data import Splits, load_splits
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.open import Run, find_run, open_run
 from trionet_nni.export.card import Measured
+from trionet_nni.export.finalists import ended, finalist_card, finalists_first
 from trionet_nni.export.network import write_network
 from trionet_nni.export.settings import retrain_config
+from trionet_nni.finalists.results import FinalistResult
 from trionet_nni.supernet.evaluator import WEIGHTS
 from trionet_nni.supernet.results import Evaluation, ranked
 
@@ -29,15 +31,17 @@ class ExportedRow:
     """One exported network.
 
     Attributes:
-        rank: from 1, the best by `search.metric`.
+        rank: from 1: finalists by their own result, then the others by `search.metric`.
         evaluation: in the search.
         limit: the budget it is ranked within, FLOPs; None where the search had only one.
+        finalist: what it reached from scratch; None where it was no finalist.
     """
 
     rank: int
     folder: Path
     evaluation: Evaluation
     limit: float | None = None
+    finalist: FinalistResult | None = None
 
     @property
     def place(self) -> Path:
@@ -46,7 +50,10 @@ class ExportedRow:
 
 
 def export(experiment: str | Path, top: int, out: Path) -> list[ExportedRow]:
-    """Write the `top` best networks of an experiment, by its `search.metric`, to `out/1`, `out/2` …
+    """Write the `top` best networks of an experiment to `out/1`, `out/2` …
+
+    Finalists come first, the winner as `out/1`; the other candidates follow by the `search.metric` that
+    they have with the supernet's weights.
 
     Of a search under several budgets, the `top` within each: `out/2B/1` … `out/4.7B/1` … A network that
     is among the best of several budgets is written for each of them.
@@ -80,9 +87,11 @@ def _rows(run: Run, top: int, out: Path) -> list[ExportedRow]:
     limits = search.limits
     named: tuple[float | None, ...] = limits if len(limits) > 1 else (None,)
     return [
-        ExportedRow(rank, out / _place(rank, limit), result, limit)
-        for limit in named
-        for rank, result in enumerate(ranked(results, search.metric, limit or math.inf)[:top], 1)
+        ExportedRow(rank, out / _place(rank, limit), result, limit, finalist)
+        for limit, finalists in zip(named, ended(run), strict=True)
+        for rank, (result, finalist) in enumerate(
+            finalists_first(ranked(results, search.metric, limit or math.inf), finalists)[:top], 1
+        )
     ]
 
 
@@ -106,6 +115,7 @@ def _write(row: ExportedRow, run: Run, splits: Splits) -> None:
             **({} if row.limit is None else {"budget": f"{budget_name(row.limit)} FLOPs"}),
         },
         measured=Measured(accuracy=result.accuracy, loss=result.loss, images=result.images, split="search"),
+        finalist=None if row.finalist is None else finalist_card(row.finalist, run, splits),
     )
 
 
@@ -113,18 +123,23 @@ def print_exported(rows: list[ExportedRow], out: Path) -> None:
     """The table of what was exported, and the command that comes next."""
     table = Table(title="Exported networks")
     scores = scores_header(row.evaluation for row in rows)
-    for name in ("folder", *scores, "GFLOPs", "M params", "operators"):
+    scratch = any(row.finalist for row in rows)
+    own = ("steps", "own loss", "own accuracy") if scratch else ()
+    for name in ("folder", *own, *scores, "GFLOPs", "M params", "operators"):
         table.add_column(name, justify="left" if name in ("folder", "operators") else "right")
     for row in rows:
         result = row.evaluation
         numbers = (*scores_row(result), f"{result.flops / 1e9:.4f}", f"{result.params / 1e6:.3f}")
         if row.rank == 1:  # the best within the next budget
             table.add_section()
-        table.add_row(str(row.folder), *numbers, result.architecture.operators)
+        own = _from_scratch(row.finalist) if scratch else ()
+        table.add_row(str(row.folder), *own, *numbers, result.architecture.operators)
     console = Console()
     console.print(table)
     images = rows[0].evaluation.images
     console.print(measured_on(images))
+    if scratch:
+        console.print("Own: after so many steps from scratch, on the same images; it ranks the finalists.")
     left = leftover(rows, out)
     if left:
         names = " ".join(map(str, left))
@@ -132,6 +147,12 @@ def print_exported(rows: list[ExportedRow], out: Path) -> None:
     for number, row in enumerate(row for row in rows if row.rank == 1):
         script = out / row.place / "retrain.sh"
         console.print(f"{'      ' if number else 'Next: '}bash {script}", soft_wrap=True, highlight=False)
+
+
+def _from_scratch(found: FinalistResult | None) -> tuple[str, str, str]:
+    if found is None:
+        return "", "", ""
+    return f"{found.training.rung.steps:,}", f"{found.loss:.4f}", f"{found.accuracy:.4f}"
 
 
 def scores_header(results: Iterable[Evaluation]) -> tuple[str, ...]:

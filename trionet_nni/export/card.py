@@ -26,6 +26,29 @@ class Measured(Section):
     split: str
 
 
+class Finalist(Section):
+    """What a network reached from scratch after the search, by which finalists are ranked.
+
+    Its weights are not those of the folder: they were trained without the search images, to compare.
+
+    Attributes:
+        loss: mean cross entropy on the split, nats.
+        steps: optimizer steps it was trained for; `of` are those of finalists that came to the end.
+        train_images, batch_size, learning_rate, seed: what it was trained on, and how.
+    """
+
+    loss: float
+    accuracy: float
+    images: int
+    split: str
+    steps: int
+    of: int
+    train_images: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+
+
 class Card(Section):
     """Everything known about an exported network.
 
@@ -35,6 +58,7 @@ class Card(Section):
         operators: of every block, stage by stage.
         flops: 2 × multiply-accumulates of one image.
         measured: the supernet's sub-network on the search split; None where there was no supernet.
+        finalist: the network trained from scratch in the search; None where it was not.
         data: how the images were divided.
         seeds: of the division, the supernet and the search.
         origin: experiment and supernet it comes from.
@@ -54,6 +78,7 @@ class Card(Section):
     flops: int
     params: int
     measured: Measured | None
+    finalist: Finalist | None = None
     data: dict[str, Any]
     seeds: dict[str, int]
     origin: dict[str, str]
@@ -75,6 +100,7 @@ def make_card(
     seeds: dict[str, int],
     origin: dict[str, str] | None = None,
     measured: Measured | None = None,
+    finalist: Finalist | None = None,
 ) -> Card:
     """Describe a network for the data it is meant for."""
     cost = architecture_cost(
@@ -94,6 +120,7 @@ def make_card(
         flops=cost.flops,
         params=cost.params,
         measured=measured,
+        finalist=finalist,
         data=splits.record,
         seeds=seeds,
         origin=origin or {},
@@ -176,4 +203,15 @@ def _facts(card: Card) -> list[tuple[str, str]]:
         if card.measured.loss is not None:
             facts.insert(0, ("loss on the same images", f"{card.measured.loss:.4f}"))
         facts.insert(0, (f"accuracy with the supernet's weights ({card.measured.split} split)", share))
+    if card.finalist is not None:
+        facts.insert(0, ("as a finalist, trained from scratch", _finalist(card.finalist)))
     return facts
+
+
+def _finalist(found: Finalist) -> str:
+    return (
+        f"loss {found.loss:.4f}, accuracy {found.accuracy:.4f} on {found.images:,} {found.split} images "
+        f"after {found.steps:,} of {found.of:,} steps on {found.train_images:,} training images (batch "
+        f"{found.batch_size}, rate {found.learning_rate:g}, seed {found.seed}); "
+        "not the weights in this folder"
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.data import Splits
-from trionet_nni.export.card import Measured, make_card, write_card
+from trionet_nni.export.card import Finalist, Measured, make_card, write_card
 from trionet_nni.export.folder import write_folder
 from trionet_nni.export.settings import RetrainConfig
 from trionet_nni.files.atomic import write_tensors
@@ -25,6 +25,7 @@ def write_network(
     *,
     origin: dict[str, str],
     measured: Measured | None = None,
+    finalist: Finalist | None = None,
 ) -> None:
     """Write architecture, weights, `retrain.yml`, `retrain.sh` and card.
 
@@ -36,6 +37,7 @@ def write_network(
         supernet: the trained supernet's folder.
         origin: what the card says of where it comes from.
         measured: its accuracy in the search.
+        finalist: what it reached from scratch in the search.
 
     Raises:
         InputError: the supernet's weights cannot be read, or a file has the folder's name.
@@ -56,5 +58,6 @@ def write_network(
         },
         origin=origin | {"space": config.space, "supernet": config.supernet_hash()},
         measured=measured,
+        finalist=finalist,
     )
     write_card(folder, card, architecture)

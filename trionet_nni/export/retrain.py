@@ -13,19 +13,19 @@ from rich.table import Table
 
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.baselines import BASELINES
+from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import Splits, load_splits
-from trionet_nni.data.seeding import seed_of
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.open import open_experiment
 from trionet_nni.export.card import make_card, read_card, write_card
 from trionet_nni.export.folder import write_folder
-from trionet_nni.export.load import FILES, architecture_of, build, load_weights
+from trionet_nni.export.load import FILES, architecture_of, load_weights
 from trionet_nni.export.settings import NAME, RetrainConfig, read_config, retrain_config
 from trionet_nni.files.atomic import write_json, write_tensors
 from trionet_nni.files.invocation import typed
-from trionet_nni.network.trionet import TrioNet, set_survival
-from trionet_nni.operators.layers.attention_dropout import set_attention_dropout
+from trionet_nni.network.trionet import TrioNet
 from trionet_nni.settings.project import RecipeConfig
+from trionet_nni.training.initial import initial_network
 from trionet_nni.training.recipe import check_recipe
 
 
@@ -172,7 +172,7 @@ def _train(
 
 
 def _network(folder: Path, config: RetrainConfig, splits: Splits, recipe: RecipeConfig) -> TrioNet:
-    """The network with initial weights from the recipe's seed; the global generator stays as it was."""
+    """The network of a folder, as its training begins; what the card says fits the images."""
     card = read_card(folder)
     architecture = architecture_of(card, folder / config.architecture)
     wanted = (card.classes, card.channels, card.image_size)
@@ -182,12 +182,7 @@ def _network(folder: Path, config: RetrainConfig, splits: Splits, recipe: Recipe
             f"{folder / NAME}: data: found (classes, channels, image_size) {found}, "
             f"allowed: {wanted} as in card.json"
         )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(recipe.seed, "weights"))
-        network = build(card, architecture, recipe.dropout)
-    set_attention_dropout(network, recipe.attention_dropout)
-    set_survival(network, recipe.survival)
-    return network
+    return initial_network(architecture, recipe, CostModel(*wanted))
 
 
 def _print_result(folder: Path, result: dict[str, Any]) -> None:

@@ -2,8 +2,8 @@
 
 It may be started by any Python (NNI writes `python3`, and the environment need not be activated), so until
 it runs in the experiment's own interpreter it uses the standard library alone. A candidate's trial stays
-that light and asks the evaluator of its device; heavy imports are for the supernet's trial, and for
-experiments with `search.warm: false`.
+that light and asks the evaluator of its device; heavy imports are for the supernet's trial, for those of
+finalists, and for experiments with `search.warm: false`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     _share_cores(job)
-    if not job.is_supernet and is_warm(folder):
+    if not job.is_supernet and not job.is_finalist and is_warm(folder):
         return _asked(folder, job)
     return _run_here(folder, job)
 
@@ -64,15 +64,17 @@ def _asked(folder: ExperimentFolder, job: TrialJob) -> int:
 
 
 def _run_here(folder: ExperimentFolder, job: TrialJob) -> int:
-    """Train the supernet, or score the candidate, in this process."""
+    """Train the supernet or a finalist, or score the candidate, in this process."""
     from trionet_nni.settings.plugins import use_code
 
     use_code(Path(folder.code.read_text(encoding="utf-8").strip()))
 
+    from trionet_nni.nnictl.candidate.finalist import run_finalist
     from trionet_nni.nnictl.candidate.stages import run_candidate, run_supernet
 
+    run = run_supernet if job.is_supernet else run_finalist if job.is_finalist else run_candidate
     try:
-        (run_supernet if job.is_supernet else run_candidate)(folder, job.parameters, Reporter(job))
+        run(folder, job.parameters, Reporter(job))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

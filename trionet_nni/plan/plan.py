@@ -15,6 +15,8 @@ from trionet_nni.data import Splits, load_splits
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.check import check_experiment
 from trionet_nni.experiment.open import open_experiment
+from trionet_nni.finalists.halving import rungs, training_steps
+from trionet_nni.finalists.halving import trials as finalist_trials
 from trionet_nni.plan.measure import Timings, measure
 from trionet_nni.settings.plugins import load_module
 from trionet_nni.settings.project import Metric, ProjectConfig
@@ -24,6 +26,7 @@ from trionet_nni.training.recipe import check_recipe, total_steps
 _SAMPLES = 2000  # networks that say how many a budget accepts
 _EXPORTED = 5
 _EVALUATION_BYTES = 2000  # a stored result, NNI's record of its trial and its logs
+_CHECKPOINTS = 3  # of a finalist: the newest and the one before it stay until a third is whole
 _SPARE = 1.1
 
 
@@ -36,8 +39,10 @@ class Plan:
         supernet_steps, retrain_steps: optimizer steps of each.
         candidates: that the search will score.
         metric: what ranks them.
+        finalists, finalist_steps: trainings from scratch after it, and the optimizer steps of all of them.
         workers: candidates that are scored at the same time, each on a card of its own.
         reachable: FLOPs of the cheapest and the dearest network.
+        lowest: FLOPs that a candidate of a budget has at least (its band, or min_flops), by the budget's.
         accepted: share of networks drawn as the supernet draws them that lie within a budget, by its FLOPs.
         files: what is written: folder or file, and bytes.
         free: bytes that the disk has left.
@@ -51,9 +56,11 @@ class Plan:
     retrain_steps: int
     candidates: int
     metric: Metric
+    finalists: int
+    finalist_steps: int
     workers: int
     reachable: tuple[int, int]
-    min_flops: float
+    lowest: dict[str, float]
     accepted: dict[str, float]
     measured: Timings
     files: dict[str, int]
@@ -65,13 +72,14 @@ class Plan:
         return {
             "supernet": self.supernet_steps * self.measured.step / 3600,
             "search": self.candidates * self.measured.candidate / 3600,
+            "finalists": self.finalist_steps * self.measured.retrain_step / 3600,
             "retraining one network": self.retrain_steps * self.measured.retrain_step / 3600,
         }
 
     @property
     def duration(self) -> float:
         """Hours from the start to the exported networks; cards share the search, cores do not."""
-        return self.hours["supernet"] + self.hours["search"] / self.workers
+        return self.hours["supernet"] + (self.hours["search"] + self.hours["finalists"]) / self.workers
 
     def to_dict(self) -> dict[str, Any]:
         """The fields by name, with the hours of each stage and in all."""
@@ -97,7 +105,8 @@ def make_plan(path: Path, steps: int) -> Plan:
     network = budgets[-1].random(RandomState(0))
     measured = measure(config, network, working / "cache", steps)
     trials = settings.get("maxTrialNumber")
-    candidates = trials - 1 if isinstance(trials, int) else 0
+    finalists, finalist_steps = _finalists(config)
+    candidates = trials - 1 - finalists if isinstance(trials, int) else 0
     files = _files(config, working, measured, splits, candidates, checked.task.cost(network).params)
     concurrency = settings.get("trialConcurrency", 1)
     plan = Plan(
@@ -109,9 +118,11 @@ def make_plan(path: Path, steps: int) -> Plan:
         retrain_steps,
         candidates,
         config.search.metric,
+        finalists,
+        finalist_steps,
         max(1, min(concurrency, checked.cards)) if checked.cards else 1,
         budgets[-1].reachable,
-        config.search.min_flops,
+        {f"{budget.max_flops:.0f}": budget.min_flops for budget in budgets},
         {f"{budget.max_flops:.0f}": acceptance(config, budget) for budget in budgets},
         measured,
         files,
@@ -143,15 +154,27 @@ def _steps(config: ProjectConfig, splits: Splits) -> tuple[int, int]:
     return counts[0], counts[1]
 
 
+def _finalists(config: ProjectConfig) -> tuple[int, int]:
+    """Trainings, and optimizer steps of all of them."""
+    search = config.search
+    if search.finalists is None:
+        return 0, 0
+    ladder, budgets = rungs(search.finalists.count, search.finalists.steps), len(search.limits)
+    return finalist_trials(ladder, budgets), training_steps(ladder, budgets)
+
+
 def _files(
     config: ProjectConfig, working: Path, measured: Timings, splits: Splits, candidates: int, params: int
 ) -> dict[str, int]:
     pixels = splits.channels * splits.image_size**2
+    finalists = config.search.finalists
+    runs = 0 if finalists is None else len(config.search.limits) * (finalists.count + 1)
     held = sum(splits.record["splits"][name]["images"] for name in ("full_train", "test"))
     return {
         # The newest checkpoint and the one before it stay until a third is whole.
         str(supernet_directory(working, config)): measured.weights + 3 * measured.checkpoint,
-        str(working / "<experiment id>"): candidates * _EVALUATION_BYTES,
+        # A checkpoint holds weights and momenta, four bytes a number.
+        str(working / "<experiment id>"): candidates * _EVALUATION_BYTES + runs * _CHECKPOINTS * 8 * params,
         str(working / "cache"): held * pixels if splits.image_size <= 64 else 0,
         f"exported networks (the best {_EXPORTED})": _EXPORTED * 4 * params,
     }

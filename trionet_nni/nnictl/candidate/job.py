@@ -18,6 +18,7 @@ from trionet_nni.files.text import parse_json
 from trionet_nni.nnictl.manager.rest import Manager, put_patiently
 
 SUPERNET = {"stage": "supernet"}  # parameters of the experiment's first trial
+FINALIST = "finalist"  # "stage" of a finalist's parameters; those of a candidate have none
 _SENDINGS = 5  # of a result that NNI does not store
 _LOOKS = (0.05, 0.1, 0.2, 0.4, 0.8, 0)  # seconds between them
 
@@ -35,6 +36,11 @@ class TrialJob:
     def is_supernet(self) -> bool:
         """Whether this trial trains the supernet."""
         return self.parameters == SUPERNET
+
+    @property
+    def is_finalist(self) -> bool:
+        """Whether this trial trains a finalist from scratch."""
+        return self.parameters.get("stage") == FINALIST
 
 
 def fetch_job(environment: Mapping[str, str], patience: float = 120) -> TrialJob:
@@ -84,11 +90,23 @@ def parameter_id(text: object) -> int | None:
 
 def is_supernet(text: object) -> bool:
     """Whether a trial trains the supernet, by its record in NNI's database."""
+    return _parameters(text) == SUPERNET
+
+
+def finalist_parameters(text: object) -> dict[str, Any] | None:
+    """The parameters of a finalist's trial, by its record in NNI's database; None for another trial."""
+    parameters = _parameters(text)
+    if isinstance(parameters, dict) and parameters.get("stage") == FINALIST:
+        return parameters
+    return None
+
+
+def _parameters(text: object) -> object:
     try:
         record = _parsed(text)
     except InputError:
-        return False
-    return isinstance(record, dict) and record.get("parameters") == SUPERNET
+        return None
+    return record.get("parameters") if isinstance(record, dict) else None
 
 
 def _number(record: object) -> int | None:

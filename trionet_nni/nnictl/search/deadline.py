@@ -6,13 +6,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from trionet_nni.nnictl.candidate.job import is_supernet
+from trionet_nni.errors import InputError
+from trionet_nni.nnictl.candidate.job import finalist_parameters, is_supernet
 from trionet_nni.nnictl.manager.rest import Manager
 
 _log = logging.getLogger("trionet_nni.deadline")
 _MARGIN_SECONDS = 60.0  # to start, to wait for an evaluator's start, to report
+_CHECKPOINT_SECONDS = 600.0  # between two signs of life of a finalist, loading included
 _SHARE = 0.1  # of the limit: how often is looked
 
 
@@ -25,11 +28,16 @@ class Deadline(threading.Thread):
     Args:
         seconds: `search.time_limit`.
         end: has NNI end a trial, by its id.
+
+    Attributes:
+        sign: when the training of a finalist, by its parameters, last left a sign of life, seconds since
+            the epoch. It may take longer than a candidate; what is limited is how long it is silent.
     """
 
     def __init__(self, manager: Manager, seconds: float, end: Callable[[str], None]) -> None:
         super().__init__(name="deadline", daemon=True)
         self._manager, self._seconds, self._end = manager, seconds, end
+        self.sign: Callable[[dict[str, Any]], float] = lambda parameters: 0.0
 
     def run(self) -> None:
         """Look now and then, as long as this process lives."""
@@ -37,7 +45,8 @@ class Deadline(threading.Thread):
             time.sleep(max(1.0, _SHARE * self._seconds))
             try:
                 concurrency = int(self._manager.profile()["params"]["trialConcurrency"])
-                late = overdue(self._manager.jobs(), (1 + concurrency) * self._seconds + _MARGIN_SECONDS)
+                jobs, seconds = self._manager.jobs(), (1 + concurrency) * self._seconds + _MARGIN_SECONDS
+                late = overdue(jobs, seconds) + silent(jobs, seconds + _CHECKPOINT_SECONDS, self.sign)
             except (OSError, ValueError, KeyError):
                 continue
             for trial in late:
@@ -52,6 +61,25 @@ def overdue(jobs: list[dict[str, Any]], seconds: float) -> list[str]:
     return [trial for trial, began in started.items() if began and now - float(began) / 1000 > seconds]
 
 
+def silent(
+    jobs: list[dict[str, Any]], seconds: float, sign: Callable[[dict[str, Any]], float]
+) -> list[str]:
+    """Ids of the finalists' trials that have left no sign of life for longer than this."""
+    now, found = time.time(), []
+    for job in jobs:
+        parameters = finalist_parameters(_text(job))
+        if job.get("status") == "RUNNING" and parameters is not None and job.get("startTime"):
+            with suppress(InputError):  # added by hand, and refused by the trial itself
+                if now - max(float(job["startTime"]) / 1000, sign(parameters)) > seconds:
+                    found.append(job["trialJobId"])
+    return found
+
+
 def _is_candidate(job: dict[str, Any]) -> bool:
-    texts = job.get("hyperParameters") or [""]
-    return job.get("status") == "RUNNING" and not is_supernet(texts[0])
+    text = _text(job)
+    mine = not is_supernet(text) and finalist_parameters(text) is None
+    return job.get("status") == "RUNNING" and mine
+
+
+def _text(job: dict[str, Any]) -> object:
+    return (job.get("hyperParameters") or [""])[0]

@@ -7,6 +7,7 @@ strategy waits. So neither the strategy's lists nor the engine's need a lock, an
 from __future__ import annotations
 
 import logging
+import math
 import queue
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,9 +18,10 @@ from nni.nas.execution.event import FinalMetricEvent, TrainingEndEvent
 from nni.nas.space import ModelStatus
 
 from trionet_nni.architecture.architecture import Sample
-from trionet_nni.nnictl.candidate.job import SUPERNET
+from trionet_nni.nnictl.candidate.job import FINALIST, SUPERNET
 from trionet_nni.nnictl.search.candidate import CandidateSpace
 from trionet_nni.nnictl.search.failures import Failure, Failures
+from trionet_nni.nnictl.search.finalist_stage import FinalistModel, FinalistStage
 from trionet_nni.nnictl.search.supernet_stage import SupernetStage
 
 _log = logging.getLogger("trionet_nni.engine")
@@ -33,7 +35,7 @@ class SearchFailed(RuntimeError):
 
 @dataclass
 class Running:
-    """A candidate and its trial.
+    """A candidate, or a finalist, and its trial.
 
     Attributes:
         failures: how many of its trials have failed so far.
@@ -42,7 +44,7 @@ class Running:
         confirmed: False after a resume, until it is known whether NNI restarted the trial.
     """
 
-    model: CandidateSpace
+    model: CandidateSpace | FinalistModel
     failures: int = 0
     score: float | None = None
     reported: str = ""
@@ -59,12 +61,16 @@ class Trials:
         one_more: raises NNI's limit of trials by one, for another attempt; True where NNI had already
             reached it, and so asks for no trial by itself.
         known: NNI's status of every trial of before a resume, by parameter id.
+        room_for: raises NNI's limit so that it takes so many more trials; True where it took none any more.
+        candidates: how many of them may be submitted in all.
     """
 
     number: Callable[[], int]
     submit: Callable[[int, dict[str, Any]], None]
     one_more: Callable[[], bool] = lambda: False
     known: Mapping[int, str] = field(default_factory=dict)
+    room_for: Callable[[int], bool] = lambda count: False
+    candidates: Callable[[], float] = lambda: math.inf
 
 
 class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
@@ -75,8 +81,9 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         supernet: the stage that comes first.
         trials: how they are started.
         failures: takes note of those without a result.
-        retries: how often a failed candidate is tried again.
-        stored: the score that the results store has for a candidate, or None; see `Evaluation.score`.
+        retries: how often a failed candidate or finalist is tried again.
+        finalists: the stage that comes last, if there is one.
+        stored: the score that the results store has for one of them, or None; see `Evaluation.score`.
         save: writes the state of search and engine.
     """
 
@@ -88,12 +95,13 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         failures: Failures,
         *,
         retries: int,
-        stored: Callable[[CandidateSpace], float | None],
+        stored: Callable[[CandidateSpace | FinalistModel], float | None],
         save: Callable[[], None],
+        finalists: FinalistStage | None = None,
     ) -> None:
         super().__init__()
         self._space, self._supernet, self._trials, self._failures = space, supernet, trials, failures
-        self._retries, self._stored, self._save = retries, stored, save
+        self._retries, self._stored, self._save, self._finalists = retries, stored, save, finalists
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._stopped = False
         self._problem = ""  # why the search cannot go on
@@ -103,6 +111,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         self._early: dict[int, list[Message]] = {}  # messages about trials that are not known yet
         self._ended: set[int] = set()  # a restarted trial may end before NNI says that it restarted it
         self._models: list[CandidateSpace] = []
+        self._submitted = 0  # candidates, those of before a resume included
         self.on_adopted: Callable[[list[CandidateSpace]], None] = lambda models: None
 
     # What strategies call, in their thread.
@@ -111,6 +120,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         """Start a trial for each frozen model."""
         for model in models:
             self._models.append(model)
+            self._submitted += 1
             self._start(Running(model))
 
     def idle_worker_available(self) -> bool:
@@ -119,16 +129,34 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         return not self._stopped
 
     def budget_available(self) -> bool:
-        """Whether new models are accepted."""
-        return not self._stopped
+        """Whether new models are accepted; what NNI's limit leaves to finalists is not for candidates."""
+        return not self._stopped and self._submitted < self._trials.candidates()
 
     def wait_models(self, *models: CandidateSpace) -> None:
-        """Wait until no candidate runs or waits for another trial."""
+        """Wait until no candidate and no finalist runs or waits for another trial."""
         self._handle_until(lambda: not self._running and not self._again)
 
     def list_models(self, status: ModelStatus | None = None) -> Iterable[CandidateSpace]:
         """Models of this process's time; those of before a resume are in the results store."""
         return [model for model in self._models if status is None or model.status == status]
+
+    # What the finalists' stage calls, in the same thread.
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the search has to stop, by NNI's wish."""
+        return self._stopped
+
+    def submit_finalist(self, model: FinalistModel) -> None:
+        """Start its trial."""
+        self._start(Running(model))
+
+    def room_for(self, count: int) -> None:
+        """Have NNI take so many further trials, however many attempts and users' trials there were."""
+        if self._trials.room_for(count):
+            self._idle = max(self._idle, 1)  # what NNI would have asked for at its limit is lost
+
+    # What ends it.
 
     def shutdown(self) -> None:
         """Let the strategy's thread end; called from another one."""
@@ -195,6 +223,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         """As JSON: candidates with a trial, and those that wait for another one."""
         return {
             "supernet": self._supernet.state_dict(),
+            "submitted": self._submitted,
             "running": {
                 str(number): {"sample": running.model.sample, "failures": running.failures}
                 for number, running in self._running.items()
@@ -207,6 +236,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up a saved state."""
         self._supernet.load_state_dict(state["supernet"])
+        self._submitted = state.get("submitted", 0)  # counted since there are finalists
         for number, saved in state["running"].items():
             running = self._restored(saved["sample"], saved["failures"])
             running.confirmed = False
@@ -215,9 +245,12 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
 
     def unfinished(self) -> list[CandidateSpace]:
         """Candidates without a result: those with a trial, and those that wait for another one."""
-        return [running.model for running in (*self._running.values(), *self._again)]
+        models = [running.model for running in (*self._running.values(), *self._again)]
+        return [model for model in models if isinstance(model, CandidateSpace)]
 
     def _restored(self, sample: Sample, failures: int = 0) -> Running:
+        if self._finalists is not None and sample.get("stage") == FINALIST:
+            return Running(self._finalists.model(sample), failures)
         model = self._space.freeze(sample)
         model.status = ModelStatus.Training
         self._models.append(model)
@@ -226,13 +259,15 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
     def _adopt(self, parameter_id: int, parameters: dict[str, Any]) -> None:
         if parameter_id in self._ended:
             return
-        if "stage" in parameters:
+        if parameters == SUPERNET:
             self._supernet.adopt(parameter_id)
         elif parameter_id in self._running:
             self._running[parameter_id].confirmed = True
         else:
-            self._running[parameter_id] = self._restored(parameters)
-            self.on_adopted([self._running[parameter_id].model])
+            restored = self._running[parameter_id] = self._restored(parameters)
+            if isinstance(restored.model, CandidateSpace):
+                self._submitted += 1
+                self.on_adopted([restored.model])
         for message in self._early.pop(parameter_id, []):
             message()
 
@@ -297,15 +332,27 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         model = running.model
         stored = self._stored(model)
         score = running.score if event == "SUCCEEDED" else None
+        if stored is None and isinstance(model, FinalistModel):
+            score = None  # who goes on is read from the store: a report alone would change nothing
         if stored is not None and (score is not None or running.failures >= self._retries):
             score = stored
         if score is None:
             self._failed(running, trial, event)
         else:
             self._failures.succeeded()
-            self.dispatch_model_event(FinalMetricEvent(model, score))
-            self.dispatch_model_event(TrainingEndEvent(model, ModelStatus.Trained))
+            self._tell(model, score)
         self._save()
+
+    def _tell(self, model: CandidateSpace | FinalistModel, score: float | None) -> None:
+        """The strategy hears of a candidate, the store of a finalist that was given up."""
+        if isinstance(model, FinalistModel):
+            if score is None and self._finalists is not None:
+                self._finalists.store.give_up(model.training)
+            return
+        if score is not None:
+            self.dispatch_model_event(FinalMetricEvent(model, score))
+        status = ModelStatus.Failed if score is None else ModelStatus.Trained
+        self.dispatch_model_event(TrainingEndEvent(model, status))
 
     def _failed(self, running: Running, trial: str, event: str) -> None:
         """No result: another trial or none, and the end of the search where too many fail."""
@@ -318,7 +365,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
             self._make_room()
         else:
             _log.warning("%s: given up after %d trials", model.architecture.hash, running.failures)
-            self.dispatch_model_event(TrainingEndEvent(model, ModelStatus.Failed))
+            self._tell(model, None)
         self._problem = self._failures.too_many() or ""
 
     def _make_room(self) -> None:

@@ -12,12 +12,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.errors import InputError, failure_line
-from trionet_nni.experiment.check import prepare
+from trionet_nni.experiment.check import check_trials, prepare
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import open_run
 from trionet_nni.experiment.paths import with_absolute_paths
 from trionet_nni.files.atomic import write_json, write_text
+from trionet_nni.finalists.halving import rungs
+from trionet_nni.finalists.results import FinalistResult, FinalistStore
 from trionet_nni.nnictl.candidate.job import parameter_id
 from trionet_nni.nnictl.manager.portal import nni_search_space
 from trionet_nni.nnictl.manager.rest import Manager
@@ -25,12 +28,13 @@ from trionet_nni.nnictl.search.candidate import CandidateSpace
 from trionet_nni.nnictl.search.deadline import Deadline
 from trionet_nni.nnictl.search.engine import AdvisorEngine, SearchFailed, Trials
 from trionet_nni.nnictl.search.failures import Failures
+from trionet_nni.nnictl.search.finalist_stage import FinalistModel, FinalistStage
 from trionet_nni.nnictl.search.strategy import build_strategy
 from trionet_nni.nnictl.search.supernet_stage import SupernetStage
 from trionet_nni.nnictl.search.trial_limit import TrialLimit
 from trionet_nni.settings.plugins import use_code
 from trionet_nni.settings.project import ProjectConfig, parse_project
-from trionet_nni.supernet.results import ResultsStore
+from trionet_nni.supernet.results import Evaluation, ResultsStore, ranked
 
 _log = logging.getLogger("trionet_nni.session")
 _SOURCE = "tuner.classArgs"
@@ -67,7 +71,7 @@ class Session:
     def __init__(
         self, folder: ExperimentFolder, arguments: dict[str, Any], line: Line, *, resume: bool
     ) -> None:
-        self.folder, self._line, self._limit = folder, line, TrialLimit(line.manager)
+        self.folder, self._line = folder, line
         profile = line.manager.profile()
         code = Path(profile["params"]["tuner"]["codeDirectory"]).resolve()
         use_code(code)
@@ -80,6 +84,11 @@ class Session:
         search, task = self.config.search, self._task
         self._strategy = build_strategy(search, task.table, task.cost, f"{_SOURCE}: search.strategy")
         self._results = ResultsStore(folder.evaluations, search.metric)
+        self._finalists = self._build_finalists()
+        reserved = None if self._finalists is None else self._finalists.trials(len(search.limits))
+        self._limit = TrialLimit(line.manager, reserved)
+        if not resume:
+            check_trials(search, profile["params"].get("maxTrialNumber"))
         self.engine = self._build_engine()
         self._write_project(code)
         self._mirror_space(profile)
@@ -89,20 +98,46 @@ class Session:
     def start(self) -> None:
         """Run the strategy in a thread of its own."""
         self._thread.start()
-        Deadline(self._line.manager, self.config.search.time_limit, self._line.end).start()
+        deadline = Deadline(self._line.manager, self.config.search.time_limit, self._line.end)
+        if self._finalists is not None:
+            deadline.sign = self._finalists.sign
+        deadline.start()
 
     def _build_engine(self) -> AdvisorEngine:
         engine = AdvisorEngine(
             self._space,
             SupernetStage(self.folder, self.config.supernet_hash()),
-            Trials(self._number, self._line.submit, self._limit.one_more, self._known),
+            Trials(
+                self._number,
+                self._line.submit,
+                self._limit.one_more,
+                self._known,
+                self._limit.room_for,
+                self._limit.candidates,
+            ),
             Failures(self.folder),
             retries=self.config.search.retries,
             stored=self._stored,
             save=self._save,
+            finalists=self._finalists,
         )
         engine.on_adopted = self._strategy.restore_running
         return engine
+
+    def _build_finalists(self) -> FinalistStage | None:
+        search, space = self.config.search, self._task.table.space
+        if search.finalists is None:
+            return None
+        store, ladder = FinalistStore(self.folder.finalists), rungs(**dict(search.finalists))
+        return FinalistStage(store, ladder, space, self._ranked, search.finalists.count)
+
+    def _ranked(self) -> list[list[Architecture]]:
+        """The candidates of each budget, the best first."""
+        results = self._results.all()
+        return [
+            [one.architecture for one in ranked(results, self._results.metric, limit)]
+            for limit in self.config.search.limits
+        ]
 
     def _write_project(self, code: Path) -> None:
         self.folder.error.unlink(missing_ok=True)
@@ -113,6 +148,8 @@ class Session:
 
     def _mirror_space(self, profile: dict[str, Any]) -> None:
         space = nni_search_space(self._task.table)
+        if self._finalists is not None:
+            space = self._finalists.labels() | space
         if profile["params"].get("searchSpace") == space:
             return
         body = {"params": {"searchSpace": space}}
@@ -138,28 +175,43 @@ class Session:
         if self._saved is not None:
             self._strategy.load_state_dict(self._saved["strategy"])
             self.engine.load_state_dict(self._saved["engine"])
+            self._limit.raised = self._saved.get("raised", 0)  # counted since there are finalists
             self._strategy.restore_running(self.engine.unfinished())
+        if self._finalists is None or not self._finalists.begun:
+            self._run_strategy()
+        self.engine.wait_models()
+        if self._finalists is not None and not self.engine.stopped:
+            self._finalists.run(self.engine)
+        if not self.engine.stopped:
+            # Nothing is left to try.
+            _log.info("search finished after %d trials", self._limit.end_here())
+
+    def _run_strategy(self) -> None:
         try:
             self._strategy.run()
         except InputError as error:
             if not self._results.all() and not self.engine.unfinished():
                 raise
             _log.warning("no further candidate: %s", error)  # the space or the budget is used up
-        self.engine.wait_models()
-        if self.engine.budget_available():
-            # The strategy has nothing left to try.
-            _log.info("search finished after %d trials", self._limit.end_here())
 
     def _number(self) -> int:
         number, self._next_id = self._next_id, self._next_id + 1
         return number
 
-    def _stored(self, model: CandidateSpace) -> float | None:
-        result = self._results.get(model.architecture.hash)
+    def _stored(self, model: CandidateSpace | FinalistModel) -> float | None:
+        result: Evaluation | FinalistResult | None
+        if isinstance(model, FinalistModel):
+            result = FinalistStore(self.folder.finalists).get(model.training)
+        else:
+            result = self._results.get(model.architecture.hash)
         return None if result is None else result.score(self.config.search.metric)
 
     def _save(self) -> None:
-        state = {"strategy": self._strategy.state_dict(), "engine": self.engine.state_dict()}
+        state = {
+            "strategy": self._strategy.state_dict(),
+            "engine": self.engine.state_dict(),
+            "raised": self._limit.raised,
+        }
         write_json(self.folder.strategy, state)
 
     def _load(self) -> dict[str, Any] | None:

@@ -11,6 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from trionet_nni.finalists.results import FinalistResult
+from trionet_nni.nnictl.terminal.finalists import FinalistProgress
 from trionet_nni.nnictl.terminal.watch import Snapshot
 from trionet_nni.supernet.results import Evaluation
 
@@ -63,6 +65,12 @@ def panel(snapshot: Snapshot, address: str) -> RenderableType:
         rows.add_row("candidates", _bar(snapshot.done, snapshot.total))
         rows.add_row("failed trials", str(snapshot.failed))
         rows.add_row("best so far", _best(snapshot.best))
+    elif snapshot.finalists is not None:
+        finalists = snapshot.finalists
+        rows.add_row("finalists", _bar(finalists.step, finalists.steps))
+        rows.add_row("rung", f"{finalists.rung} of {finalists.rungs}, {_trained(finalists)}")
+        rows.add_row("failed trials", str(snapshot.failed))
+        rows.add_row("best so far", _winner(finalists.best))
     elif snapshot.stage == "supernet":
         rows.add_row("supernet", _bar(snapshot.step, snapshot.steps))
         rows.add_row("curve", _curve(snapshot.curve) or "first point to come")
@@ -81,6 +89,13 @@ def summary(snapshot: Snapshot) -> str:
     if snapshot.stage == "supernet":
         curve = f", {_curve(snapshot.curve)}" if snapshot.curve else ""
         return f"supernet: step {snapshot.step} of {snapshot.steps}{curve}{left}"
+    if snapshot.finalists is not None:
+        finalists = snapshot.finalists
+        best = f", best {_winner(finalists.best)}" if finalists.best else ""
+        return (
+            f"finalists: rung {finalists.rung} of {finalists.rungs}, {_trained(finalists)}, "
+            f"{snapshot.failed} failed{best}{left}"
+        )
     best = f", best {_best(snapshot.best)}" if snapshot.best else ""
     return f"candidates: {snapshot.done} of {snapshot.total}, {snapshot.failed} failed{best}{left}"
 
@@ -96,6 +111,16 @@ def _best(best: Evaluation | None) -> str:
         return "none yet"
     loss = "" if best.loss is None else f"loss {best.loss:.4f}, "
     return f"{loss}{best.accuracy:.1%} with {best.flops / 1e6:.1f} MFLOPs"
+
+
+def _trained(finalists: FinalistProgress) -> str:
+    return f"{finalists.done} of {finalists.total} trained"
+
+
+def _winner(best: FinalistResult | None) -> str:
+    if best is None:
+        return "none yet"
+    return f"loss {best.loss:.4f}, {best.accuracy:.1%} after {best.training.rung.steps} steps from scratch"
 
 
 def _curve(curve: dict[str, float]) -> str:

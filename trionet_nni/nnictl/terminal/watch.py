@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from trionet_nni.experiment.folder import ExperimentFolder
-from trionet_nni.experiment.open import open_run
+from trionet_nni.experiment.open import Run, open_run
 from trionet_nni.files.text import parse_json
-from trionet_nni.nnictl.candidate.job import SUPERNET
+from trionet_nni.finalists.halving import rungs, trials
+from trionet_nni.finalists.results import FinalistStore
+from trionet_nni.nnictl.candidate.job import FINALIST, SUPERNET
 from trionet_nni.nnictl.manager.rest import Manager
+from trionet_nni.nnictl.terminal.finalists import FinalistProgress, FinalistWatch
 from trionet_nni.supernet.results import Evaluation, ResultsStore
 
-Stage = Literal["starting", "supernet", "candidates"]
+Stage = Literal["starting", "supernet", "candidates", "finalists"]
 _FAILED = {"FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED"}
 
 
@@ -27,8 +30,9 @@ class Snapshot:
         step, steps: optimizer steps of the supernet, done and in all.
         curve: the latest accuracies that the supernet's trial reported.
         done, total: candidates with a result, and how many there will be.
-        failed: trials of candidates that ended without a result.
+        failed: trials of candidates, in the last stage of finalists, that ended without a result.
         eta: seconds left of the present stage, None where nothing is known yet.
+        finalists: None before that stage.
     """
 
     status: str
@@ -43,6 +47,7 @@ class Snapshot:
     best: Evaluation | None = None
     eta: float | None = None
     errors: tuple[str, ...] = ()
+    finalists: FinalistProgress | None = None
 
     @property
     def over(self) -> bool:
@@ -59,8 +64,9 @@ class Watch:
 
     def __init__(self, manager: Manager, folder: ExperimentFolder, steps: int) -> None:
         self._manager, self._folder, self._steps = manager, folder, steps
+        self._run: Run | None = None
         self._store: ResultsStore | None = None
-        self._points: list[tuple[float, int]] = []  # when each step of the supernet was first seen
+        self._supernet_pace, self._finalists_pace = Pace(), Pace()
 
     def snapshot(self) -> Snapshot:
         """Ask now.
@@ -73,14 +79,18 @@ class Watch:
             return Snapshot("INITIALIZED", "starting")
         jobs = self._manager.jobs()
         supernets = [job for job in jobs if _parameters(job) == SUPERNET]
-        candidates = [job for job in jobs if _parameters(job) != SUPERNET]
+        finalists = [job for job in jobs if _is_finalist(job)]
+        candidates = [job for job in jobs if _parameters(job) != SUPERNET and not _is_finalist(job)]
         curve = self._curve(supernets)
         training = any(job["status"] in ("WAITING", "RUNNING") for job in supernets)
+        progress = self._progress()
         stage: Stage = "supernet" if training else "candidates" if candidates else "starting"
+        stage = stage if progress is None else "finalists"
         limit = int(self._manager.profile()["params"].get("maxTrialNumber") or 0)
         done = [job for job in candidates if job.get("finalMetricData")]
-        total = max(limit - max(1, len(supernets)), len(done))
+        total = max(limit - max(1, len(supernets)) - self._reserved(), len(done))
         step = int(curve.get("step", 0))
+        tried = finalists if stage == "finalists" else candidates
         return Snapshot(
             status["status"],
             stage,
@@ -89,17 +99,53 @@ class Watch:
             {name: value for name, value in curve.items() if name != "step"},
             len(done),
             total,
-            sum(job["status"] in _FAILED for job in candidates),
-            sum(job["status"] == "RUNNING" for job in candidates),
+            sum(job["status"] in _FAILED for job in tried),
+            sum(job["status"] == "RUNNING" for job in tried),
             self._best(),
-            self._supernet_eta(step) if stage == "supernet" else _eta(candidates, len(done), total),
+            self._eta(stage, step, progress, candidates, total),
             self._errors(status),
+            progress,
         )
 
+    def _eta(
+        self,
+        stage: Stage,
+        step: int,
+        progress: FinalistProgress | None,
+        candidates: list[dict[str, Any]],
+        total: int,
+    ) -> float | None:
+        if stage == "supernet":
+            return self._supernet_pace.left(step, self._steps)
+        if progress is not None:
+            return self._finalists_pace.left(progress.step, progress.steps)
+        return _eta(candidates, sum(bool(job.get("finalMetricData")) for job in candidates), total)
+
+    def _opened(self) -> Run | None:
+        """The experiment's settings, which its advisor writes down before there is a candidate."""
+        if self._run is None and self._folder.project.exists():
+            self._run = open_run(self._folder)
+        return self._run
+
+    def _reserved(self) -> int:
+        """Trials that NNI's limit keeps for finalists."""
+        run = self._opened()
+        if run is None or run.config.search.finalists is None:
+            return 0
+        return trials(rungs(**dict(run.config.search.finalists)), len(run.config.search.limits))
+
+    def _progress(self) -> FinalistProgress | None:
+        run = self._opened()
+        finalists = None if run is None else run.config.search.finalists
+        if finalists is None:
+            return None
+        return FinalistWatch(FinalistStore(self._folder.finalists), finalists).look()
+
     def _best(self) -> Evaluation | None:
-        """By the experiment's own metric, which its advisor writes down before there is a candidate."""
-        if self._store is None and self._folder.project.exists():
-            self._store = open_run(self._folder).results
+        """By the experiment's own metric."""
+        run = self._opened()
+        if self._store is None and run is not None:
+            self._store = run.results
         best = [] if self._store is None else self._store.top(1)
         return best[0] if best else None
 
@@ -118,15 +164,22 @@ class Watch:
                 return dict(json.loads(json.loads(metric["data"])))
         return {}
 
-    def _supernet_eta(self, step: int) -> float | None:
-        """From the points seen so far: a resumed training does not begin at step 0."""
+
+class Pace:
+    """How fast steps are taken, from the moments at which each was first seen."""
+
+    def __init__(self) -> None:
+        self._points: list[tuple[float, int]] = []
+
+    def left(self, step: int, steps: int) -> float | None:
+        """Seconds until the last of them; None before two were seen. A resumed training begins anywhere."""
         now = time.monotonic()
         if step and (not self._points or self._points[-1][1] != step):
             self._points.append((now, step))
         if len(self._points) < 2:
             return None
         (began, first), (latest, last) = self._points[0], self._points[-1]
-        left = (latest - began) / max(1, last - first) * (self._steps - last)
+        left = (latest - began) / max(1, last - first) * (steps - last)
         return max(0.0, left - (now - latest))
 
 
@@ -136,6 +189,11 @@ def _eta(candidates: list[dict[str, Any]], done: int, total: int) -> float | Non
         return None
     elapsed = max(0.0, time.time() - float(min(starts)) / 1000)
     return elapsed / done * (total - done)
+
+
+def _is_finalist(job: dict[str, Any]) -> bool:
+    parameters = _parameters(job)
+    return isinstance(parameters, dict) and parameters.get("stage") == FINALIST
 
 
 def _parameters(job: dict[str, Any]) -> object:

@@ -1,0 +1,106 @@
+"""(c): does a supernet rank networks that it has not chosen as training from scratch does?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from benchmarks.worth.case import SEEDS, Case
+from benchmarks.worth.plan import ranked
+from benchmarks.worth.scoring import Scoring
+from benchmarks.worth.scratch import Training
+from benchmarks.worth.source import Given
+from benchmarks.worth.statistics import allowed, of_both, per_doubling, reliability, without_noise
+from benchmarks.worth.unit import Bench
+from trionet_nni.reproduce.statistics import rank_correlation
+
+Row = dict[str, Any]
+_SIGN = {"loss": -1.0, "accuracy": 1.0}  # the larger the better
+
+
+def rank_fidelity(case: Case, bench: Bench) -> dict[str, Any]:
+    """For either set of networks: rows of τ, one a ranking; for the whole range also the slopes."""
+    found: dict[str, Any] = {}
+    for name, networks in ranked(case).items():
+        trained = _trained(case, networks, bench)
+        if trained is None:
+            continue
+        scores = {seed: bench.result(Scoring(case, tuple(networks), seed)) for seed in SEEDS}
+        by_supernet = {
+            seed: [one["scores"][given.key] for given in networks]
+            for seed, one in scores.items()
+            if one is not None
+        }
+        flops = [case.cost(given.architecture).flops for given in networks]
+        found[name] = {
+            "networks": len(networks),
+            "trainings": len(trained),
+            "rows": _rows(trained, by_supernet, flops),
+        }
+        if name == "range" and by_supernet:
+            found[name]["slopes"] = _slopes(trained, by_supernet, flops)
+    return found
+
+
+def _trained(case: Case, networks: list[Given], bench: Bench) -> list[list[Row]] | None:
+    """Results by seed of the training, then network; only seeds with which all were trained."""
+    seeds = []
+    for seed in SEEDS:
+        found = [bench.result(Training(case, given, seed)) for given in networks]
+        if all(found):
+            seeds.append([one for one in found if one is not None])
+    return seeds or None
+
+
+def _rows(trained: list[list[Row]], supernets: dict[int, list[Row]], flops: list[int]) -> list[Row]:
+    rows = []
+    for measure in ("loss", "accuracy"):
+        truth, sure = _truth(trained, measure)
+        for seed, scores in supernets.items():
+            guess = [_SIGN[measure] * score[measure] for score in scores]
+            trust = reliability(
+                [score[f"{measure}es" if measure == "loss" else "accuracies"] for score in scores]
+            )
+            rows.append(_row(f"supernet {seed}", measure, guess, truth, trust, sure))
+        rows.append(_row("FLOPs", measure, [float(value) for value in flops], truth, 1.0, sure))
+    return rows
+
+
+def _truth(trained: list[list[Row]], measure: str) -> tuple[list[float], float | None]:
+    """What training from scratch says, the mean over its seeds, and how reliable that is.
+
+    Two noises: of the trainings, known from two seeds on (None before), and of the test images.
+    """
+    values = np.array([[_SIGN[measure] * one[measure] for one in row] for row in trained]).T
+    blocks = {"loss": "losses", "accuracy": "accuracies"}[measure]
+    by_block = np.mean([[one[blocks] for one in row] for row in trained], axis=0)
+    sure = of_both(reliability(values), reliability(by_block)) if len(trained) > 1 else None
+    return [float(value) for value in values.mean(1)], sure
+
+
+def _row(
+    name: str, measure: str, guess: list[float], truth: list[float], trust: float, sure: float | None
+) -> Row:
+    rank = rank_correlation(guess, truth)
+    return {
+        "ranked_by": name,
+        "measure": measure,
+        "tau": rank.tau,
+        "low": rank.low,
+        "high": rank.high,
+        "reliability": trust,
+        "reliability_from_scratch": sure,
+        "allowed": None if sure is None else allowed(trust, sure),
+        "without_noise": None if sure is None else without_noise(rank.tau, trust, sure),
+    }
+
+
+def _slopes(trained: list[list[Row]], supernets: dict[int, list[Row]], flops: list[int]) -> dict[str, Row]:
+    """Points of accuracy for each doubling of FLOPs, means over supernets and over trainings."""
+    guess = 100 * np.mean([[one["accuracy"] for one in row] for row in supernets.values()], axis=0)
+    truth = 100 * np.mean([[one["accuracy"] for one in row] for row in trained], axis=0)
+    names = ("supernet", "from scratch", "difference")
+    slopes = per_doubling(flops, guess.tolist(), truth.tolist())
+    return {name: asdict(slope) for name, slope in zip(names, slopes, strict=True)}

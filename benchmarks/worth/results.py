@@ -1,0 +1,115 @@
+"""The comparison's numbers, from the results that are there; see `page` for how they are shown."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+from benchmarks.worth.case import SEEDS, Case
+from benchmarks.worth.pilots import BestAlone
+from benchmarks.worth.plan import LONGER, longer, random_network, ranked, rivals
+from benchmarks.worth.scratch import Training
+from benchmarks.worth.search import Finalists, Searched
+from benchmarks.worth.source import Source
+from benchmarks.worth.statistics import Values, difference
+from benchmarks.worth.study import FoundByOptuna, Study
+from benchmarks.worth.unit import Bench, Unit
+
+Rule = Callable[[int], Source]  # seed of the comparison → network
+Row = dict[str, Any]
+
+
+def equal_cost(case: Case, bench: Bench) -> list[Row]:
+    """(a): each network or rule beside the searched network, at F ± 2 %."""
+    rules: dict[str, Rule] = {
+        "searched": lambda seed: Searched(case, seed),
+        "searched, without finalists": lambda seed: Searched(case, seed, finalists=False),
+        "random network": lambda seed: random_network(case, seed),
+    }
+    found = {name: _trained(case, rule, bench) for name, rule in rules.items()}
+    for name, source in rivals(case).items():
+        found[name] = _trained(case, lambda seed, source=source: source, bench)  # type: ignore[misc]
+    found["mean of random networks, F ± 5 %"] = _many(case, bench)
+    best = BestAlone(case, case.table.operator_names).operator(bench)
+    rows = [_row(name, results, found["searched"]) for name, results in found.items() if results]
+    return [{**row, "best_alone": row["network"] == f"best {best} alone"} for row in rows]
+
+
+def _many(case: Case, bench: Bench) -> dict[int, Row]:
+    """What one network of the rank fidelity's narrow set comes to on average: chance without its luck."""
+    means: dict[int, Row] = {}
+    networks = ranked(case)["near"]
+    for seed in SEEDS:
+        results = [bench.result(Training(case, one, seed)) for one in networks]
+        trained = [result for result in results if result is not None]
+        if len(trained) == len(networks):
+            names = ("accuracy", "loss", "flops", "cpu_seconds", "images")
+            mean = {name: statistics.fmean(one[name] for one in trained) for name in names}
+            means[seed] = {**mean, "operators": f"{len(trained)} networks"}
+    return means
+
+
+def equal_compute(case: Case, bench: Bench) -> list[Row]:
+    """(b): the whole pipeline beside what else its CPU seconds buy."""
+    searched = _trained(case, lambda seed: Searched(case, seed), bench)
+    optuna = _trained(case, lambda seed: FoundByOptuna(case, seed), bench)
+    longest = _results(bench, {seed: longer(case, seed) for seed in SEEDS})
+    rows = [_row("searched", searched, searched)] if searched else []
+    rows += [_row("Optuna", optuna, searched)] if optuna else []
+    rows += [_row(f"best of all alone, {LONGER} times as long", longest, searched)] if longest else []
+    spent = {
+        "searched": [sum(_seconds(bench, unit) for unit in Study(case, seed).pipeline) for seed in SEEDS],
+        "Optuna": [_seconds(bench, Study(case, seed)) for seed in SEEDS],
+    }
+    for row in rows:
+        seconds = [one for one in spent.get(row["network"], []) if one]
+        row["seconds_before"] = round(statistics.fmean(seconds)) if seconds else 0
+    return rows
+
+
+def _seconds(bench: Bench, unit: Unit) -> float:
+    found = bench.result(unit)
+    return 0.0 if found is None else float(found["cpu_seconds"])
+
+
+def _trained(case: Case, rule: Rule, bench: Bench) -> dict[int, Row]:
+    seeds = case.training_seeds
+    return _results(bench, {seed: Training(case, rule(seed % len(SEEDS)), seed) for seed in seeds})
+
+
+def _results(bench: Bench, units: dict[int, Training]) -> dict[int, Row]:
+    found = {seed: bench.result(unit) for seed, unit in units.items()}
+    return {seed: result for seed, result in found.items() if result is not None}
+
+
+def _row(name: str, results: dict[int, Row], searched: dict[int, Row]) -> Row:
+    operators = sorted({result["operators"] for result in results.values()})
+    row: Row = {
+        "network": name,
+        "operators": operators,
+        "flops": statistics.fmean(result["flops"] for result in results.values()),
+        "trainings": len(results),
+        "images": next(iter(results.values()))["images"],
+        "seconds": round(statistics.fmean(result["cpu_seconds"] for result in results.values()), 1),
+    }
+    for measure in ("accuracy", "loss"):
+        values = _values(results, measure)
+        row[measure] = statistics.fmean(values.values())
+        row[f"{measure}_sd"] = statistics.stdev(values.values()) if len(values) > 1 else None
+        ahead = difference(_values(searched, measure), values) if results is not searched else None
+        row[f"{measure}_difference"] = None if ahead is None else asdict(ahead)
+    return row
+
+
+def _values(results: dict[int, Row], measure: str) -> Values:
+    return {seed: float(result[measure]) for seed, result in results.items()}
+
+
+def pipelines(case: Case, bench: Bench) -> Iterator[Row]:
+    """What each seed's pipeline found, for the eye."""
+    for seed in SEEDS:
+        found = bench.result(Finalists(case, seed))
+        if found is not None:
+            yield {"seed": seed, "order": found["order"]}

@@ -1,0 +1,195 @@
+"""The comparison: its statistics, and that a unit which was killed goes on and is done once."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+
+from benchmarks.worth import page
+from benchmarks.worth.case import CASES, Case
+from benchmarks.worth.drawn import alone, near, spread
+from benchmarks.worth.handmade import STYLES, handmade
+from benchmarks.worth.meter import Meter
+from benchmarks.worth.plan import plan
+from benchmarks.worth.records import Records
+from benchmarks.worth.runner import compute, run
+from benchmarks.worth.scratch import Training
+from benchmarks.worth.source import Given
+from benchmarks.worth.statistics import (
+    allowed,
+    difference,
+    of_both,
+    per_doubling,
+    reliability,
+    without_noise,
+)
+from benchmarks.worth.study import inside_band, suggested
+from benchmarks.worth.unit import Bench
+from trionet_nni.settings.project import DataConfig, RecipeConfig
+from trionet_nni.training import fit as fitting
+
+_RECIPE = RecipeConfig(
+    steps=12, batch_size=16, learning_rate=0.05, warmup_epochs=0, augment="shift", precision="32-true"
+)
+TINY = Case(
+    name="tiny",
+    title="tiny",
+    space="spaces.tiny",
+    data=DataConfig(
+        name="digits", image_size=8, test_fraction=0.99, search_images=10, recalibration_images=2
+    ),
+    flops=3e5,
+    training=_RECIPE,
+    supernet=_RECIPE,
+    candidates=4,
+    repeats=1,
+    costs=(),
+)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(Records(tmp_path / "results", tmp_path / "kept"), tmp_path)
+
+
+@pytest.fixture
+def unit() -> Training:
+    return Training(TINY, Given("one", spread(CASES["digits"])[0]), seed=0)
+
+
+class _Kill(pl.Callback):
+    def on_train_batch_end(self, trainer: pl.Trainer, *arguments: Any) -> None:
+        if trainer.global_step == 7:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_unit_goes_on_and_gives_the_same(
+    bench: Bench, unit: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    other = Bench(Records(tmp_path / "other" / "results", tmp_path / "kept"), tmp_path / "other")
+    compute(unit, other)
+    fit, resumed = fitting.fit, []
+
+    def killed(*arguments: Any, **settings: Any) -> Any:
+        settings |= {"checkpoint_minutes": 0, "callbacks": [_Kill()]}
+        return fit(*arguments, **settings)
+
+    def noting(*arguments: Any, **settings: Any) -> Any:
+        found = fit(*arguments, **settings)
+        resumed.append(found["resumed_from"])
+        return found
+
+    monkeypatch.setattr(fitting, "fit", killed)
+    with pytest.raises(KeyboardInterrupt):
+        compute(unit, bench)
+    assert bench.result(unit) is None
+    monkeypatch.setattr(fitting, "fit", noting)
+    compute(unit, bench)
+    found, expected = bench.result(unit), other.result(unit)
+    assert found is not None and expected is not None
+    assert resumed[0] > 0 and found["starts"] == 2
+    same = set(expected) - {"cpu_seconds", "starts"}
+    assert {name: found[name] for name in same} == {name: expected[name] for name in same}
+    assert not bench.work(unit).exists()
+
+
+def test_what_is_kept_is_not_computed_again(bench: Bench, unit: Training):
+    bench.records.add(unit.identity, {"cpu_seconds": 1.0})
+    kept = bench.records.keep("tiny", [unit.identity, "missing"])
+    fresh = Bench(Records(bench.folder / "nothing", kept.parent), bench.folder)
+    assert fresh.result(unit) == {"cpu_seconds": 1.0}
+    assert run([unit], fresh, math.inf) == 0
+
+
+def test_cpu_seconds_add_up_over_starts(tmp_path: Path):
+    file = tmp_path / "cpu.json"
+    file.write_text(json.dumps({"seconds": 40, "starts": 2}))
+    with Meter(file) as meter:
+        sum(range(100_000))
+    found = json.loads(file.read_text())
+    assert meter.starts == found["starts"] == 3
+    assert 40 < meter.seconds < 45 and found["seconds"] >= 40
+
+
+def test_every_unit_comes_after_what_it_needs_and_has_a_name_of_its_own():
+    units = plan()
+    order = {unit.identity: number for number, unit in enumerate(units)}
+    assert len(order) == len(units)
+    assert all(order[need.identity] < order[unit.identity] for unit in units for need in unit.needs)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_networks_at_equal_cost_cost_the_same(case: Case):
+    low, high = case.band
+    rivals = [handmade(case, style) for style in STYLES]
+    rivals += [network for name in case.table.operator_names for network in alone(case, name)]
+    assert all(low <= case.cost(network).flops <= high for network in rivals)
+    assert len({network.hash for network in near(case)}) >= 20
+    flops = [case.cost(network).flops for network in spread(case)]
+    assert len(flops) >= 20 and max(flops) > 4 * min(flops)
+
+
+def test_repeated_trainings_of_a_seed_are_one_value():
+    a = {0: 3.0, 1: 4.0, 2: 5.0, 3: 5.0, 4: 6.0}
+    b = {0: 1.0, 1: 1.0, 3: 1.0, 4: 1.0, 5: 9.0}
+    found = difference(a, b)
+    assert found is not None and found.low is not None
+    assert (found.mean, found.seeds) == (3.5, 2)  # of 3 and 4
+    assert found.low == pytest.approx(3.5 - 6.314 * 0.5, abs=0.01)  # t of one degree of freedom, 95 %
+    assert difference({0: 1.0}, {1: 1.0}) is None
+
+
+def test_reliability_finds_the_share_of_the_variance_that_is_not_noise():
+    random = np.random.default_rng(0)
+    truth, hard = random.normal(size=(4_000, 1)), 5 * random.normal(size=(1, 4))
+    rows = truth + hard + 2 * random.normal(size=(4_000, 4))
+    assert reliability(rows) == pytest.approx(0.5, abs=0.03)  # 1 ÷ (1 + 2² ÷ 4)
+    assert reliability(random.normal(size=(4_000, 4))) < 0.1
+    assert of_both(0.9, 0.8) == pytest.approx(0.7)
+
+
+def test_noise_of_both_sides_is_taken_out_of_tau():
+    from scipy.stats import kendalltau
+
+    random = np.random.default_rng(0)
+    truth = random.normal(size=2_000)
+    a, b = (truth + random.normal(size=2_000) for _ in range(2))
+    seen = float(kendalltau(a, b).statistic)
+    assert allowed(0.5, 0.5) == pytest.approx(seen, abs=0.02)
+    found = without_noise(seen, 0.5, 0.5)
+    assert found is not None and found > 0.8  # ρ is 0.95 or so: the arcsine is steep there
+    assert without_noise(0.3, 0.0, 0.9) is None
+    assert without_noise(0.3, 1.0, 1.0) == pytest.approx(0.3)
+
+
+def test_slopes_are_per_doubling():
+    flops = [1e6, 2e6, 4e6, 8e6, 16e6]
+    first, second, apart = per_doubling(flops, [1, 2, 3, 4, 5], [0, 3, 6, 9, 12])
+    assert (first.value, second.value, apart.value) == pytest.approx((1, 3, -2))
+    assert first.low == pytest.approx(1)
+
+
+def test_a_proposal_of_optuna_becomes_a_network_at_the_cost_of_the_comparison():
+    optuna = pytest.importorskip("optuna")
+    case = CASES["digits"]
+    for network in spread(case):
+        trial = optuna.trial.FixedTrial(network.to_sample())
+        assert suggested(trial, case.table) == network
+        inside = inside_band(case, network, np.random.RandomState(0))
+        assert case.band[0] <= case.cost(inside).flops <= case.band[1]
+    at_cost = alone(case, "local")[0]
+    assert inside_band(case, at_cost, np.random.RandomState(0)) == at_cost
+
+
+def test_the_section_takes_the_place_of_the_one_before(tmp_path: Path):
+    file = tmp_path / "results.md"
+    file.write_text("# Results\n")
+    page.write("one\n", file)
+    page.write("two\n", file)
+    assert file.read_text() == f"# Results\n\n{page.BEGIN}two\n{page.END}"

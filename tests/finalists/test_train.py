@@ -1,0 +1,102 @@
+"""Finalists trained for real: what is trained on what, what is kept, and how a kill is gone on from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.tiny import ARCHITECTURE, RECIPE, small_splits
+from trionet_nni.errors import InputError
+from trionet_nni.finalists import train as training_module
+from trionet_nni.finalists.halving import Training, rungs
+from trionet_nni.finalists.results import FinalistResult, FinalistStore
+from trionet_nni.finalists.train import POINTS, Point, train_finalist
+from trionet_nni.training.checkpoints import read_checkpoint
+
+LADDER = rungs(2, 20)  # to step 10, to step 20
+PLAIN = RECIPE.model_copy(update={"warmup_epochs": 0.0})
+
+
+class Killed(BaseException):
+    pass
+
+
+def train(directory: Path, rung: int, points: list[Point]) -> FinalistResult:
+    one = Training(ARCHITECTURE, LADDER[rung - 1])
+    return train_finalist(one, LADDER, PLAIN, small_splits(), directory, points.append)
+
+
+def numbers(result: FinalistResult) -> tuple[float, float]:
+    return result.loss, result.accuracy
+
+
+def test_a_killed_finalist_ends_as_one_in_peace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    points: list[Point] = []
+    peace = [train(tmp_path / "peace", rung, points) for rung in (1, 2)]
+    steps = [point["step"] for point in points]
+    assert steps == sorted(set(steps)) and len(steps) == 2 * POINTS and steps[-1] == 20
+    assert points[POINTS - 1]["loss"] == peace[0].loss and points[-1]["loss"] == peace[1].loss
+    assert peace[0].images == len(small_splits().search)
+
+    monkeypatch.setattr(training_module, "CHECKPOINT_MINUTES", 0.0)
+    path = tmp_path / "storm" / "last.ckpt"
+    for rung, at in ((1, 6), (2, 14), (2, 18)):
+
+        def kill(point: Point, at: int = at) -> None:
+            if point["step"] >= at:
+                raise Killed
+
+        with pytest.raises(Killed):
+            one = Training(ARCHITECTURE, LADDER[rung - 1])
+            train_finalist(one, LADDER, PLAIN, small_splits(), path.parent, kill)
+        if at == 6:
+            assert 0 < read_checkpoint(path)["global_step"] < 6
+            assert numbers(train(path.parent, 1, [])) == numbers(peace[0])
+    seen: list[Point] = []
+    assert numbers(train(path.parent, 2, seen)) == numbers(peace[1])
+    assert all(point["step"] >= 18 for point in seen)  # nothing before the last checkpoint is repeated
+
+
+def test_only_training_images_train_and_no_test_image_is_read(tmp_path: Path) -> None:
+    splits = small_splits()
+    nothing = replace(splits, test=None, recalibration=None, full_train=None)  # type: ignore[arg-type]
+    found = train_finalist(Training(ARCHITECTURE, LADDER[0]), LADDER, PLAIN, nothing, tmp_path / "a")
+    assert numbers(found) == numbers(train(tmp_path / "b", 1, []))
+
+
+def test_the_store_gives_back_what_it_was_given(tmp_path: Path) -> None:
+    store = FinalistStore(tmp_path / "finalists")
+    one = Training(ARCHITECTURE, LADDER[0])
+    assert store.chosen() is None and store.get(one) is None and store.ordered(LADDER) == []
+    store.choose([[ARCHITECTURE], []])
+    assert store.chosen() == [[ARCHITECTURE], []]
+    result = FinalistResult(one, 0.5, 0.75, 40, 1.5)
+    store.add(result)
+    assert store.get(one) == result and store.losses([ARCHITECTURE], LADDER) == {one.key: 0.5}
+    assert store.ordered(LADDER) == [[result], []]
+    assert (result.score("loss"), result.score("accuracy")) == (-0.5, 0.75)
+    later = Training(ARCHITECTURE, LADDER[1])
+    store.give_up(later)
+    assert store.get(later) is None and store.losses([ARCHITECTURE], LADDER)[later.key] is None
+    with pytest.raises(ValueError):
+        store.add(replace(result, loss=float("nan")))
+    assert store.get(one) == result
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"budgets": 3}', '{"budgets": [[{"space": "no"}]]}', "{"])
+def test_a_damaged_choice_is_refused(tmp_path: Path, text: str) -> None:
+    store = FinalistStore(tmp_path)
+    (tmp_path / "finalists.json").write_text(text)
+    with pytest.raises(InputError, match=r"finalists\.json: .*allowed"):
+        store.chosen()
+
+
+@pytest.mark.parametrize("text", ['{"loss": "0.5"}', '{"loss": true}', '{"loss": -1}', "[]", "{}"])
+def test_a_damaged_result_is_refused(tmp_path: Path, text: str) -> None:
+    store, one = FinalistStore(tmp_path), Training(ARCHITECTURE, LADDER[0])
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / f"{ARCHITECTURE.hash}-rung1.json").write_text(text)
+    with pytest.raises(InputError, match=r"rung1\.json: .*allowed"):
+        store.get(one)

@@ -1,0 +1,162 @@
+"""What an experiment keeps of its finalists: who they are, their losses, and their checkpoints."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.errors import InputError, shown
+from trionet_nni.files.atomic import write_json
+from trionet_nni.files.text import read_object
+from trionet_nni.finalists.halving import Losses, Rung, Training, order
+from trionet_nni.settings.project import Metric
+
+_CHOSEN = "finalists.json"
+_NUMBERS = ("loss", "accuracy", "images", "seconds")
+
+
+@dataclass(frozen=True)
+class FinalistResult:
+    """What a finalist has reached at the end of a rung.
+
+    Attributes:
+        training: network and rung.
+        loss: mean cross entropy on the search split, nats.
+        accuracy: top-1 on the search split, 0 to 1.
+        images: of the search split.
+        seconds: of training, from the first step on, interruptions left out.
+    """
+
+    training: Training
+    loss: float
+    accuracy: float
+    images: int
+    seconds: float
+
+    def score(self, metric: Metric) -> float:
+        """The larger the better: what the portal shows beside the candidates' own scores."""
+        return -self.loss if metric == "loss" else self.accuracy
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of its file."""
+        network, rung = self.training.architecture, self.training.rung
+        return {
+            "architecture": network.to_dict(),
+            "hash": network.hash,
+            "rung": rung.number,
+            "steps": rung.steps,
+            **{name: getattr(self, name) for name in _NUMBERS},
+        }
+
+
+class FinalistStore:
+    """The finalists of one experiment. Every file is whole or not there; none is ever changed.
+
+    Args:
+        folder: `<experiment>/trionet/finalists`; it is made when there is something to keep.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def lock(self) -> Path:
+        """For `files.locks.locked_key`: who trains a network holds the byte of its hash."""
+        return self.folder / "training.lock"
+
+    def run(self, network: Architecture) -> Path:
+        """The folder of a network's training: checkpoints, curves."""
+        return self.folder / "runs" / network.hash
+
+    def choose(self, brackets: Sequence[Sequence[Architecture]]) -> None:
+        """Settle who the finalists of each budget are, the best of the search first."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        data = [[network.to_dict() for network in bracket] for bracket in brackets]
+        write_json(self.folder / _CHOSEN, {"budgets": data})
+
+    def chosen(self) -> list[list[Architecture]] | None:
+        """The finalists of each budget; None as long as the search goes on.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        path = self.folder / _CHOSEN
+        if not path.exists():
+            return None
+        brackets = read_object(path, "the finalists of a search").get("budgets")
+        if not isinstance(brackets, list) or not all(isinstance(bracket, list) for bracket in brackets):
+            raise InputError(f"{path}: budgets: found {shown(brackets)}, allowed: lists of networks")
+        try:
+            return [[Architecture.from_dict(network) for network in bracket] for bracket in brackets]
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+
+    def add(self, result: FinalistResult) -> None:
+        """Store a result on disk; it is there, whole, when this returns.
+
+        Raises:
+            ValueError: a number is not finite.
+        """
+        self._write(result.training, result.to_dict())
+
+    def sign(self, network: Architecture) -> float:
+        """When its training last wrote something, seconds since the epoch; 0 before that."""
+        found = self.run(network).glob("*") if self.run(network).is_dir() else ()
+        return max((path.stat().st_mtime for path in found), default=0.0)
+
+    def give_up(self, training: Training) -> None:
+        """Store that no result can be had: its trials have failed too often."""
+        name, number = training.key
+        self._write(training, {"hash": name, "rung": number, "loss": None})
+
+    def get(self, training: Training) -> FinalistResult | None:
+        """The result of a network on a rung, or None.
+
+        Raises:
+            InputError: its file cannot be read.
+        """
+        path = self._path(*training.key)
+        data = read_object(path, "a finalist's result") if path.exists() else {"loss": None}
+        given_up = data.get("loss", 0) is None
+        return None if given_up else FinalistResult(training, **_numbers(path, data))
+
+    def losses(self, finalists: Iterable[Architecture], ladder: Sequence[Rung]) -> Losses:
+        """All losses that are known, and which cannot be had."""
+        found: dict[tuple[str, int], float | None] = {}
+        for network in finalists:
+            for rung in ladder:
+                one = Training(network, rung)
+                if self._path(*one.key).exists():
+                    result = self.get(one)
+                    found[one.key] = None if result is None else result.loss
+        return found
+
+    def ordered(self, ladder: Sequence[Rung]) -> list[list[FinalistResult]]:
+        """The finalists of each budget, the winner first, with their last results; see `halving.order`."""
+        ended = []
+        for bracket in self.chosen() or []:
+            losses = self.losses(bracket, ladder)
+            results = [self.get(Training(*entry)) for entry in order(bracket, ladder, losses)]
+            ended.append([result for result in results if result is not None])
+        return ended
+
+    def _path(self, name: str, rung: int) -> Path:
+        return self.folder / "results" / f"{name}-rung{rung}.json"
+
+    def _write(self, training: Training, data: dict[str, Any]) -> None:
+        path = self._path(*training.key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, data)
+
+
+def _numbers(path: Path, data: dict[str, Any]) -> dict[str, Any]:
+    for name in _NUMBERS:
+        value = data.get(name)
+        good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        if not good or data[name] < 0:
+            raise InputError(f"{path}: {name}: found {shown(value)}, allowed: a number from 0")
+    return {name: data[name] for name in _NUMBERS}

@@ -1,0 +1,132 @@
+"""The last stage of an experiment: its best candidates are trained from scratch, each as a trial.
+
+What is next follows from the losses that are stored (`trionet_nni.finalists.halving.waiting`). So this
+stage has no state of its own: after a resume it goes on from the store, and the engine knows its trials as
+it knows those of candidates.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from nni.nas.space import ModelStatus
+
+from trionet_nni.architecture.architecture import Architecture, Sample
+from trionet_nni.finalists.halving import Rung, Training, choose, trials, waiting
+from trionet_nni.finalists.results import FinalistStore
+from trionet_nni.nnictl.candidate.finalist import parameters_of, training_of
+from trionet_nni.nnictl.candidate.job import FINALIST, SUPERNET
+
+_log = logging.getLogger("trionet_nni.finalists")
+
+
+@dataclass
+class FinalistModel:
+    """A finalist on one rung, in the engine's hands as a candidate is; no strategy sees it."""
+
+    training: Training
+    status: ModelStatus = ModelStatus.Frozen
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network."""
+        return self.training.architecture
+
+    @property
+    def sample(self) -> Sample:
+        """The parameters of its trial."""
+        return parameters_of(self.training)
+
+
+class Engine(Protocol):
+    """What the stage needs of `AdvisorEngine`."""
+
+    def room_for(self, count: int) -> None:
+        """Have NNI take so many further trials."""
+
+    def idle_worker_available(self) -> bool:
+        """Wait for one; False when the search has to stop."""
+
+    def submit_finalist(self, model: FinalistModel) -> None:
+        """Start its trial."""
+
+    def wait_models(self) -> None:
+        """Wait until nothing runs or waits for another trial."""
+
+
+class FinalistStage:
+    """Trains finalists, rung by rung.
+
+    Args:
+        space: the name that its architectures have.
+        ranked: the candidates of each budget, the best first; asked when the search is over.
+        count: of different candidates; see `halving.choose`.
+    """
+
+    def __init__(
+        self,
+        store: FinalistStore,
+        ladder: Sequence[Rung],
+        space: str,
+        ranked: Callable[[], Sequence[Sequence[Architecture]]],
+        count: int,
+    ) -> None:
+        self.store, self.ladder, self._space = store, ladder, space
+        self._ranked, self._count = ranked, count
+
+    @property
+    def begun(self) -> bool:
+        """Whether the search before it is over: finalists were chosen, and no candidate may follow."""
+        return self.store.chosen() is not None
+
+    def run(self, engine: Engine) -> bool:
+        """Train all finalists to their last rung; False when the search has to stop before."""
+        if not self.begun:
+            self.store.choose([choose(candidates, self._count) for candidates in self._ranked()])
+        while missing := self.missing():
+            _log.info("finalists: %d to be trained to step %d", len(missing), missing[0].rung.steps)
+            engine.room_for(len(missing))
+            for one in missing:
+                if not engine.idle_worker_available():
+                    return False
+                engine.submit_finalist(FinalistModel(one))
+            engine.wait_models()
+        return True
+
+    def missing(self) -> list[Training]:
+        """What has to be trained now; a network of several budgets once."""
+        brackets = self.store.chosen() or []
+        found = [
+            one
+            for bracket in brackets
+            for one in waiting(bracket, self.ladder, self.store.losses(bracket, self.ladder))
+        ]
+        return list({one.key: one for one in found}.values())
+
+    def trials(self, budgets: int) -> int:
+        """How many trials it takes at most."""
+        return trials(self.ladder, budgets)
+
+    def labels(self) -> dict[str, dict[str, Any]]:
+        """What a finalist's parameters have beside the network's, as NNI's `searchSpace`."""
+        values = {
+            "stage": [SUPERNET["stage"], FINALIST],
+            "rung": [rung.number for rung in self.ladder],
+            "steps": [rung.steps for rung in self.ladder],
+        }
+        return {label: {"_type": "choice", "_value": found} for label, found in values.items()}
+
+    def sign(self, parameters: Sample) -> float:
+        """When a finalist's training last wrote something, seconds since the epoch; 0 before that."""
+        return self.store.sign(self.model(parameters).architecture)
+
+    def model(self, parameters: Sample) -> FinalistModel:
+        """The finalist of a trial that was started before a resume.
+
+        Raises:
+            InputError: the parameters are of no finalist.
+        """
+        return FinalistModel(training_of(parameters, self._space, self.ladder))

@@ -1,0 +1,77 @@
+"""How far the finalists of an experiment are, read from what their trials have stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.finalists.halving import rungs, waiting
+from trionet_nni.finalists.results import FinalistResult, FinalistStore
+from trionet_nni.settings.project import FinalistsConfig
+from trionet_nni.supernet.curve import Curve
+from trionet_nni.supernet.folder import CURVE
+
+
+@dataclass(frozen=True)
+class FinalistProgress:
+    """The finalists of all budgets at one moment.
+
+    Attributes:
+        rung, rungs: the lowest one that is not complete, and how many there are.
+        done, total: trainings to the end of a rung, and how many there will be.
+        step, steps: optimizer steps of all networks together, done and in all.
+        best: the preliminary winner of the largest budget.
+    """
+
+    rung: int
+    rungs: int
+    done: int
+    total: int
+    step: int
+    steps: int
+    best: FinalistResult | None = None
+
+
+class FinalistWatch:
+    """Looks at the finalists of one experiment.
+
+    Args:
+        store: what is known of them.
+        config: how many there are, and how long they are trained.
+    """
+
+    def __init__(self, store: FinalistStore, config: FinalistsConfig) -> None:
+        self._store, self._ladder = store, rungs(config.count, config.steps)
+
+    def look(self) -> FinalistProgress | None:
+        """Where they are now; None before they are chosen."""
+        brackets = self._store.chosen()
+        if brackets is None:
+            return None
+        networks = list({network.hash: network for bracket in brackets for network in bracket}.values())
+        known = self._store.losses(networks, self._ladder)
+        missing = [one for bracket in brackets for one in waiting(bracket, self._ladder, known)]
+        step = sum(self._step(network) for network in networks)
+        winners = [ended[0] for ended in self._store.ordered(self._ladder) if ended]
+        return FinalistProgress(
+            min((one.rung.number for one in missing), default=len(self._ladder)),
+            len(self._ladder),
+            len(known),
+            sum(count for count, _ in self._planned(brackets)) if missing else len(known),
+            step,
+            sum(count * steps for count, steps in self._planned(brackets)) if missing else step,
+            winners[-1] if winners else None,
+        )
+
+    def _planned(self, brackets: Sequence[Sequence[Architecture]]) -> Iterator[tuple[int, int]]:
+        """Trainings on a rung, and steps of each; a network that budgets share counts for each of them."""
+        begins = (0, *(rung.steps for rung in self._ladder))
+        for bracket in brackets:
+            for rung, begin in zip(self._ladder, begins, strict=False):
+                yield min(rung.networks, len(bracket)), rung.steps - begin
+
+    def _step(self, network: Architecture) -> int:
+        """Of the last point of its curve, which its trial writes before it reports it."""
+        points = Curve(self._store.run(network) / CURVE).points()
+        return int(max((point.get("step", 0) for point in points), default=0))
