@@ -91,7 +91,7 @@ def _write(folder: Path, candidates: int, concurrency: int, warm: bool, steps: i
     }
     settings["tuner"]["codeDirectory"] = str(ROOT)
     arguments = settings["tuner"]["classArgs"]
-    arguments["search"]["warm"] = warm
+    arguments["search"] |= {"warm": warm, "finalists": None}
     recipe = arguments["supernet"]["recipe"]
     recipe |= {"epochs": recipe["epochs"] * steps / 252, "warmup_epochs": 0}
     arguments["supernet"]["curve_points"] = 1

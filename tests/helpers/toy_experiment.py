@@ -61,7 +61,14 @@ class ToyExperiment:
         for name, value in variables.items():
             self._patch.setenv(name, value)
 
-    def write(self, *, trials: int = 9, command: str = TRIAL, **search: Any) -> Path:
+    def write(
+        self,
+        *,
+        trials: int = 9,
+        command: str = TRIAL,
+        retrain: dict[str, Any] | None = None,
+        **search: Any,
+    ) -> Path:
         """The experiment file; `search` overrides classArgs.search."""
         arguments = {
             "space": "spaces.small",
@@ -70,6 +77,7 @@ class ToyExperiment:
                 "strategy": "tests.helpers.toy_supernet",
                 "recipe": {"epochs": 1, "batch_size": 64, "warmup_epochs": 0},
             },
+            "retrain": retrain or {},
             "search": {"max_flops": 2.0e7, "population": 4, "parents": 2, **search},
         }
         settings = {

@@ -22,7 +22,7 @@ from trionet_nni.settings.project import load_experiment
 def experiment(folder: Path, **changes: Any) -> Path:
     """experiments/mine.yml on small digits; changes of top-level or "section.field" names."""
     settings: dict[str, Any] = yaml.safe_load((ROOT / "experiments" / "mine.yml").read_text())
-    settings |= {"experimentWorkingDirectory": str(folder / "runs"), "maxTrialNumber": 11}
+    settings |= {"experimentWorkingDirectory": str(folder / "runs"), "maxTrialNumber": 17}
     settings["tuner"]["codeDirectory"] = str(ROOT)
     arguments = settings["tuner"]["classArgs"]
     arguments["space"] = "spaces.tiny"
@@ -44,6 +44,7 @@ def test_it_says_what_a_real_run_needs(tmp_path: Path, capfd: Any) -> None:
     assert plan.images["train"] == 128 and plan.images["test"] == 50 and plan.classes == 10
     assert plan.supernet_steps == 2 * 128 // 16
     assert plan.retrain_steps == 1000 and plan.candidates == 10 and plan.workers == 1
+    assert plan.finalists == 6 and plan.finalist_steps == 4 * 150 + 2 * 150
     assert 0 < plan.accepted["2000000"] < 1 and plan.reachable[0] < 2e6 < plan.reachable[1]
     assert plan.measured.memory > 1e8 and plan.duration > 0
     assert not (tmp_path / "runs" / "supernets").exists()  # only the cache is left behind
@@ -71,9 +72,14 @@ def test_json_is_one_object_and_text_ends_with_the_next_command(tmp_path: Path, 
     assert main(["plan", str(path), "--steps", "1", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     hours = data["hours"]
-    assert data["duration_hours"] == pytest.approx(hours["supernet"] + hours["search"])
+    assert data["duration_hours"] == pytest.approx(
+        hours["supernet"] + hours["search"] + hours["finalists"]
+    )
+    assert hours["finalists"] == pytest.approx(900 / 3600)
     assert main(["plan", str(path), "--steps", "1"]) == 0
-    assert capsys.readouterr().out.strip().endswith(f"Next: trionet search {path}")
+    said = capsys.readouterr().out
+    assert "6 trainings, 900 steps in all: 15 min" in said
+    assert said.strip().endswith(f"Next: trionet search {path}")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +91,7 @@ def test_json_is_one_object_and_text_ends_with_the_next_command(tmp_path: Path, 
             {"trialGpuNumber": 99, "trainingService": {"platform": "local", "useActiveGpu": False}},
             "trialGpuNumber: found 99, allowed: up to the ",
         ),
-        ({"retrain": {"batch_size": 5000}}, "retrain.batch_size: found 5000, allowed: up to the 200"),
+        ({"retrain": {"batch_size": 5000}}, "retrain.batch_size: found 5000, allowed: up to the 128"),
         ({"supernet": {"recipe": {"batch_size": 129}}}, "batch_size: found 129, allowed: up to the 128"),
         ({"supernet": {"recipe": {"epochs": 2, "batch_size": 16}}}, "recipe.warmup_epochs: found 10"),
     ],

@@ -1,0 +1,215 @@
+"""Finalists under real nnictl experiments: who is trained, what NNI shows, that kills change nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.helpers.toy_experiment import ToyExperiment, is_supernet, parameters
+from tests.helpers.toy_supernet import toy_finalist_loss
+from trionet_nni.commands import accompany as searching
+from trionet_nni.errors import InputError
+from trionet_nni.export import best as exporting
+from trionet_nni.finalists.halving import Training, choose, rungs
+from trionet_nni.finalists.in_process import run_finalists
+from trionet_nni.finalists.results import FinalistStore
+from trionet_nni.nnictl.candidate.finalist import training_of
+from trionet_nni.nnictl.terminal import launch
+from trionet_nni.nnictl.terminal.screen import Screen
+from trionet_nni.nnictl.terminal.watch import Snapshot
+
+LADDER = rungs(2, 8)  # three networks to step 4, two to step 8
+FINALISTS = {"count": 2, "steps": 8}
+CANDIDATES = 6
+TRIALS = 1 + CANDIDATES + 5
+
+
+class Toy(ToyExperiment):
+    """An experiment with finalists, run by `trionet search`.
+
+    Attributes:
+        jobs: what the portal shows when the search is over.
+    """
+
+    jobs: list[dict[str, Any]]
+
+    def prepare(self, **settings: str) -> None:
+        self.set(**settings)
+        self.write(trials=TRIALS, retrain={"warmup_epochs": 0}, finalists=FINALISTS)
+
+    @property
+    def finalists(self) -> FinalistStore:
+        return FinalistStore(self.experiment_folder.finalists)
+
+    def steps(self) -> Counter[str]:
+        """How often each step of each finalist was taken."""
+        return Counter(what for what, _ in self.calls("step"))
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Toy]:
+    experiment = Toy(tmp_path, monkeypatch)
+    for name in ("create", "resume"):
+        start = getattr(launch, name)
+
+        def remembered(*arguments: Any, start: Any = start, **options: Any) -> launch.Experiment:
+            experiment.started.append(start(*arguments, **options))
+            return experiment.started[-1]
+
+        monkeypatch.setattr(launch, name, remembered)
+    monkeypatch.setattr(searching, "_POLL_SECONDS", 0.1)
+
+    def keep(*given: Any) -> list[Any]:
+        experiment.jobs = experiment.manager.jobs()  # the portal is gone afterwards
+        return []
+
+    monkeypatch.setattr(exporting, "export", keep)
+    monkeypatch.setattr(exporting, "print_exported", lambda rows, out: None)
+    try:
+        yield experiment
+    finally:
+        experiment.close()
+
+
+def check(toy: Toy) -> None:
+    """Everything is there once: candidates, finalists, steps; and the winner is who it has to be."""
+    finalists = [job for job in toy.jobs if parameters(job).get("stage") == "finalist"]
+    candidates = [job for job in toy.jobs if job not in finalists and not is_supernet(job)]
+    assert len(toy.evaluated(CANDIDATES)) == len(toy.store) == CANDIDATES, toy.log()
+    ended = [job for job in candidates if job.get("finalMetricData")]
+    assert len(ended) == CANDIDATES
+
+    chosen = choose([one.architecture for one in toy.store.top(CANDIDATES)], 2)
+    store = toy.finalists
+    assert store.chosen() == [list(chosen)]
+    expected = run_finalists(
+        chosen, LADDER, lambda network, rung: toy_finalist_loss(Training(network, rung))
+    )
+    (ordered,) = store.ordered(LADDER)
+    assert [(one.training.architecture, one.training.rung, one.loss) for one in ordered] == expected
+
+    # What the portal shows is what was trained: stage, rung, steps, the network, and its loss.
+    shown: Counter[tuple[str, int]] = Counter()
+    for job in finalists:
+        for metric in job.get("finalMetricData") or ():
+            training = training_of(parameters(job), "trionet-small", LADDER)
+            assert parameters(job)["steps"] == training.rung.steps
+            value = json.loads(json.loads(metric["data"]))
+            assert value["default"] == -value["loss"] == -toy_finalist_loss(training)
+            shown[training.key] += 1
+    assert sorted(rung for _, rung in shown) == on_rungs(toy) and set(shown.values()) == {1}
+
+
+def on_rungs(toy: Toy) -> list[int]:
+    """The rung of every training there has to be: of three finalists, or two without a stand-alone one."""
+    (chosen,) = toy.finalists.chosen() or [[]]
+    assert len(chosen) in (2, 3)
+    return [1] * len(chosen) + [2, 2]
+
+
+def test_the_best_are_trained_after_the_search(toy: Toy, capsys: pytest.CaptureFixture[str]) -> None:
+    toy.prepare(TOY_STEP="0.1")
+    assert searching.search(toy.yaml) == 0
+    check(toy)
+    assert len(toy.jobs) == 1 + CANDIDATES + len(on_rungs(toy))
+    assert {job["status"] for job in toy.jobs} == {"SUCCEEDED"}
+    assert set(toy.steps().values()) == {1} and len(toy.steps()) == 4 * len(on_rungs(toy))
+    said = capsys.readouterr().out
+    assert f" of {CANDIDATES}, 0 failed" in said
+    assert re.search(r"finalists: rung 2 of 2, ([45]) of \1 trained, 0 failed, best loss 0\.\d{4}", said)
+
+
+@pytest.mark.slow
+def test_a_failed_training_goes_on_from_its_checkpoint(toy: Toy) -> None:
+    toy.prepare(TOY_LATE="7,10")
+    assert searching.search(toy.yaml) == 0
+    check(toy)
+    assert Counter(job["status"] for job in toy.jobs) == {
+        "SUCCEEDED": 1 + CANDIDATES + len(on_rungs(toy)),
+        "FAILED": 2,
+    }
+    assert set(toy.steps().values()) == {1}
+    assert len(toy.failures()) == 2
+
+
+@pytest.mark.slow
+def test_who_always_fails_is_given_up_and_the_others_go_on(toy: Toy) -> None:
+    toy.prepare(TOY_LATE="7,10,11,12,13,14")
+    assert searching.search(toy.yaml) == 0
+    store = toy.finalists
+    (ordered,) = store.ordered(LADDER)
+    (chosen,) = store.chosen() or [[]]
+    known = store.losses(chosen, LADDER)
+    assert None in known.values() and not store.losses([], LADDER)
+    assert 0 < len(ordered) <= len(chosen) and not toy.experiment_folder.error.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["trial", "advisor", "manager", "terminal"])
+def test_a_kill_in_this_stage_loses_and_repeats_nothing(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    toy.prepare(TOY_STEP="0.4")
+    killed: list[str] = []
+    finished: set[str] = set()
+
+    def disturb(snapshot: Snapshot) -> None:
+        if killed or snapshot.finalists is None or snapshot.finalists.done < 1 or not toy.calls("step"):
+            return
+        victim = victim_of(toy, kind)
+        if kind != "terminal" and victim is None:
+            return
+        results = toy.finalists.folder / "results"
+        finished.update(path.name for path in results.glob("[!.]*.json"))
+        killed.append(kind)
+        if victim is None:
+            raise OSError("the terminal is gone")
+        victim.kill()
+
+    monkeypatch.setattr(Screen, "show", lambda screen, snapshot: disturb(snapshot))
+    for _ in range(4):
+        if searching.search(toy.yaml) == 0:
+            break
+    assert killed == [kind] and finished
+    check(toy)
+    # A step that was noted and whose checkpoint was not yet there is the only one that may be taken twice.
+    repeated = [what for what, count in toy.steps().items() if count > 1]
+    assert len(repeated) <= 2 and len({one.id for one in toy.started}) == 1
+
+
+def victim_of(toy: Toy, kind: str) -> psutil.Process | None:
+    if kind == "manager":
+        return psutil.Process(toy.pid())
+    if kind == "advisor":
+        return toy.advisor()
+    trials = [one for one in toy.processes() if "trionet_nni.nnictl.trial" in one.cmdline()]
+    return trials[0] if kind == "trial" and trials else None
+
+
+@pytest.mark.parametrize(
+    "settings, trials, line",
+    [
+        (FINALISTS, 8, r"maxTrialNumber: found 8, allowed: 9 or more, with 5 trials for search\.finalists"),
+        ({"count": 2, "steps": 5}, 30, r"search\.finalists\.steps: found 5, allowed: 6 or more"),
+        ({"count": 0, "steps": 50}, 30, r"search\.finalists\.count: found 0, allowed: "),
+        ({"count": 2}, 30, r"search\.finalists\.steps: found nothing, allowed: "),
+        ({"steps": 50, "size": 1}, 30, r"search\.finalists\.size: found 1, allowed: no such key"),
+        ({"steps": 900}, 30, r"retrain\.warmup_epochs: found 10, allowed: below the first rung's"),
+    ],
+)
+def test_what_does_not_fit_is_said_in_one_line(
+    toy: Toy, settings: dict[str, int], trials: int, line: str
+) -> None:
+    retrain = {} if settings == {"steps": 900} else {"warmup_epochs": 0}
+    toy.write(trials=trials, retrain=retrain, finalists=settings)
+    with pytest.raises(InputError, match=line) as error:
+        searching.search(toy.yaml)
+    assert str(error.value).startswith(f"{toy.yaml}: ") and "\n" not in str(error.value)
+    assert not toy.started
