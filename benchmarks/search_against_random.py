@@ -19,7 +19,7 @@ from typing import Any
 from numpy.random import RandomState
 
 from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.architecture.budget import Budget
+from trionet_nni.architecture.budget import Budget, budgets_of
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data import load_splits
@@ -59,7 +59,8 @@ def compare(
     splits = load_splits(config.data, cache)
     table = load_table(config.space)
     cost = CostModel(splits.classes, splits.channels, splits.image_size)
-    budget = Budget.of(table, cost, config.search.min_flops, config.search.max_flops)
+    search = config.search
+    (budget,) = budgets_of(table, cost, [search.max_flops], min_flops=search.min_flops, band=search.band)
 
     evaluator = Evaluator(config, supernet, cache)
 

@@ -2,7 +2,9 @@
 
 What is added to NNI's strategy, and why:
 
-* the first population is built inside the budget, not found by rejection;
+* the first population is built inside the budget and its band, not found by rejection;
+* with a band, each operator alone is in the first population (`trionet_nni.architecture.alone`): drawn at
+  random they hardly ever are, and a search must not end below what needs no search;
 * several budgets take turns: the number of a candidate decides for which of them it is made. Results are
   shared: parents for a budget are the best networks within it, whatever budget they were made for;
 * a mutation changes active genes only, and redraws an operator together with its options; of the 172
@@ -27,6 +29,7 @@ from nni.nas.strategy import RegularizedEvolution
 from nni.nas.strategy.evolution import Individual
 
 from strategies.variation import Variation
+from trionet_nni.architecture.alone import stand_alone
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.budget import Budget, budgets_of
 from trionet_nni.architecture.cost import CostModel
@@ -51,7 +54,7 @@ class BudgetedEvolution(RegularizedEvolution, SearchStrategy):  # type: ignore[m
 
     Args:
         config: population, parents, rates, seed.
-        budgets: what a network may cost; candidates are made for one after the other.
+        budgets: what a network may cost, bands included; candidates are made for one after the other.
     """
 
     def __init__(self, config: SearchConfig, budgets: Iterable[Budget]) -> None:
@@ -66,7 +69,10 @@ class BudgetedEvolution(RegularizedEvolution, SearchStrategy):  # type: ignore[m
         self._seen: set[str] = set()
         self._evaluated: list[_Evaluated] = []
         self._lock = threading.RLock()
-        self._variations = tuple(Variation(one, config.mutation, self._random_state) for one in budgets)
+        self._variations = tuple(
+            Variation(one, config.mutation, self._random_state, near=config.band > 0) for one in budgets
+        )
+        self._alone = [stand_alone(one.budget) if config.band > 0 else [] for one in self._variations]
 
     def random(self) -> Any:
         """A network drawn operator first, inside the budget by construction."""
@@ -144,7 +150,7 @@ class BudgetedEvolution(RegularizedEvolution, SearchStrategy):  # type: ignore[m
         """The first network of `make` that was never proposed; a budget without one is passed over."""
         with self._lock:
             for _ in self._variations:
-                architecture = self._unseen(make)
+                architecture = self._next_alone() or self._unseen(make)
                 self._individual_counter += 1
                 if architecture is not None:
                     self._seen.add(architecture.hash)
@@ -153,6 +159,12 @@ class BudgetedEvolution(RegularizedEvolution, SearchStrategy):  # type: ignore[m
                 f"search: found {len(self._seen)} networks within the budget and no further one, "
                 "allowed: a wider budget or fewer candidates"
             )
+
+    def _next_alone(self) -> Architecture | None:
+        """A budget's first turns are its stand-alone networks'; the candidate's number says whose."""
+        turn, budget = divmod(self._individual_counter, len(self._variations))
+        waiting = self._alone[budget][turn : turn + 1]
+        return next((one for one in waiting if one.hash not in self._seen), None)
 
     def _unseen(self, make: Callable[[], Architecture]) -> Architecture | None:
         for attempt in range(_TRIES):
@@ -177,5 +189,7 @@ def build(config: SearchConfig, table: SpaceTable, cost: CostModel) -> BudgetedE
     Raises:
         InputError: a budget is outside the reachable range.
     """
-    budgets = budgets_of(table, cost, config.limits, min_flops=config.min_flops, field=config.limits_field)
+    budgets = budgets_of(
+        table, cost, config.limits, min_flops=config.min_flops, band=config.band, field=config.limits_field
+    )
     return BudgetedEvolution(config, budgets)

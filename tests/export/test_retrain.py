@@ -104,7 +104,7 @@ def test_a_baseline_is_trained_like_an_exported_network(tmp_path: Path) -> None:
                     "search_images": 40,
                     "recalibration_images": 32,
                 },
-                "search": {"max_flops": 1.0e9},
+                "search": {"max_flops": 1.0e9, "band": 0},
                 "retrain": {"epochs": 0.1, "batch_size": 16, "warmup_epochs": 0, "augment": "none"},
             },
         }

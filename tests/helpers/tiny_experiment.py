@@ -34,7 +34,7 @@ def project() -> ProjectConfig:
         space="spaces.small",
         data=folder_config(digit_folder()),
         supernet=SupernetConfig(recipe=recipe, curve_points=1),
-        search=SearchConfig(max_flops=1e9, seed=7),
+        search=SearchConfig(max_flops=1e9, band=0, seed=7),
         retrain=RECIPE,
         finetune=RECIPE.model_copy(update={"epochs": 1, "warmup_epochs": 0.0, "learning_rate": 0.01}),
     )

@@ -46,7 +46,7 @@ class WarmExperiment:
         patch.setenv("TOY_CALLS", str(self.calls_file))
         patch.setenv("CUDA_VISIBLE_DEVICES", "")
         supernet = {"strategy": "tests.helpers.toy_supernet"}
-        settings = {"max_flops": 1e9, **search}
+        settings = {"max_flops": 1e9, "band": 0, **search}
         config = ProjectConfig.model_validate(
             {"space": "spaces.small", "supernet": supernet, "search": settings}
         )

@@ -58,7 +58,7 @@ def _settings() -> dict[str, Any]:
             **{"search_images": 4, "recalibration_images": 4},
         },
         "supernet": {"recipe": dict(recipe)},
-        "search": {"max_flops": 1.0e9, "population": 4, "parents": 2},
+        "search": {"max_flops": 1.0e9, "band": 0, "population": 4, "parents": 2},
         "retrain": dict(recipe),
         "finetune": dict(recipe),
     }

@@ -351,6 +351,15 @@ BUDGETS = (
         "search.max_flops: found 1000000000.0, allowed: ",
         "the largest of the budgets, 2e+07",
     ),
+    _ours(
+        _BUDGET,
+        "a band above every network",
+        "search.band",
+        0.9,
+        "0.9, which leaves 9e+08 to 1e+09 FLOPs under max_flops and no network there, allowed: ",
+        "or 0 for none",
+    ),
+    _ours(_BUDGET, "a band of more than all", "search.band", 1.5, "1.5, allowed: "),
     _ours(_BUDGET, "no budget in the list", "search.budgets", [], "[], allowed: ", "at least 1 item"),
 )
 

@@ -23,6 +23,7 @@ from tests.helpers.patience import PATIENCE
 from tests.helpers.toy_experiment import TOY_TRIAL, ToyExperiment, architecture, is_supernet
 from tests.helpers.toy_supernet import toy_accuracy, toy_score
 from trionet_nni.nnictl.terminal import launch
+from trionet_nni.settings.before import BEFORE
 from trionet_nni.supernet.results import ResultsStore
 
 pytestmark = pytest.mark.slow  # one whole way through nnictl is in commands/test_search.py
@@ -230,23 +231,26 @@ def test_stop_and_resume_lose_and_repeat_nothing(toy: ToyExperiment) -> None:
 
 def test_a_search_of_before_goes_on_by_accuracy(toy: ToyExperiment) -> None:
     """Its settings do not say what ranks, and its results have no loss: all of it stays as it was."""
-    toy.set(TOY_SECONDS="0.5")
-    toy.write(trials=9, metric="accuracy")
+    toy.set(TOY_SECONDS="0.7")
+    toy.write(trials=13, **BEFORE["search"])
     toy.create()
     files = toy.experiment_folder
     store = ResultsStore(files.evaluations, "accuracy")
     toy.until(lambda status: len(store) >= 3)
     toy.stop()
     settings = json.loads(files.project.read_text())
-    del settings["search"]["metric"]
+    for field in BEFORE["search"]:
+        del settings["search"][field]
     files.project.write_text(json.dumps(settings))
     for result in store.all():
         store.add(replace(result, loss=None))
+    assert len(store) < 12
     toy.resume()
+    toy.until(lambda status: len(store) == 12)
     toy.wait("DONE")
-    assert json.loads(files.project.read_text())["search"]["metric"] == "accuracy"
+    assert json.loads(files.project.read_text())["search"].items() >= BEFORE["search"].items()
     known = {result.architecture.hash: toy_accuracy(result.architecture) for result in store.all()}
-    assert {item["hash"]: item["score"] for item in toy.evaluated(8)} == known and len(known) == 8
+    assert {item["hash"]: item["score"] for item in toy.evaluated(12)} == known and len(known) == 12
     finals = [numbers(metric) for metric in toy.manager.get("/metric-data?type=FINAL")]
     assert sorted(value["default"] for value in finals) == sorted(known.values())
 

@@ -22,7 +22,7 @@ from trionet_nni.settings.project import SearchConfig
 
 COST = CostModel(classes=10, channels=1, image_size=28)
 NETWORKS = random_architectures(TABLE, 8)
-CONFIG = SearchConfig(strategy="a_strategy_of_ones_own", max_flops=1e9)
+CONFIG = SearchConfig(strategy="a_strategy_of_ones_own", max_flops=1e9, band=0)
 
 
 class InOrder(SearchStrategy):

@@ -165,7 +165,7 @@ def test_a_configuration_is_read_from_json_and_yaml_as_it_was_written(
 _SECTIONS = {
     "": "space data supernet search retrain finetune",
     "data": "name root image_size test_fraction search_images seed workers bad_images",
-    "search": "strategy budgets max_flops min_flops metric population mutation retries warm seed",
+    "search": "strategy budgets max_flops min_flops band metric population mutation retries warm seed",
     "retrain": "epochs steps batch_size learning_rate momentum nesterov augment precision seed",
 }
 _FIELDS = [(section, field) for section, fields in _SECTIONS.items() for field in fields.split()]

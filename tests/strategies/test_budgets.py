@@ -38,7 +38,7 @@ from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 COST = CostModel(classes=10, channels=1, image_size=28)
 BUDGETS = (7e6, 1.2e7, 2e7)
-ONE = {"population": 12, "parents": 4, "seed": 3}
+ONE = {"population": 12, "parents": 4, "seed": 3, "band": 0}  # the paper's search; bands: test_band
 SEVERAL = SearchConfig.model_validate({**ONE, "budgets": BUDGETS})
 # The first 60 candidates of `SearchConfig(max_flops=2e7, **ONE)` before there were several budgets.
 BEFORE = "2d4ce020515016fe42124bb2a4a2c36c2327898e913dc05a44c7a5cf1be5768d"
@@ -173,7 +173,7 @@ def test_failed_trials_do_not_move_the_turns() -> None:
 def test_a_used_up_budget_is_passed_over() -> None:
     """The smaller one holds a single network; the search goes on under the other."""
     cheapest = Budget.of(small_conv.TABLE, COST, 0, 1e15).reachable[0]
-    config = SearchConfig.model_validate({"budgets": [cheapest, 2e7], "population": 12})
+    config = SearchConfig.model_validate({"budgets": [cheapest, 2e7], "population": 12, "band": 0})
     engine = InProcessEngine(score, 12)
     started(config, engine, small_conv.TABLE).run()
     costs = [flops(model.architecture) for model in engine.models]

@@ -22,7 +22,7 @@ from trionet_nni.settings.project import SearchConfig
 
 COST = CostModel(classes=10, channels=1, image_size=28)
 LIMIT = 2e7
-CONFIG = SearchConfig(max_flops=LIMIT, population=12, parents=4, seed=3)
+CONFIG = SearchConfig(max_flops=LIMIT, population=12, parents=4, seed=3, band=0)  # bands: test_band
 WIDE = Budget.of(small.TABLE, COST, 0, 1e15)
 
 
@@ -259,7 +259,7 @@ def test_both_parents_give_blocks():
 def test_a_used_up_space_ends_with_one_line():
     """The budget of the cheapest networks alone: some candidates, then no further one."""
     budget = Budget.of(small_conv.TABLE, COST, 0, 1e15)
-    config = SearchConfig(max_flops=budget.reachable[0], population=2, parents=1)
+    config = SearchConfig(max_flops=budget.reachable[0], population=2, parents=1, band=0)
     strategy = build(config, small_conv.TABLE, COST)
     strategy.initialize(CandidateSpace(small_conv.TABLE), FailingEngine(score, 10))
     assert budget.flops(strategy.random().architecture) == budget.reachable[0]

@@ -8,7 +8,7 @@ room for the cheapest (and enough for the dearest) rest: nothing is ever rejecte
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 
@@ -101,7 +101,7 @@ class Budget:
             InputError: the budget is narrower than the steps between costs.
         """
         fitting = [depths for depths in product(*self.table.depths) if self.fits(depths)]
-        for _ in range(_TRIES):
+        for _ in range(_TRIES if fitting else 0):
             depths = fitting[random.randint(len(fitting))]
             architecture = self.complete(depths, {}, random)
             if self.allows(architecture):
@@ -165,6 +165,7 @@ def budgets_of(
     limits: Iterable[float],
     *,
     min_flops: float = 0,
+    band: float = 0,
     field: str = "budgets",
 ) -> tuple[Budget, ...]:
     """One budget for each limit, refused before anything starts if no network can meet one.
@@ -173,12 +174,34 @@ def budgets_of(
         cost: cost of a network at the experiment's image size and number of classes.
         limits: FLOPs, ascending.
         min_flops: the lower end of all of them.
+        band: the lower end of each as a share of its limit, 0 to 1; the higher of both ends counts.
         field: what the limits are called in an experiment file's `search`.
 
     Raises:
         InputError: with the reachable range.
     """
-    return tuple(Budget.of(table, cost, min_flops, limit, field) for limit in limits)
+    budgets = tuple(Budget.of(table, cost, min_flops, limit, field) for limit in limits)
+    return tuple(_in_band(budget, band, field) for budget in budgets) if band > 0 else budgets
+
+
+def _in_band(budget: Budget, band: float, field: str) -> Budget:
+    """The upper part of a budget.
+
+    Raises:
+        InputError: no network was found in it.
+    """
+    limit = budget.max_flops
+    narrow = replace(budget, min_flops=max(budget.min_flops, band * limit))
+    try:
+        narrow.random(RandomState(0))  # built by construction, so that a band in reach has one
+    except InputError:
+        low, high = budget.reachable
+        raise InputError(
+            f"search.band: found {band:g}, which leaves {narrow.min_flops:.4g} to {limit:.4g} FLOPs under "
+            f"{field} and no network there, allowed: a band with networks of {budget.table.space!r} "
+            f"({low:.4g} to {high:.4g} FLOPs), or 0 for none"
+        ) from None
+    return narrow
 
 
 def budget_name(limit: float) -> str:

@@ -61,7 +61,7 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
         ("disk", f"{plan.free / 1e9:,.1f} GB free"),
         ("FLOPs in reach", f"{low:,} to {high:,}"),
         ("budget", "\n".join(
-            f"{plan.min_flops:,.0f} to {int(limit):,}: {100 * share:.0f} % of sampled networks meet it"
+            f"{plan.lowest[limit]:,.0f} to {int(limit):,}: {100 * share:.0f} % of sampled networks meet it"
             for limit, share in plan.accepted.items()
         )),
         ("supernet", f"{plan.supernet_steps:,} steps of {_seconds(measured.step)}: "

@@ -68,7 +68,12 @@ def check_experiment(experiment: Experiment) -> Checked:
         task = prepare(config, working / "cache")
         search = config.search
         budgets = budgets_of(
-            task.table, task.cost, search.limits, min_flops=search.min_flops, field=search.limits_field
+            task.table,
+            task.cost,
+            search.limits,
+            min_flops=search.min_flops,
+            band=search.band,
+            field=search.limits_field,
         )
     except InputError as error:
         message = str(error)

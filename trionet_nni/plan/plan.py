@@ -42,6 +42,7 @@ class Plan:
         finalists, finalist_steps: trainings from scratch after it, and the optimizer steps of all of them.
         workers: candidates that are scored at the same time, each on a card of its own.
         reachable: FLOPs of the cheapest and the dearest network.
+        lowest: FLOPs that a candidate of a budget has at least (its band, or min_flops), by the budget's.
         accepted: share of networks drawn as the supernet draws them that lie within a budget, by its FLOPs.
         files: what is written: folder or file, and bytes.
         free: bytes that the disk has left.
@@ -59,7 +60,7 @@ class Plan:
     finalist_steps: int
     workers: int
     reachable: tuple[int, int]
-    min_flops: float
+    lowest: dict[str, float]
     accepted: dict[str, float]
     measured: Timings
     files: dict[str, int]
@@ -121,7 +122,7 @@ def make_plan(path: Path, steps: int) -> Plan:
         finalist_steps,
         max(1, min(concurrency, checked.cards)) if checked.cards else 1,
         budgets[-1].reachable,
-        config.search.min_flops,
+        {f"{budget.max_flops:.0f}": budget.min_flops for budget in budgets},
         {f"{budget.max_flops:.0f}": acceptance(config, budget) for budget in budgets},
         measured,
         files,

@@ -91,7 +91,8 @@ def setting(scale: Scale, seed: int, **changes: Any) -> ProjectConfig:
     Args:
         changes: of fields, dots written as two underscores.
     """
-    short = {"search.max_flops": ANY_FLOPS, "supernet.recipe.epochs": scale.epochs(180)}
+    free = {"search.max_flops": ANY_FLOPS, "search.band": 0.0}
+    short = free | {"supernet.recipe.epochs": scale.epochs(180)}
     return changed(
         scale.config, seed, short | {name.replace("__", "."): value for name, value in changes.items()}
     )

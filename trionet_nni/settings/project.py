@@ -134,7 +134,11 @@ class SearchConfig(_Section):
     # Several budgets served by one search, ascending: each is a hard limit with a winner of its own
     budgets: tuple[_Flops, ...] | None = Field(None, min_length=1)
     max_flops: float = Field(gt=0)  # hard limit of every candidate; left out where there are budgets
-    min_flops: float = Field(0, ge=0)
+    min_flops: float = Field(0, ge=0)  # hard lower limit of every candidate, whatever the band
+    # A budget is meant to be used, and a supernet ranks better among equals: candidates cost at least this
+    # share of the budget they are made for, and each operator alone is in the first population. 0: the
+    # paper's search, with any cost below the budget and a first population drawn at random.
+    band: float = Field(0.9, ge=0, le=1)
     # What ranks candidates, on the search images: cross entropy, which Eq. 3 minimizes, or top-1 accuracy
     metric: Metric = "loss"
     population: int = Field(50, ge=2)  # random candidates at the start, in all: spread over the budgets
