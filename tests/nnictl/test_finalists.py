@@ -140,18 +140,6 @@ def test_a_failed_training_goes_on_from_its_checkpoint(toy: Toy) -> None:
 
 
 @pytest.mark.slow
-def test_who_always_fails_is_given_up_and_the_others_go_on(toy: Toy) -> None:
-    toy.prepare(TOY_LATE="7,10,11,12,13,14")
-    assert searching.search(toy.yaml) == 0
-    store = toy.finalists
-    (ordered,) = store.ordered(LADDER)
-    (chosen,) = store.chosen() or [[]]
-    known = store.losses(chosen, LADDER)
-    assert None in known.values() and not store.losses([], LADDER)
-    assert 0 < len(ordered) <= len(chosen) and not toy.experiment_folder.error.exists()
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["trial", "advisor", "manager", "terminal"])
 def test_a_kill_in_this_stage_loses_and_repeats_nothing(
     toy: Toy, monkeypatch: pytest.MonkeyPatch, kind: str
