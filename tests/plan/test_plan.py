@@ -72,9 +72,7 @@ def test_json_is_one_object_and_text_ends_with_the_next_command(tmp_path: Path, 
     assert main(["plan", str(path), "--steps", "1", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     hours = data["hours"]
-    assert data["duration_hours"] == pytest.approx(
-        hours["supernet"] + hours["search"] + hours["finalists"]
-    )
+    assert data["duration_hours"] == pytest.approx(hours["supernet"] + hours["search"] + hours["finalists"])
     assert hours["finalists"] == pytest.approx(900 / 3600)
     assert main(["plan", str(path), "--steps", "1"]) == 0
     said = capsys.readouterr().out
