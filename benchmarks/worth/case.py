@@ -10,6 +10,7 @@ from typing import Any
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data import Splits, load_splits
+from trionet_nni.settings.before import without_former
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import DataConfig, RecipeConfig
 
@@ -68,7 +69,9 @@ class Case:
     @property
     def conditions(self) -> dict[str, Any]:
         """What every unit of this case is made from; without folders, which differ between machines."""
+        # How results have been made from the start: a division that has a name now.
         data = self.data.model_dump(exclude={"root", "workers"}, exclude_defaults=True)
+        data = without_former("data", data)
         return {"space": self.space, "data": data}
 
     def splits(self) -> Splits:
@@ -91,7 +94,12 @@ _DIGITS = Case(
     title="digits, 750 training images",
     space="spaces.tiny",
     data=DataConfig(
-        name="digits", image_size=28, test_fraction=0.85, search_images=250, recalibration_images=2
+        name="digits",
+        image_size=28,
+        test_fraction=0.85,
+        search_images=250,
+        recalibration_images=2,
+        recalibration="held-out",
     ),
     flops=4.76e6,
     training=RecipeConfig(
@@ -114,7 +122,12 @@ _CIFAR = Case(
     title="CIFAR-10 at 16 pixels, 10,000 training images",
     space="spaces.tiny",
     data=DataConfig(
-        name="folder", root=str(CIFAR), image_size=16, search_images=1_000, recalibration_images=2
+        name="folder",
+        root=str(CIFAR),
+        image_size=16,
+        search_images=1_000,
+        recalibration_images=2,
+        recalibration="held-out",
     ),
     flops=1.486e6,
     training=RecipeConfig(

@@ -27,7 +27,14 @@ from trionet_nni.data import Splits, load_splits
 from trionet_nni.errors import InputError
 from trionet_nni.settings.project import DataConfig
 
-PARTS = ("train", "recalibration", "search", "test")
+PARTS = ("train", "search", "test")
+BEFORE = {  # of the image numbers of each part, as 0.1.0 recorded them
+    "train": "60a19550",
+    "recalibration": "c57bd0de",
+    "search": "67396607",
+    "test": "3d70b16c",
+    "full_train": "f23b47e6",
+}
 
 
 def rows(splits: Splits, name: str) -> set[int]:
@@ -38,10 +45,36 @@ def test_splits_are_disjoint_and_whole() -> None:
     splits = digits()
     sets = [rows(splits, name) for name in PARTS]
     assert sum(map(len, sets)) == len(set.union(*sets)) == 5000
-    assert rows(splits, "full_train") == set.union(*sets[:3])
-    assert [len(s) for s in sets] == [3244, 256, 500, 1000]
+    assert rows(splits, "full_train") == set.union(*sets[:2])
+    assert [len(s) for s in sets] == [3500, 500, 1000]
+    assert len(splits.full_train) == 4000
     assert (splits.classes, splits.channels, splits.image_size) == (10, 1, 28)
     assert splits.test.labels.bincount().tolist() == [100] * 10
+
+
+@pytest.mark.parametrize("wanted, given", [(256, 256), (5000, 3500)])  # at most all there are
+def test_bn_statistics_come_from_training_images(wanted: int, given: int) -> None:
+    splits = load_splits(DataConfig(recalibration_images=wanted), CACHE)
+    assert rows(splits, "recalibration") <= rows(splits, "train")
+    assert len(splits.recalibration) == given == splits.record["splits"]["recalibration"]["images"]
+    assert torch.equal(splits.train.indices, digits().train.indices)  # however many they are
+    few = load_splits(DataConfig(recalibration_images=wanted, train_images=100), CACHE)
+    assert rows(few, "recalibration") <= rows(few, "train") and len(few.recalibration) == 100
+
+
+def test_a_division_of_before_is_what_it_was() -> None:
+    """A supernet is evaluated, and a network trained further, on the images that were kept for it."""
+    splits = load_splits(DataConfig(recalibration="held-out"), CACHE)
+    sets = [rows(splits, name) for name in ("train", "recalibration", "search", "test")]
+    assert sum(map(len, sets)) == len(set.union(*sets)) == 5000
+    assert [len(s) for s in sets] == [3244, 256, 500, 1000]
+    assert rows(splits, "full_train") == set.union(*sets[:3])
+    assert {name: part["sha256"][:8] for name, part in splits.record["splits"].items()} == BEFORE
+    for name in ("search", "test"):
+        assert torch.equal(getattr(splits, name).indices, getattr(digits(), name).indices)
+    few = load_splits(DataConfig(recalibration="held-out", train_images=100), CACHE)
+    assert rows(few, "train") < rows(splits, "train")
+    assert torch.equal(few.recalibration.indices, splits.recalibration.indices)
 
 
 def test_no_image_of_the_test_split_is_searched_on() -> None:
@@ -68,7 +101,7 @@ def test_fewer_training_images_leave_the_rest_as_it_was() -> None:
     few = load_splits(DataConfig(train_images=100), CACHE)
     assert len(few.train) == 100
     assert rows(few, "train") < rows(digits(), "train")
-    for name in ("recalibration", "search", "test"):
+    for name in ("search", "test"):
         assert torch.equal(getattr(few, name).indices, getattr(digits(), name).indices)
 
 
@@ -89,7 +122,7 @@ def test_normalization_is_that_of_the_training_images() -> None:
 def test_a_folder_gives_its_images_and_labels() -> None:
     splits = small_splits()
     assert splits.class_names == tuple(f"digit{label}" for label in range(10))
-    assert (len(splits.train), len(splits.test), splits.channels) == (128, 50, 3)
+    assert (len(splits.train), len(splits.test), splits.channels) == (160, 50, 3)
     files = sorted((digit_folder() / "test").glob("*/*.png"))
     for number, file in enumerate(files):
         assert splits.test.labels[number] == int(file.parent.name[-1])
@@ -132,7 +165,7 @@ def test_decoded_images_are_kept_until_the_files_change(
     assert not torch.equal(load_splits(folder_config(root), cache).test.images, first.test.images)
     for file in cache.glob("*.safetensors"):
         file.write_bytes(file.read_bytes()[:1000])
-    assert len(load_splits(folder_config(root), cache).train) == 128  # a damaged cache is made anew
+    assert len(load_splits(folder_config(root), cache).train) == 160  # a damaged cache is made anew
 
 
 def test_large_images_are_decoded_on_demand() -> None:
@@ -203,9 +236,16 @@ def test_files_that_are_no_images_are_left_out(tmp_path: Path) -> None:
 
 
 def test_more_images_than_there_are_is_refused() -> None:
-    assert one_line(DataConfig(search_images=3744), CACHE).startswith("data.search_images: found 3744")
-    assert one_line(DataConfig(train_images=3245), CACHE).endswith("allowed: up to 3244")
-    assert len(load_splits(DataConfig(search_images=3743), CACHE).train) == 1
+    assert one_line(DataConfig(search_images=4000), CACHE).startswith(
+        "data.search_images: found 4000, allowed: below 4000"
+    )
+    assert one_line(DataConfig(train_images=3501), CACHE).endswith("allowed: up to 3500")
+    assert len(load_splits(DataConfig(search_images=3999), CACHE).train) == 1
+    held_out = DataConfig(search_images=3744, recalibration="held-out")
+    assert one_line(held_out, CACHE).startswith(
+        "data.search_images: found 3744 and recalibration_images 256, allowed: together below 4000"
+    )
+    assert one_line(DataConfig(train_images=3245, recalibration="held-out"), CACHE).endswith("up to 3244")
 
 
 def test_every_class_is_tested_and_trained_on(tmp_path: Path) -> None:

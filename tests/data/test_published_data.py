@@ -39,7 +39,7 @@ def test_splits_of_the_true_format(name, tmp_path):
     given = set(splits.test.indices.tolist())
     for part in (splits.train, splits.recalibration, splits.search):
         assert not given & set(part.indices.tolist())
-    assert len(splits.full_train) == len(splits.train) + 8
+    assert len(splits.full_train) == len(splits.train) + 4
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -18,12 +18,13 @@ from tests.helpers.tiny_experiment import exported
 from trionet_nni.errors import InputError
 from trionet_nni.export.load import load
 from trionet_nni.export.retrain import finetune, retrain, retrain_architecture
+from trionet_nni.export.settings import read_config
 from trionet_nni.training.evaluate import accuracy
 
 
 def test_retraining_uses_all_but_the_test_images_and_measures_on_those(network_folder: Path) -> None:
     result = retrain(network_folder, progress=False)
-    assert result["of"] == 2 * (200 // 32)  # two epochs of train + recalibration + search
+    assert result["of"] == 2 * (200 // 32)  # two epochs of train + search
     assert (result["images"], result["split"], result["seed"]) == (50, "test", 0)
     assert json.loads((network_folder / "retrain_result.json").read_text()) == result
     network = load(network_folder, "retrained")
@@ -118,6 +119,14 @@ def test_a_baseline_is_trained_like_an_exported_network(tmp_path: Path) -> None:
         assert load(out, "retrained")(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
     with pytest.raises(InputError, match="cannot be read"):
         retrain_architecture("axial-27", tmp_path / "x.yml", tmp_path / "out")
+
+
+def test_a_folder_of_before_divides_its_images_as_it_did(network_folder: Path) -> None:
+    path = network_folder / "retrain.yml"
+    document = yaml.safe_load(path.read_text())
+    assert read_config(path).data.recalibration == document["data"].pop("recalibration") == "training"
+    path.write_text(yaml.safe_dump(document))
+    assert read_config(path).data.recalibration == "held-out"
 
 
 def change(folder: Path, text: str) -> str:

@@ -57,14 +57,14 @@ def digit_folder() -> Path:
 
 
 def folder_config(root: Path, **settings: object) -> DataConfig:
-    """A folder's configuration: 40 search and 32 recalibration images."""
+    """A folder's configuration: 40 search images; 32 training images recalibrate."""
     given = {"search_images": 40, "recalibration_images": 32, "image_size": 28, **settings}
     return DataConfig(name="folder", root=str(root), **given)
 
 
 @cache
 def small_splits() -> Splits:
-    """`digit_folder`, divided: 128 training images, 50 test images, RGB."""
+    """`digit_folder`, divided: 160 training images, 50 test images, RGB."""
     return load_splits(folder_config(digit_folder()), CACHE)
 
 

@@ -244,10 +244,10 @@ MANY = (
     ),
     _many(
         "too many for the split",
-        (*_ANTS[:8], *(f"bee/{n:02}.png" for n in range(8))),
+        (*_ANTS[:10], *(f"bee/{n:02}.png" for n in range(10))),
         "skip",
         "data.search_images: found 4",
-        "together below",
+        "allowed: below",
     ),
 )
 

@@ -453,29 +453,29 @@ FOLDERS = (
 _SIZE = "batch or split larger than the data"
 SIZES = (
     _ours(
-        _SIZE, "a batch", "supernet.recipe.batch_size", 9999, "9999, allowed: up to the 12 training images"
+        _SIZE, "a batch", "supernet.recipe.batch_size", 9999, "9999, allowed: up to the 16 training images"
     ),
     _ours(
         _SIZE,
         "a batch of one more",
         "supernet.recipe.batch_size",
-        13,
-        "13, allowed: up to the 12 training images",
+        17,
+        "17, allowed: up to the 16 training images",
     ),
     _ours(
         _SIZE,
         "search images",
         "data.search_images",
         500,
-        "500 and recalibration_images 4, allowed: together below 20",
+        "500, allowed: below 20",
     ),
     _case(
         _SIZE,
-        "recalibration images that leave none",
-        ((_ARGUMENTS + "data.recalibration_images", 16),),
+        "recalibration images held out that leave none",
+        ((_ARGUMENTS + "data.recalibration_images", 16), (_ARGUMENTS + "data.recalibration", "held-out")),
         "data.search_images: found 4 and recalibration_images 16, allowed: together below 20",
     ),
-    _ours(_SIZE, "training images", "data.train_images", 13, "13, allowed: up to 12"),
+    _ours(_SIZE, "training images", "data.train_images", 17, "17, allowed: up to 16"),
 )
 
 _CARDS = "more GPUs than there are"

@@ -41,8 +41,8 @@ def experiment(folder: Path, **changes: Any) -> Path:
 def test_it_says_what_a_real_run_needs(tmp_path: Path, capfd: Any) -> None:
     path = experiment(tmp_path)
     plan = make_plan(path, 1)
-    assert plan.images["train"] == 128 and plan.images["test"] == 50 and plan.classes == 10
-    assert plan.supernet_steps == 2 * 128 // 16
+    assert plan.images["train"] == 160 and plan.images["test"] == 50 and plan.classes == 10
+    assert plan.supernet_steps == 2 * 160 // 16
     assert plan.retrain_steps == 1000 and plan.candidates == 10 and plan.workers == 1
     assert plan.finalists == 6 and plan.finalist_steps == 4 * 150 + 2 * 150
     assert 0 < plan.accepted["2000000"] < 1 and plan.reachable[0] < 2e6 < plan.reachable[1]
@@ -89,8 +89,8 @@ def test_json_is_one_object_and_text_ends_with_the_next_command(tmp_path: Path, 
             {"trialGpuNumber": 99, "trainingService": {"platform": "local", "useActiveGpu": False}},
             "trialGpuNumber: found 99, allowed: up to the ",
         ),
-        ({"retrain": {"batch_size": 5000}}, "retrain.batch_size: found 5000, allowed: up to the 128"),
-        ({"supernet": {"recipe": {"batch_size": 129}}}, "batch_size: found 129, allowed: up to the 128"),
+        ({"retrain": {"batch_size": 5000}}, "retrain.batch_size: found 5000, allowed: up to the 160"),
+        ({"supernet": {"recipe": {"batch_size": 161}}}, "batch_size: found 161, allowed: up to the 160"),
         ({"supernet": {"recipe": {"epochs": 2, "batch_size": 16}}}, "recipe.warmup_epochs: found 10"),
     ],
 )

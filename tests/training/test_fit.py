@@ -89,7 +89,7 @@ def test_another_runs_checkpoint_is_refused(tmp_path: Path) -> None:
 
 def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:
     recipe = RECIPE.model_copy(update={"batch_size": 1000})
-    with pytest.raises(InputError, match=r"^recipe\.batch_size: found 1000, allowed: up to the 128"):
+    with pytest.raises(InputError, match=r"^recipe\.batch_size: found 1000, allowed: up to the 160"):
         fit(fresh(), recipe, small_splits().train, tmp_path, progress=False)
 
 

@@ -43,13 +43,13 @@ def test_a_batch_is_a_function_of_seed_and_step(augment: str) -> None:
 def test_an_epoch_shows_every_image_at_most_once() -> None:
     images = digits().train
     batches = StepBatches(images, 100, "none", 0)
-    assert batches.steps_per_epoch == 32
+    assert batches.steps_per_epoch == 35
     orders = []
     for epoch in range(2):
-        inputs = torch.cat([batches[epoch * 32 + step][0] for step in range(32)])
+        inputs = torch.cat([batches[epoch * 35 + step][0] for step in range(35)])
         orders.append([image.numpy().tobytes() for image in inputs])
     everything = {image.numpy().tobytes() for image in images.normalized(slice(None))}
-    assert all(set(order) <= everything and len(set(order)) == 3200 for order in orders)
+    assert all(set(order) <= everything and len(set(order)) == 3500 for order in orders)
     assert orders[0] != orders[1]
 
 
@@ -76,9 +76,9 @@ def test_a_loader_starts_in_the_middle_and_counts_from_the_beginning(workers: in
 
 
 def test_a_batch_larger_than_the_data_is_refused() -> None:
-    with pytest.raises(InputError, match=r"^recipe\.batch_size: found 129, allowed: up to the 128"):
-        StepBatches(small_splits().train, 129, "none", 0)
-    assert StepBatches(small_splits().train, 128, "none", 0).steps_per_epoch == 1
+    with pytest.raises(InputError, match=r"^recipe\.batch_size: found 161, allowed: up to the 160"):
+        StepBatches(small_splits().train, 161, "none", 0)
+    assert StepBatches(small_splits().train, 160, "none", 0).steps_per_epoch == 1
 
 
 def test_a_shift_moves_each_image_by_itself() -> None:

@@ -30,10 +30,10 @@ class Splits:
 
     Attributes:
         train: trains the supernet.
-        recalibration: gives a candidate its BN statistics.
+        recalibration: gives a candidate its BN statistics: training images, or images held out for that.
         search: scores candidates.
         test: measures what was retrained; the search never reads it.
-        full_train: train, recalibration and search together, for retraining.
+        full_train: all but the test images, for retraining.
         record: what was done, for cards and logs: sizes, seed, sha256 of the image numbers of each split.
     """
 
@@ -69,7 +69,9 @@ def load_splits(config: DataConfig, cache: Path) -> Splits:
         mean, std = statistics(store, parts["train"])
     else:
         mean, std = sampled_statistics(source, store, parts["train"], cache)
-    parts["full_train"] = torch.cat([parts[name] for name in ("train", "recalibration", "search")])
+    held_out = config.recalibration == "held-out"
+    together = ("train", "recalibration", "search") if held_out else ("train", "search")
+    parts["full_train"] = torch.cat([parts[name] for name in together])
     sets = {name: ImageSet(store, rows, labels[rows], mean, std) for name, rows in parts.items()}
     return Splits(
         **sets,
@@ -100,8 +102,9 @@ def _open(source: Source, config: DataConfig, cache: Path) -> tuple[Store, Tenso
 def divide(config: DataConfig, labels: Tensor, train_count: int | None) -> dict[str, Tensor]:
     """Image numbers of the train, recalibration, search and test splits.
 
-    Search images come first out of the shuffled pool, then those for recalibration, then the training
-    images: another `train_images` leaves all else as it was, and a smaller one takes a subset.
+    Search images come first out of the shuffled pool, then the training images, the first of which are
+    those for recalibration as well, unless they are held out: then they come between. Another
+    `train_images` leaves search and test images as they were, and a smaller one takes a subset.
 
     Raises:
         InputError: the pool holds too few images.
@@ -114,23 +117,20 @@ def divide(config: DataConfig, labels: Tensor, train_count: int | None) -> dict[
     else:
         pool, test = torch.arange(train_count), torch.arange(train_count, len(labels))
     pool = pool[torch.randperm(len(pool), generator=seeded(config.seed, "pool"))]
-    _check_sizes(config, len(pool))
-    used = config.search_images + config.recalibration_images
-    end = len(pool) if config.train_images is None else used + config.train_images
-    return {
-        "search": pool[: config.search_images],
-        "recalibration": pool[config.search_images : used],
-        "train": pool[used:end],
-        "test": test,
-    }
+    held_out = config.recalibration_images if config.recalibration == "held-out" else 0
+    _check_sizes(config, len(pool), held_out)
+    search, rest = pool[: config.search_images], pool[config.search_images :]
+    train = rest[held_out:][: config.train_images]
+    recalibration = (rest if held_out else train)[: config.recalibration_images]
+    return {"search": search, "recalibration": recalibration, "train": train, "test": test}
 
 
-def _check_sizes(config: DataConfig, pool: int) -> None:
-    left = pool - config.search_images - config.recalibration_images
+def _check_sizes(config: DataConfig, pool: int, held_out: int) -> None:
+    left = pool - config.search_images - held_out
     if left < 1:
+        held = f" and recalibration_images {held_out}, allowed: together" if held_out else ", allowed:"
         raise InputError(
-            f"data.search_images: found {config.search_images} and recalibration_images "
-            f"{config.recalibration_images}, allowed: together below {pool} (the images to train on)"
+            f"data.search_images: found {config.search_images}{held} below {pool} (the images to train on)"
         )
     if config.train_images is not None and config.train_images > left:
         raise InputError(f"data.train_images: found {config.train_images}, allowed: up to {left}")

@@ -59,7 +59,7 @@ def export(experiment: str | Path, top: int, out: Path) -> list[ExportedRow]:
     is among the best of several budgets is written for each of them.
 
     Each folder holds `architecture.json`, `weights.safetensors` (cut out of the supernet, BN statistics
-    of the recalibration split), `retrain.yml`, `retrain.sh`, `card.md` and `card.json`.
+    of the recalibration images), `retrain.yml`, `retrain.sh`, `card.md` and `card.json`.
 
     Args:
         experiment: NNI's experiment id, or the experiment's folder.

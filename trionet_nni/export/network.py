@@ -29,7 +29,7 @@ def write_network(
 ) -> None:
     """Write architecture, weights, `retrain.yml`, `retrain.sh` and card.
 
-    The weights are the supernet's, the BN statistics those of the recalibration split.
+    The weights are the supernet's, the BN statistics those of the recalibration images.
 
     Args:
         config: of the supernet and the search.

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from trionet_nni.data.registry import dataset
 from trionet_nni.files.atomic import write_text
+from trionet_nni.settings.before import section_as_before
 from trionet_nni.settings.project import DataConfig, ProjectConfig, RecipeConfig, read_yaml
 from trionet_nni.settings.section import Section, refused
 
@@ -53,11 +54,16 @@ def write_config(folder: Path, config: RetrainConfig) -> None:
 def read_config(path: Path) -> RetrainConfig:
     """Read `retrain.yml`; a relative data root becomes one from the file's folder.
 
+    What an older version wrote means what it meant then: it divides the images as its network's did.
+
     Raises:
         InputError: one line that names the file, the field, what was found and what is allowed.
     """
     try:
-        config = RetrainConfig.model_validate(read_yaml(path))
+        document = read_yaml(path)
+        if "data" in document:
+            document["data"] = section_as_before("data", document["data"])
+        config = RetrainConfig.model_validate(document)
     except ValidationError as error:
         raise refused(error, str(path), RetrainConfig) from None
     dataset(config.data, str(path))

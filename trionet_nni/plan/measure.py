@@ -48,20 +48,21 @@ class Timings:
     checkpoint: int
 
 
-def measure(config: ProjectConfig, network: Architecture, cache: Path, steps: int) -> Timings:
+def measure(config: ProjectConfig, network: Architecture, cache: Path, steps: int, images: int) -> Timings:
     """Take `steps` steps of each stage.
 
     Args:
         config: with absolute paths.
         network: within the budget.
         cache: folder of decoded images.
+        images: that a candidate's evaluation reads, those for recalibration included.
 
     Raises:
         InputError: the steps cannot be taken, e.g. for want of memory.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(config, network, cache, steps, theirs))
+    process = context.Process(target=_work, args=(config, network, cache, steps, images, theirs))
     process.start()
     theirs.close()
     try:
@@ -74,13 +75,15 @@ def measure(config: ProjectConfig, network: Architecture, cache: Path, steps: in
     raise InputError(f"plan: found no way to take a few steps ({found}), allowed: a run that can start")
 
 
-def _work(config: ProjectConfig, network: Architecture, cache: Path, steps: int, end: Connection) -> None:
+def _work(
+    config: ProjectConfig, network: Architecture, cache: Path, steps: int, images: int, end: Connection
+) -> None:
     from trionet_nni.training.process import prepare_process
 
     prepare_process()
     try:
         with tempfile.TemporaryDirectory(prefix="trionet-plan-") as folder, _silence():
-            end.send(_measure(config, network, cache, steps, Path(folder)))
+            end.send(_measure(config, network, cache, steps, images, Path(folder)))
     except Exception as error:  # whatever it is, it is what the long run would have met
         end.send(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
     finally:
@@ -96,7 +99,7 @@ def _silence() -> Iterator[None]:
 
 
 def _measure(
-    config: ProjectConfig, network: Architecture, cache: Path, steps: int, folder: Path
+    config: ProjectConfig, network: Architecture, cache: Path, steps: int, images: int, folder: Path
 ) -> Timings:
     import torch
 
@@ -111,12 +114,11 @@ def _measure(
     step = _per_step(lambda count: _supernet(small, cache, folder / f"{count}", count), steps)
     trained = folder / f"{_WARM + steps}"
     retrain_step = _per_step(lambda count: _retrain(small, network, splits.train, folder, count), steps)
-    images = config.data.search_images + config.data.recalibration_images
     candidate = _candidate(small, trained, network, cache)
     return Timings(
         torch.cuda.get_device_name() if cuda else "cpu",
         scale * step,
-        candidate * images / (small.data.search_images + small.data.recalibration_images),
+        candidate * images / (len(splits.search) + len(splits.recalibration)),
         retrain_step * config.retrain.batch_size / small.retrain.batch_size,
         base + scale * max(0.0, _peak(cuda) - base),
         batch,

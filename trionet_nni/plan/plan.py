@@ -103,7 +103,8 @@ def make_plan(path: Path, steps: int) -> Plan:
     splits = load_splits(config.data, working / "cache")
     supernet_steps, retrain_steps = _steps(config, splits)
     network = budgets[-1].random(RandomState(0))
-    measured = measure(config, network, working / "cache", steps)
+    images = len(splits.search) + len(splits.recalibration)
+    measured = measure(config, network, working / "cache", steps, images)
     trials = settings.get("maxTrialNumber")
     finalists, finalist_steps = _finalists(config)
     candidates = trials - 1 - finalists if isinstance(trials, int) else 0

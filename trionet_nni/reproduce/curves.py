@@ -40,7 +40,8 @@ class _Curves(Item):
             self.title,
             self.conditions(
                 f"Accuracy on the {config.data.search_images:,} search images, BN recalibrated on "
-                f"{config.data.recalibration_images:,} others; the paper prints curves and no numbers.",
+                f"{config.data.recalibration_images:,} training images; the paper prints curves and no "
+                "numbers.",
                 "Claims are about the last point; all points and seeds are in the CSV file.",
             ),
             ("step", *(f"{operator}, {name}" for operator in self.operators for name in self._names)),

@@ -14,7 +14,7 @@ from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import load_splits
 from trionet_nni.files.atomic import write_json
 from trionet_nni.reproduce.jobs import RESULT, Job, SupernetJob, key_of, read_result
-from trionet_nni.settings.before import BEFORE, without_former
+from trionet_nni.settings.before import differing
 from trionet_nni.settings.plugins import load_module, load_table
 from trionet_nni.settings.project import DataConfig, ProjectConfig
 from trionet_nni.supernet.evaluator import Evaluator
@@ -56,14 +56,7 @@ class _Measuring(Job):
         return working / "reproduce" / kind.lower() / key
 
     def _settings(self) -> dict[str, Any]:
-        """Without defaults: a field that is added later leaves the key as it was.
-
-        But for those whose default is not what there was before them: another search has another key.
-        """
-        search = self.config.search
-        later = {name: getattr(search, name) for name in BEFORE["search"]}
-        given = search.model_dump(exclude_defaults=True, exclude={*later})
-        return given | without_former("search", later)
+        return differing("search", self.config.search)
 
     def result(self, working: Path) -> dict[str, Any] | None:
         """The stored result of an earlier run; None until there is one."""

@@ -17,6 +17,7 @@ from trionet_nni.export.settings import RetrainConfig, retrain_config
 from trionet_nni.files.atomic import write_json
 from trionet_nni.reproduce.jobs import RESULT, Job, SupernetJob, key_of, read_result
 from trionet_nni.reproduce.searching import Search, cost_model
+from trionet_nni.settings.before import differing
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import ProjectConfig, RecipeConfig
 
@@ -138,7 +139,7 @@ class Training(Job):
         """By network, data and recipe; the seed has a folder of its own inside."""
         # Without defaults: a field that is added later leaves the key as it was.
         recipe = self.config.retrain.model_dump(exclude={"seed"}, exclude_defaults=True)
-        data = self.config.data.model_dump(exclude={"workers"}, exclude_defaults=True)
+        data = differing("data", self.config.data.model_copy(update={"workers": None}))
         return working / "reproduce" / "networks" / f"{network.hash}-{key_of(data, recipe)[:8]}"
 
     def result(self, working: Path) -> dict[str, Any] | None:

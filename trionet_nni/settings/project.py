@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from trionet_nni.errors import InputError, shown
 from trionet_nni.files.yaml import read_yaml as read_yaml
-from trionet_nni.settings.before import as_before
+from trionet_nni.settings.before import as_before, without_former
 from trionet_nni.settings.section import Section as _Section
 from trionet_nni.settings.section import refused
 
@@ -27,8 +27,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and Lightning take
 class DataConfig(_Section):
     """Images and how they are divided.
 
-    train / recalibration / search / test are disjoint; all but a given test folder are drawn from the
-    training images with `seed`.
+    train / search / test are disjoint; all but a given test folder are drawn from the training images with
+    `seed`. The images for BN statistics are some of those to train on.
     """
 
     name: str = "digits"  # see trionet_nni.data.registry
@@ -37,7 +37,9 @@ class DataConfig(_Section):
     image_size: int = Field(28, ge=8, le=4096)  # side of the network's input, pixels
     test_fraction: float = Field(0.2, gt=0, lt=1)  # of each class, where there is no test folder
     search_images: int = Field(500, ge=1)  # held out for scoring candidates
-    recalibration_images: int = Field(256, ge=2)  # held out for BN statistics
+    recalibration_images: int = Field(256, ge=2)  # for BN statistics of candidates; at most all there are
+    # Where they come from. "held-out": they train nothing, as in experiments of before this field.
+    recalibration: Literal["training", "held-out"] = "training"
     train_images: int | None = Field(None, ge=1)  # use only so many training images (Fig. 7 b)
     seed: Seed = 0  # of the division
     # Processes that prepare batches; None: chosen by what the images and the machine need.
@@ -46,9 +48,14 @@ class DataConfig(_Section):
     bad_images: Literal["refuse", "skip"] = "refuse"
 
     def identity(self) -> dict[str, Any]:
-        """What the images are known by: all fields, but `bad_images` only where some may be left out."""
+        """What the images are known by: all fields, but some only where they make a difference.
+
+        `bad_images` does where images may be left out, `recalibration` where they are not held out: a
+        supernet of before there was the field keeps its name, and trains on other images than one of now.
+        """
         strict = {"bad_images"} if self.bad_images == "refuse" else set()
-        return self.model_dump(exclude={"workers", *strict})
+        fields = self.model_dump(exclude={"workers", *strict})
+        return without_former("data", fields)
 
 
 class RecipeConfig(_Section):
