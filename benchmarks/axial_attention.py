@@ -1,4 +1,8 @@
-"""Axial attention, forward and backward, ÷ a 3 × 3 convolution of its width; its position term; memory."""
+"""Axial attention, forward and backward, ÷ a 3 × 3 convolution of its width; its position term; memory.
+
+python -m benchmarks.axial_attention             rows with the targets, peak memory
+python -m benchmarks.axial_attention --growth docs/growth-axial.png
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,10 +33,22 @@ DROPOUT = 0.1
 
 def main() -> int:
     """Print the rows."""
-    options = arguments(__doc__ or "").parse_args()
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--growth", type=Path, metavar="FILE.png", help="plot time and memory against size")
+    options = parser.parse_args()
     prepare(options, keep_memory=False)
+    if options.growth is not None:
+        return _growth(options.growth, options.rounds)
     extra: dict[str, Any] = {}
     return show(_rows(options, extra), options, extra)
+
+
+def _growth(path: Path, rounds: int) -> int:
+    from benchmarks.growth import BATCH, SIDES, WIDTH, Growth, plot
+
+    maps = Growth("side", "side of the map", [Shape(side, WIDTH, 3, BATCH) for side in SIDES])
+    labels = {"formula": "axial attention, stored logits"} | {name: name for name in compiled_routes("cpu")}
+    return plot(path, rounds, (maps,), axial, labels)
 
 
 def _rows(options: argparse.Namespace, extra: dict[str, Any]) -> Iterator[Row]:

@@ -78,8 +78,11 @@ def _compared(
 
 def _pass(block: Block, side: int, width: int, route: str = "auto") -> Callable[[], None]:
     module = ResidualBlock(block, Place(width, width, side, 1)).train()
-    x = torch.randn(BATCH, width, side, side, requires_grad=True)
-    grad = torch.randn(BATCH, width, side, side)
+    # Channels-last, as the stem hands its map on.
+    x, grad = (
+        torch.randn(BATCH, width, side, side).to(memory_format=torch.channels_last) for _ in range(2)
+    )
+    x.requires_grad_()
     if isinstance(module.operator, LocalAttention):
         module.operator.route = torch_route(x, 7) if route == "torch" else route  # type: ignore[assignment]
     if isinstance(module.operator, AxialAttention):

@@ -35,11 +35,21 @@ def main() -> int:
     options = parser.parse_args()
     prepare(options, keep_memory=False)
     if options.growth is not None:
-        from benchmarks.growth import plot
-
-        return plot(options.growth, options.rounds)
+        return _growth(options.growth, options.rounds)
     extra: dict[str, Any] = {}
     return show(_routes(options) if options.routes else _rows(options, extra), options, extra)
+
+
+def _growth(path: Path, rounds: int) -> int:
+    from benchmarks.growth import BATCH, SIDES, WIDTH, Growth, plot
+
+    maps = Growth("side", "side of the map, window 7", [Shape(side, WIDTH, 7, BATCH) for side in SIDES])
+    windows = Growth(
+        "window", "window, map 28 × 28", [Shape(28, WIDTH, m, BATCH) for m in (3, 5, 7, 9, 11)]
+    )
+    labels = {"torch": "local attention, plain torch", "peer": "local attention, unfolded windows"}
+    labels |= {name: name for name in compiled_routes("cpu")}
+    return plot(path, rounds, (maps, windows), attention, labels)
 
 
 def _rows(options: argparse.Namespace, extra: dict[str, Any]) -> Iterator[Row]:

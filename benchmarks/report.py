@@ -18,11 +18,15 @@ from trionet_nni.files.atomic import replacing, write_json
 ROOT = Path(__file__).parents[1]
 RUNS = ROOT / "build" / "bench"
 PAGE = ROOT / "docs" / "performance.md"
-GROWTH = ROOT / "docs" / "growth.png"
+GROWTH = {  # benchmark → its picture
+    "local_attention": ROOT / "docs" / "growth.png",
+    "axial_attention": ROOT / "docs" / "growth-axial.png",
+}
 NOTES = ROOT / "docs" / "performance-notes.md"
 BENCHMARKS = {
     "local_attention": "Local attention",
     "axial_attention": "Axial attention",
+    "attention_peers": "Attention of other packages",
     "block": "Blocks",
     "supernet_step": "The supernet's training step",
     "evaluation": "Evaluation of candidates",
@@ -39,8 +43,9 @@ def main() -> int:
     options = parser.parse_args()
     failed = [] if options.page_only else run(options.only or list(BENCHMARKS), _next_folder())
     if not options.page_only and not options.only:
-        growth = [sys.executable, "-m", "benchmarks.local_attention", "--growth", str(GROWTH)]
-        subprocess.run(growth, cwd=ROOT, check=False)
+        for name, picture in GROWTH.items():
+            growth = [sys.executable, "-m", f"benchmarks.{name}", "--growth", str(picture)]
+            subprocess.run(growth, cwd=ROOT, check=False)
     runs = [_read(folder) for folder in _folders()]
     if not runs:
         print(f"report: {RUNS}: found no run, allowed: one", file=sys.stderr)
@@ -75,11 +80,11 @@ run, with the quartiles of the single rounds' ratios in brackets. Columns are re
 """
 _NOTES = "[Notes](performance-notes.md): how to read this, what missed its target and why.\n"
 _GROWTH = """
-## Growth
+## Growth of {title}
 
-`python -m benchmarks.local_attention --growth docs/growth.png`, figures in [growth.json](growth.json).
+`python -m benchmarks.{name} --growth docs/{picture}.png`, figures in [{picture}.json]({picture}.json).
 
-![Time and memory against the size of the map and of the window](growth.png)
+![Time and memory against the size of the map]({picture}.png)
 """
 
 
@@ -91,8 +96,10 @@ def page(runs: list[Run]) -> str:
         if tables:
             parts += ["", f"## {title}", "", f"`python -m benchmarks.{name}`", "", *_table(tables)]
             parts += _memory(tables[-1].get("memory_mib", {}))
-    if GROWTH.exists():
-        parts.append(_GROWTH)
+    for name, picture in GROWTH.items():
+        if picture.exists():
+            title = BENCHMARKS[name].lower()
+            parts.append(_GROWTH.format(name=name, picture=picture.stem, title=title))
     return "\n".join(parts) + "\n"
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 
 from benchmarks.ratio import Row, arguments, interleaved, prepare, show
+from benchmarks.side_process import serve, side
 
 _POLICY = "OMP_WAIT_POLICY"
 _BATCH = 32
+_CODE = "from benchmarks.threads import serve_steps; serve_steps()"
 
 
-def serve() -> None:
+def serve_steps() -> None:
     """In a side's process: four sub-networks' passes for every line read, as one step of the supernet."""
     import torch
     from torch.nn.functional import cross_entropy
@@ -36,32 +36,12 @@ def serve() -> None:
         for block in blocks[:4]
     ]
     images, labels = torch.randn(_BATCH, 3, 32, 32), torch.randint(10, (_BATCH,))
-    for _ in sys.stdin:
+
+    def step() -> None:
         for network in networks:
             cross_entropy(network(images), labels).backward()  # type: ignore[no-untyped-call]
-        print("done", flush=True)
 
-
-@contextmanager
-def _side(policy: str | None) -> Iterator[subprocess.Popen[str]]:
-    environment = {
-        name: value for name, value in os.environ.items() if name not in (_POLICY, "OMP_NUM_THREADS")
-    }
-    if policy is not None:
-        environment[_POLICY] = policy
-    command = [sys.executable, "-c", "from benchmarks.threads import serve; serve()"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True) as process:
-        yield process
-        process.kill()
-
-
-def _step(side: subprocess.Popen[str]) -> None:
-    assert side.stdin is not None and side.stdout is not None
-    side.stdin.write("\n")
-    side.stdin.flush()
-    if side.stdout.readline() != "done\n":
-        raise RuntimeError("the process of a side ended")
+    serve([step])
 
 
 def _spin() -> None:
@@ -85,7 +65,7 @@ def rows(rounds: int) -> Iterator[Row]:
     """Alone, and beside other work."""
     with ExitStack() as stack:
         sides = {
-            name: partial(_step, stack.enter_context(_side(policy)))
+            name: stack.enter_context(side(_CODE, {_POLICY: policy, "OMP_NUM_THREADS": None})).step
             for name, policy in (("sleeping", "passive"), ("spinning", None))
         }
         for case, others in (("alone", 0), ("beside one busy process", 1)):

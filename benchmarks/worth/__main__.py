@@ -57,6 +57,8 @@ def _options() -> argparse.Namespace:
 
 
 def _run(units: list[Unit], bench: Bench, seconds: float) -> int:
+    import nni  # sets up the logger that is quietened below
+
     from benchmarks.worth.runner import run
     from trionet_nni.files.locks import try_lock
     from trionet_nni.training.process import prepare_process
@@ -65,10 +67,14 @@ def _run(units: list[Unit], bench: Bench, seconds: float) -> int:
     if held is None:
         print(f"{bench.folder}: another process computes there", file=sys.stderr)
         return 1
-    logging.getLogger("nni").setLevel(logging.WARNING)  # a line with every gene of every candidate
+    logging.getLogger(nni.__name__).setLevel(logging.WARNING)  # of a line with all genes of each candidate
     prepare_process()
     with held:
-        count = run(units, bench, seconds)
+        try:
+            count = run(units, bench, seconds)
+        except KeyboardInterrupt:
+            print("\ninterrupted: the same command goes on from the last checkpoint", file=sys.stderr)
+            return 130
     print(f"{count} units computed")
     return 0
 

@@ -9,7 +9,7 @@ from benchmarks.worth.case import CACHE, Case
 from benchmarks.worth.measure import measure
 from benchmarks.worth.meter import Meter
 from benchmarks.worth.source import Given
-from benchmarks.worth.supernet import Supernet, pipeline_config
+from benchmarks.worth.supernet import Supernet, pipeline_config, pipeline_splits
 from benchmarks.worth.unit import Bench, Unit
 
 
@@ -54,16 +54,11 @@ class Scoring(Unit):
         from trionet_nni.training.recalibrate import recalibrate
 
         config = pipeline_config(self.case, self.seed)
-        evaluator, splits = Evaluator(config, self.supernet.directory(bench), CACHE), _splits(config)
+        evaluator = Evaluator(config, self.supernet.directory(bench), CACHE)
+        splits = pipeline_splits(self.case)
         scores = {}
         for one in self.networks:
             network = evaluator.network(one.architecture)
             recalibrate(network, splits.recalibration)
             scores[one.key] = measure(network, splits.search)
         return {"scores": scores}
-
-
-def _splits(config: Any) -> Any:
-    from trionet_nni.data import load_splits
-
-    return load_splits(config.data, CACHE)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from benchmarks.worth.case import CACHE, Case
 from benchmarks.worth.meter import Meter
 from benchmarks.worth.source import Source
-from benchmarks.worth.supernet import Supernet, pipeline_config
+from benchmarks.worth.supernet import Supernet, pipeline_config, pipeline_splits
 from benchmarks.worth.unit import Bench, Unit
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.files.atomic import write_json
@@ -53,10 +53,12 @@ class Search(Unit):
     def conditions(self) -> dict[str, Any]:
         """Supernet and search; the finalists come after it."""
         search = self.config.search
+        first = "each operator alone is in the first population"
         names = ("metric", "population", "parents", "mutation", "crossover", "seed")
         settings = {name: getattr(search, name) for name in names}
         band = [round(value) for value in self.case.band]
-        return {"of": self.supernet.identity, **settings, "band": band, "candidates": self.case.candidates}
+        settings |= {"band": band, "candidates": self.case.candidates, "first": first}
+        return {"of": self.supernet.identity, **settings}
 
     def prepare(self, bench: Bench) -> None:
         """The supernet's weights, on whatever machine."""
@@ -167,6 +169,7 @@ class _Trainer:
 
     def __init__(self, unit: Finalists, ladder: tuple[Rung, ...], folder: Path) -> None:
         self.unit, self.ladder, self.folder = unit, ladder, folder
+        self.splits = pipeline_splits(unit.case)
         self.file = folder / "losses.json"
         self.losses: dict[str, float] = json.loads(self.file.read_text()) if self.file.exists() else {}
 
@@ -176,10 +179,10 @@ class _Trainer:
 
         name = f"{network.hash} {rung.number}"
         if name not in self.losses:
-            recipe, splits = self.unit.search.config.retrain, self.unit.case.splits()
+            recipe = self.unit.search.config.retrain
             directory = self.folder / network.hash
             found = train_finalist(
-                Training(network, rung), self.ladder, recipe, splits, directory, workers=0
+                Training(network, rung), self.ladder, recipe, self.splits, directory, workers=0
             )
             self.losses[name] = found.loss
             write_json(self.file, self.losses)

@@ -22,6 +22,7 @@ from benchmarks.worth.measure import measure
 from benchmarks.worth.meter import Meter
 from benchmarks.worth.search import Finalists
 from benchmarks.worth.source import Source
+from benchmarks.worth.supernet import pipeline_splits
 from benchmarks.worth.unit import Bench, Unit
 from trionet_nni.architecture.architecture import Architecture, Sample, block_label, depth_label
 from trionet_nni.architecture.budget import Budget
@@ -191,7 +192,7 @@ class _Candidates:
     """
 
     def __init__(self, case: Case, seed: int, folder: Path) -> None:
-        self.case, self.folder = case, folder
+        self.case, self.folder, self.splits = case, folder, pipeline_splits(case)
         self.recipe = case.training.model_copy(update={"seed": 300 + seed})
         self.file = folder / "losses.json"
         self.losses: dict[str, float] = json.loads(self.file.read_text()) if self.file.exists() else {}
@@ -216,7 +217,7 @@ class _Candidates:
     def _trained(self, network: Architecture, share: int) -> float:
         from trionet_nni.training.fit import fit
 
-        splits, static = self.case.splits(), initial_network(network, self.recipe, self.case.cost)
+        splits, static = self.splits, initial_network(network, self.recipe, self.case.cost)
         fit(
             static,
             self.recipe,

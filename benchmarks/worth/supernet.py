@@ -9,7 +9,14 @@ from typing import Any, ClassVar
 from benchmarks.worth.case import CACHE, Case
 from benchmarks.worth.meter import Meter
 from benchmarks.worth.unit import Bench, Unit
-from trionet_nni.settings.project import FinalistsConfig, ProjectConfig, SearchConfig, SupernetConfig
+from trionet_nni.data import Splits, load_splits
+from trionet_nni.settings.project import (
+    DataConfig,
+    FinalistsConfig,
+    ProjectConfig,
+    SearchConfig,
+    SupernetConfig,
+)
 from trionet_nni.supernet.curve import Curve, Point
 from trionet_nni.supernet.folder import CURVE, is_complete
 from trionet_nni.supernet.train import ensure_supernet
@@ -24,7 +31,7 @@ def pipeline_config(case: Case, seed: int) -> ProjectConfig:
     low, high = case.band
     return ProjectConfig(
         space=case.space,
-        data=case.data.model_copy(update={"recalibration_images": _RECALIBRATION}),
+        data=_data(case),
         supernet=SupernetConfig(
             recipe=case.supernet.model_copy(update={"seed": seed}),
             curve_points=5,
@@ -32,13 +39,25 @@ def pipeline_config(case: Case, seed: int) -> ProjectConfig:
         ),
         search=SearchConfig(
             max_flops=high,
-            min_flops=low,
+            band=low / high,
             population=40,
             parents=8,
             seed=seed,
             finalists=FinalistsConfig(count=_FINALISTS, steps=case.training.steps or 1),
         ),
         retrain=case.training.model_copy(update={"seed": 200 + seed}),
+    )
+
+
+def pipeline_splits(case: Case) -> Splits:
+    """Its images. Candidates from scratch are trained on `train` as well: all but the search images."""
+    return load_splits(_data(case), CACHE)
+
+
+def _data(case: Case) -> DataConfig:
+    """The case's, but with BN statistics from training images, as the default is."""
+    return case.data.model_copy(
+        update={"recalibration": "training", "recalibration_images": _RECALIBRATION}
     )
 
 
@@ -64,6 +83,7 @@ class Supernet(Unit):
         return {
             "supernet": supernet.model_dump(exclude_defaults=True, exclude=cadence),
             "recalibration": _RECALIBRATION,
+            "initialization": "as a static network",
         }
 
     def directory(self, bench: Bench) -> Path:

@@ -19,6 +19,7 @@ from benchmarks.worth.meter import Meter
 from benchmarks.worth.plan import plan
 from benchmarks.worth.records import Records
 from benchmarks.worth.runner import compute, run
+from benchmarks.worth.scoring import Scoring
 from benchmarks.worth.scratch import Training
 from benchmarks.worth.source import Given
 from benchmarks.worth.statistics import (
@@ -30,7 +31,8 @@ from benchmarks.worth.statistics import (
     without_noise,
 )
 from benchmarks.worth.study import inside_band, suggested
-from benchmarks.worth.unit import Bench
+from benchmarks.worth.unit import Bench, Unit
+from trionet_nni.reproduce import statistics as reproduced
 from trionet_nni.settings.project import DataConfig, RecipeConfig
 from trionet_nni.training import fit as fitting
 
@@ -185,6 +187,47 @@ def test_a_proposal_of_optuna_becomes_a_network_at_the_cost_of_the_comparison():
         assert case.band[0] <= case.cost(inside).flops <= case.band[1]
     at_cost = alone(case, "local")[0]
     assert inside_band(case, at_cost, np.random.RandomState(0)) == at_cost
+
+
+def _measured(random: np.random.Generator, quality: float) -> dict[str, Any]:
+    """As `measure` gives it, of a network that is so good."""
+    losses = 1 - quality + 0.01 * random.normal(size=20)
+    accuracies = quality + 0.01 * random.normal(size=20)
+    found = {"loss": losses.mean(), "accuracy": accuracies.mean(), "images": 100}
+    return {**found, "losses": losses.tolist(), "accuracies": accuracies.tolist()}
+
+
+def _made_up(unit: Unit, random: np.random.Generator) -> dict[str, Any]:
+    """A result in the form of the unit's; of a network, the dearer the better."""
+
+    def quality(given: Given) -> float:
+        return 0.1 * math.log2(unit.case.cost(given.architecture).flops / 1e5)
+
+    facts = {"flops": 1, "operators": "conv | conv", "network": None, "order": [], "cpu_seconds": 2.0}
+    if isinstance(unit, Scoring):
+        return facts | {"scores": {one.key: _measured(random, quality(one)) for one in unit.networks}}
+    found = quality(unit.source) if isinstance(unit, Training) and isinstance(unit.source, Given) else 0.8
+    return facts | _measured(random, found)
+
+
+def test_the_table_of_made_up_results(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reproduced, "RESAMPLES", 99)
+    empty = page.section(page.numbers(bench))
+    assert "; 0 of" in empty and "(a) Equal" not in empty
+    random = np.random.default_rng(0)
+    bench.records._known = {unit.identity: _made_up(unit, random) for unit in plan()}
+    found = page.numbers(bench)
+    for name in CASES:
+        networks = [row["network"] for row in found[name]["equal_cost"]]
+        assert {"searched", "random network", "best conv alone", "axial-style"} <= set(networks)
+        assert len(found[name]["equal_compute"]) == 3
+        range_rows = found[name]["rank_fidelity"]["range"]["rows"]
+        assert all(row["tau"] > 0.7 and row["without_noise"] >= row["tau"] for row in range_rows)
+        slopes = found[name]["rank_fidelity"]["range"]["slopes"]
+        assert slopes["from scratch"]["value"] == pytest.approx(10, abs=0.5)  # points
+    assert json.dumps(found, allow_nan=False)
+    text = page.section(found)
+    assert text.count("(c) Rank fidelity") == len(CASES) and "nan" not in text
 
 
 def test_the_section_takes_the_place_of_the_one_before(tmp_path: Path):

@@ -4,8 +4,9 @@
 
 What is counted:
 
-finished    evaluations whose result was in the results store (fsynced) or in NNI's database; looked at
-            several times a second and right before every kill
+finished    evaluations of candidates, and trainings of finalists to the end of a rung, whose result was in
+            the store (fsynced) or in NNI's database; looked at several times a second and right before
+            every kill
 lost        finished, and not in the results store at the end
 repeated    computations that began for an architecture that was finished: the objective appends a line to
             a log for each computation

@@ -19,7 +19,11 @@ import yaml
 from tests.helpers.checkout import ROOT
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.experiment.folder import ExperimentFolder
+from trionet_nni.finalists.halving import rungs, trials
+from trionet_nni.nnictl.candidate.job import SUPERNET
 
+# Five networks to step 10, three to 20, two to 40: ten trainings, each of a few seconds.
+LADDER = rungs(4, 40)
 _SIGNS = {"nnictl.trial": "trial", "--exp_params": "dispatcher", "main.js": "manager"}
 PROCESSES = ("trial", "evaluator", "dispatcher", "manager", "terminal")
 
@@ -50,14 +54,16 @@ class Experiment:
         }
 
     def _settings(self, candidates: int, concurrency: int, seed: int) -> dict[str, Any]:
-        search = {"max_flops": 2.0e7, "population": max(4, candidates // 5), "parents": 4, "seed": seed}
+        finalists = {"count": LADDER[0].networks - 1, "steps": LADDER[-1].steps}
+        search: dict[str, Any] = {"finalists": finalists}
+        search |= {"max_flops": 2.0e7, "population": max(4, candidates // 5), "parents": 4, "seed": seed}
         return {
             "experimentName": "chaos",
             "searchSpace": {},
             "trialCommand": "python3 -m trionet_nni.nnictl.trial",
             "trialCodeDirectory": str(ROOT),
             "trialConcurrency": concurrency,
-            "maxTrialNumber": candidates + 1,
+            "maxTrialNumber": candidates + 1 + trials(LADDER),
             "experimentWorkingDirectory": str(self.runs),
             "trainingService": {"platform": "local"},
             "tuner": {
@@ -71,6 +77,12 @@ class Experiment:
                         "recipe": {"epochs": 1, "batch_size": 64, "warmup_epochs": 0},
                     },
                     "search": search,
+                    "retrain": {
+                        "batch_size": 64,
+                        "warmup_epochs": 0,
+                        "learning_rate": 0.05,
+                        "augment": "none",
+                    },
                 },
             },
         }
@@ -123,16 +135,17 @@ class Experiment:
         return None
 
     def finished(self) -> set[str]:
-        """Hashes of what is finished: in the results store, or in NNI's database."""
+        """Names of what is finished: in the results store, or in NNI's database."""
         return self.stored() | set(self.database())
 
     def stored(self) -> set[str]:
-        """Hashes in the results store."""
+        """Names in the results store, and in that of finalists; see `name_of`."""
         files = self.files
-        return {path.stem for path in files.evaluations.glob("[!.]*.json")} if files else set()
+        folders = (files.evaluations, files.finalists / "results") if files else ()
+        return {path.stem for folder in folders for path in folder.glob("[!.]*.json")}
 
     def database(self) -> dict[str, list[float]]:
-        """Every final result in NNI's database, by hash."""
+        """Every final result in NNI's database, by name."""
         found: dict[str, list[float]] = {}
         query = (
             "select min(e.data), m.data from MetricData m"
@@ -144,7 +157,7 @@ class Experiment:
                 with closing(sqlite3.connect(f"file:{root}/db/nni.sqlite?mode=ro", uri=True)) as base:
                     rows = base.execute(query).fetchall()
                 for sent, result in rows:
-                    name = hash_of(sent)
+                    name = name_of(sent)
                     found.setdefault(name, []).append(json.loads(json.loads(result))["default"])
         return found
 
@@ -170,9 +183,10 @@ def _candidates() -> Iterator[psutil.Process]:
                 yield psutil.Process(int(path.name))
 
 
-def hash_of(sent: str) -> str:
-    """Hash of the architecture in a trial's parameters, as NNI keeps them."""
+def name_of(sent: str) -> str:
+    """What a trial does, by its parameters as NNI keeps them: a network's hash, a finalist's rung too."""
     parameters = json.loads(sent)["parameters"]
-    return (
-        "supernet" if "stage" in parameters else Architecture.from_sample("trionet-small", parameters).hash
-    )
+    if parameters == SUPERNET:
+        return "supernet"
+    network = Architecture.from_sample("trionet-small", parameters).hash
+    return f"{network}-rung{parameters['rung']}" if "rung" in parameters else network

@@ -6,7 +6,9 @@ import json
 from collections import Counter
 from dataclasses import dataclass, fields
 
-from tests.chaos.experiment import Experiment, hash_of
+from tests.chaos.experiment import LADDER, Experiment, name_of
+from trionet_nni.finalists.halving import Training
+from trionet_nni.finalists.results import FinalistStore
 from trionet_nni.supernet.results import ResultsStore
 
 
@@ -17,11 +19,13 @@ class Ledger:
     Attributes:
         begun: computations of the objective that began.
         ended: those that came to their end.
+        finalists: trainings from scratch, to the end of a rung each, that there have to be.
         failed: trials without a result, all of them tried again.
         experiments: more than one would be a search that was forgotten.
     """
 
     candidates: int
+    finalists: int
     finished: int
     lost: int
     repeated: int
@@ -35,7 +39,7 @@ class Ledger:
     def good(self) -> bool:
         """Nothing lost, nothing repeated, nothing mismatched, nothing missing."""
         bad = self.lost + self.repeated + self.mismatched
-        return bad == 0 and self.finished >= self.candidates and self.experiments == 1
+        return bad == 0 and self.finished >= self.candidates + self.finalists and self.experiments == 1
 
     def rows(self) -> list[tuple[str, int]]:
         """Name and number."""
@@ -53,11 +57,15 @@ def ledger(experiment: Experiment, candidates: int, seen: dict[str, float]) -> L
     assert files is not None, "no experiment was started"
     results = ResultsStore(files.evaluations, "loss").all()
     store = {item.architecture.hash: item.score("loss") for item in results}
+    finalists = FinalistStore(files.finalists)
+    store |= _trained(finalists)
     lines = [line.split() for line in experiment.log.read_text().splitlines()]
     begun = [(name, float(at)) for at, word, name, _ in lines if word == "begin"]
     failures = files.failures.read_text().splitlines() if files.failures.exists() else []
+    (chosen,) = finalists.chosen() or [[]]
     return Ledger(
         candidates,
+        sum(min(rung.networks, len(chosen)) for rung in LADDER),
         len(set(seen) | set(store)),
         sum(name not in store for name in seen),
         sum(at > seen[name] for name, at in begun if name in seen),
@@ -74,18 +82,27 @@ def _mismatched(experiment: Experiment, store: dict[str, float]) -> int:
     names = set(store) | set(portal) | set(database) | set(strategy)
     wrong = 0
     for name in names:
-        once = (store.get(name), portal.get(name), strategy.get(name))
+        counted = strategy.get(name) if "-rung" not in name else [store.get(name)]  # not a strategy's
+        once = (store.get(name), portal.get(name), counted)
         agreed = once == (store.get(name), [store.get(name)], [store.get(name)])
         wrong += not (agreed and set(database.get(name, [])) == {store.get(name)})
     return wrong
 
 
+def _trained(store: FinalistStore) -> dict[str, float]:
+    """The score of every finalist on every rung."""
+    brackets = store.chosen() or []
+    trainings = [Training(network, rung) for bracket in brackets for network in bracket for rung in LADDER]
+    results = [result for result in map(store.get, trainings) if result is not None]
+    return {"{}-rung{}".format(*one.training.key): one.score("loss") for one in results}
+
+
 def _portal(experiment: Experiment) -> dict[str, list[float]]:
-    """Every result that the portal showed at the end, by hash."""
+    """Every result that the portal showed at the end, by name."""
     found: dict[str, list[float]] = {}
     for job in json.loads(experiment.portal.read_text())["jobs"]:
         for metric in job.get("finalMetricData") or ():
-            name = hash_of(job["hyperParameters"][0])
+            name = name_of(job["hyperParameters"][0])
             found.setdefault(name, []).append(json.loads(json.loads(metric["data"]))["default"])
     return found
 

@@ -1,5 +1,7 @@
 """A supernet strategy that takes a moment and keeps an append-only log of what was really computed.
 
+Finalists are trained for real, by the library: their checkpoints are what a kill is gone on from.
+
 Environment: CHAOS_LOG, the log; CHAOS_SECONDS, how long an evaluation takes on average.
 """
 
@@ -8,11 +10,13 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.cost import architecture_cost
+from trionet_nni.finalists.halving import Rung, Training
+from trionet_nni.finalists.results import FinalistResult
 from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet.folder import COMPLETE, WEIGHTS
 from trionet_nni.supernet.results import Evaluation
@@ -62,4 +66,24 @@ def evaluate(
         architecture, value(architecture), 1, cost.flops, cost.params, 0.0, value(architecture)
     )
     note("end", architecture.hash)
+    return result
+
+
+def train_finalist(
+    config: ProjectConfig,
+    cache: Path,
+    training: Training,
+    ladder: Sequence[Rung],
+    directory: Path,
+    report: Callable[[dict[str, float]], None],
+) -> FinalistResult:
+    """One training to the end of a rung, with a checkpoint after every step."""
+    from trionet_nni.finalists import train
+    from trionet_nni.nnictl.candidate.finalist import train_here  # torch: seconds
+
+    train.CHECKPOINT_MINUTES = 0.0
+    name, rung = training.key
+    note("begin", f"{name}-rung{rung}")
+    result = train_here(config, cache, training, ladder, directory, report)
+    note("end", f"{name}-rung{rung}")
     return result

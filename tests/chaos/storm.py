@@ -9,7 +9,8 @@ from contextlib import suppress
 
 import psutil
 
-from tests.chaos.experiment import PROCESSES, Experiment
+from tests.chaos.experiment import LADDER, PROCESSES, Experiment
+from trionet_nni.finalists.halving import trials
 
 _POLL_SECONDS = 0.2
 _PATIENCE_SECONDS = 900.0  # without a further evaluation
@@ -40,7 +41,10 @@ class Storm:
         self._experiment, self._say = experiment, say
         self._random = random.Random(seed)
         last = max(1, candidates - 4)
-        self._plan = sorted(self._random.uniform(0, last) for _ in range(kills))
+        late = kills // 5  # while finalists are trained, which are few
+        first = [self._random.uniform(0, last) for _ in range(kills - late)]
+        trainings = trials(LADDER) - 1
+        self._plan = sorted(first + [candidates + self._random.uniform(0, trainings) for _ in range(late)])
         self.seen: dict[str, float] = {}
         self.killed: list[str] = []
         self._began = time.monotonic()

@@ -124,7 +124,7 @@ def print_exported(rows: list[ExportedRow], out: Path) -> None:
     table = Table(title="Exported networks")
     scores = scores_header(row.evaluation for row in rows)
     scratch = any(row.finalist for row in rows)
-    own = ("steps", "own loss", "own accuracy") if scratch else ()
+    own = ("steps", "own loss") if scratch else ()
     for name in ("folder", *own, *scores, "GFLOPs", "M params", "operators"):
         table.add_column(name, justify="left" if name in ("folder", "operators") else "right")
     for row in rows:
@@ -139,7 +139,7 @@ def print_exported(rows: list[ExportedRow], out: Path) -> None:
     images = rows[0].evaluation.images
     console.print(measured_on(images))
     if scratch:
-        console.print("Own: after so many steps from scratch, on the same images; it ranks the finalists.")
+        console.print("Own loss: after so many steps from scratch, same images; it ranks the finalists.")
     left = leftover(rows, out)
     if left:
         names = " ".join(map(str, left))
@@ -149,10 +149,8 @@ def print_exported(rows: list[ExportedRow], out: Path) -> None:
         console.print(f"{'      ' if number else 'Next: '}bash {script}", soft_wrap=True, highlight=False)
 
 
-def _from_scratch(found: FinalistResult | None) -> tuple[str, str, str]:
-    if found is None:
-        return "", "", ""
-    return f"{found.training.rung.steps:,}", f"{found.loss:.4f}", f"{found.accuracy:.4f}"
+def _from_scratch(found: FinalistResult | None) -> tuple[str, str]:
+    return ("", "") if found is None else (f"{found.training.rung.steps:,}", f"{found.loss:.4f}")
 
 
 def scores_header(results: Iterable[Evaluation]) -> tuple[str, ...]:

@@ -1,0 +1,201 @@
+"""The stage of finalists on the engine, with trials that end at once. No NNI manager."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spaces.small import TABLE
+from tests.helpers.architectures import random_architectures
+from trionet_nni.experiment.folder import ExperimentFolder
+from trionet_nni.finalists.halving import Training, rungs
+from trionet_nni.finalists.results import FinalistResult, FinalistStore
+from trionet_nni.nnictl.candidate.finalist import parameters_of, training_of
+from trionet_nni.nnictl.search.candidate import CandidateSpace
+from trionet_nni.nnictl.search.deadline import overdue, silent
+from trionet_nni.nnictl.search.engine import AdvisorEngine, Trials
+from trionet_nni.nnictl.search.failures import Failures
+from trionet_nni.nnictl.search.finalist_stage import FinalistModel, FinalistStage
+from trionet_nni.nnictl.search.supernet_stage import SupernetStage
+from trionet_nni.nnictl.search.trial_limit import TrialLimit
+
+NETWORKS = random_architectures(TABLE, 6)
+LADDER = rungs(3, 100)  # four networks to step 50, two to step 100
+SPACE = CandidateSpace(TABLE)
+
+
+def loss_of(training: Training) -> float:
+    return NETWORKS.index(training.architecture) / 10 + training.rung.number
+
+
+class Bench:
+    """An engine whose trials end as `ends` says, at once.
+
+    Attributes:
+        sent: parameters of every trial.
+        room: trials that NNI was asked to take.
+    """
+
+    def __init__(self, folder: Path, brackets: list[list[Any]], limit: float = 10) -> None:
+        self.files = ExperimentFolder(folder)
+        self.store = FinalistStore(self.files.finalists)
+        self.stage = FinalistStage(self.store, LADDER, TABLE.space, lambda: brackets, 3)
+        self.sent: list[dict[str, Any]] = []
+        self.room: list[int] = []
+        self.ends: Callable[[Training], str] = lambda training: "SUCCEEDED"
+        supernet = SupernetStage(self.files, "h")
+        supernet.state = "done"
+        self.engine = AdvisorEngine(
+            SPACE,
+            supernet,
+            Trials(lambda: len(self.sent), self.submit, room_for=self.room_for, candidates=lambda: limit),
+            Failures(self.files),
+            retries=1,
+            stored=self.stored,
+            save=lambda: None,
+            finalists=self.stage,
+        )
+        self.engine.request(2)
+
+    def stored(self, model: CandidateSpace | FinalistModel) -> float | None:
+        if not isinstance(model, FinalistModel):
+            return None
+        result = self.store.get(model.training)
+        return None if result is None else result.score("loss")
+
+    def room_for(self, count: int) -> bool:
+        self.room.append(count)
+        return False
+
+    def submit(self, number: int, parameters: dict[str, Any]) -> None:
+        self.sent.append(parameters)
+        if "stage" not in parameters:
+            return
+        training = training_of(parameters, TABLE.space, LADDER)
+        event = self.ends(training)
+        if event == "SUCCEEDED":
+            self.store.add(FinalistResult(training, loss_of(training), 0.5, 10, 1.0))
+        self.engine.post(lambda: self.engine.metric(number, None if event == "FAILED" else 0.5))
+        self.engine.post(lambda: self.engine.trial_ended(number, "t", event.partition(" ")[0]))
+        self.engine.post(lambda: self.engine.request(1))
+
+    def trained(self) -> list[tuple[str, int]]:
+        return [training_of(one, TABLE.space, LADDER).key for one in self.sent]
+
+
+def test_rung_after_rung_and_the_best_of_the_last_one_wins(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, [NETWORKS])
+    assert not bench.stage.begun and bench.stage.run(bench.engine) and bench.stage.begun
+    (chosen,) = bench.store.chosen() or [[]]
+    assert bench.trained() == [(one.hash, 1) for one in chosen] + [(one.hash, 2) for one in chosen[:2]]
+    assert bench.room == [len(chosen), 2] and bench.engine.unfinished() == []
+    first = bench.sent[0]
+    assert list(first)[:3] == ["stage", "rung", "steps"] and (first["rung"], first["steps"]) == (1, 50)
+    (ordered,) = bench.store.ordered(LADDER)
+    assert [one.training.architecture for one in ordered] == chosen
+    again = Bench(tmp_path, [])  # as after a resume: the candidates are not asked for again
+    assert again.stage.run(again.engine) and again.sent == []
+
+
+def test_what_two_budgets_share_is_trained_once(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, [NETWORKS[:3], NETWORKS[:4]])
+    assert bench.stage.run(bench.engine)
+    assert set(Counter(bench.trained()).values()) == {1}
+    assert [ended[0].training.architecture for ended in bench.store.ordered(LADDER)] == [NETWORKS[0]] * 2
+
+
+@pytest.mark.parametrize("event", ["FAILED", "SUCCEEDED but nothing is stored"])
+def test_who_fails_is_tried_again_and_then_given_up(tmp_path: Path, event: str) -> None:
+    bench = Bench(tmp_path, [NETWORKS[:4]])
+    bench.ends = lambda training: event if training.architecture == NETWORKS[0] else "SUCCEEDED"
+    assert bench.stage.run(bench.engine)
+    assert Counter(bench.trained())[NETWORKS[0].hash, 1] == 2  # retries: 1
+    (ordered,) = bench.store.ordered(LADDER)
+    assert [one.training.architecture for one in ordered] == NETWORKS[1:3]
+    assert len(bench.files.failures.read_text().splitlines()) == 2
+    again = Bench(tmp_path, [])
+    assert again.stage.run(again.engine) and again.sent == []
+
+
+def test_a_resumed_engine_knows_its_finalists_and_no_strategy_sees_them(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, [NETWORKS[:4]])
+    bench.stage.store.choose([NETWORKS[:4]])
+    running = [Training(network, LADDER[0]) for network in NETWORKS[:3]]
+    candidate = SPACE.freeze(NETWORKS[4].to_sample())
+    bench.ends = lambda training: "never"
+    for one in running[:2]:
+        bench.engine._start_waiting = lambda: None  # type: ignore[method-assign]
+        bench.engine.submit_finalist(FinalistModel(one))
+    bench.engine.submit_models(candidate)
+    state = bench.engine.state_dict()
+    assert state["submitted"] == 1
+
+    heard: list[CandidateSpace] = []
+    later = Bench(tmp_path, [])
+    later.engine.on_adopted = heard.extend
+    later.engine.load_state_dict(state)
+    assert [model.architecture for model in later.engine.unfinished()] == [candidate.architecture]
+    # NNI has restarted the first, and one that it alone remembers; the second has to start anew.
+    later.engine.adopt({0: parameters_of(running[0]), 7: parameters_of(running[2])})
+    assert heard == []
+    assert {one["sample"]["rung"] for one in later.engine.state_dict()["running"].values()} == {1}
+    again = [one["sample"] for one in later.engine.state_dict()["again"]]
+    assert parameters_of(running[1]) in again and candidate.sample in again
+
+
+def test_candidates_end_where_finalists_begin(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, [NETWORKS], limit=2)
+    assert bench.engine.budget_available()
+    for network in NETWORKS[:2]:
+        bench.engine.submit_models(SPACE.freeze(network.to_sample()))
+    assert not bench.engine.budget_available() and not bench.engine.stopped
+
+
+class Portal:
+    """NNI's manager, as far as the limit of trials needs it."""
+
+    def __init__(self, limit: int, trials: int) -> None:
+        self.limit, self.trials = limit, trials
+
+    def profile(self) -> dict[str, Any]:
+        return {"params": {"maxTrialNumber": self.limit}}
+
+    def jobs(self) -> list[int]:
+        return [0] * self.trials
+
+    def put(self, path: str, body: Any) -> None:
+        self.limit = body["params"]["maxTrialNumber"]
+
+
+def test_the_limit_keeps_room_for_finalists() -> None:
+    portal = Portal(20, 5)
+    limit: Any = TrialLimit(portal, 6)  # type: ignore[arg-type]
+    assert limit.candidates() == 13
+    assert not limit.one_more() and portal.limit == 21
+    assert limit.candidates() == 13  # another attempt is no further candidate
+    portal.limit += 4  # by the user
+    assert limit.candidates() == 17
+    portal.trials = 24  # some of them the user's own
+    assert not limit.room_for(1) and portal.limit == 25
+    assert not limit.room_for(4) and portal.limit == 28
+    portal.trials = 28
+    assert limit.room_for(2) and portal.limit == 30
+    assert TrialLimit(portal).candidates() == float("inf")  # type: ignore[arg-type]
+
+
+def test_a_finalist_may_take_long_but_not_be_silent() -> None:
+    def job(name: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        text = json.dumps({"parameter_id": 1, "parameters": parameters})
+        return {"trialJobId": name, "status": "RUNNING", "startTime": 1, "hyperParameters": [text]}
+
+    finalist = parameters_of(Training(NETWORKS[0], LADDER[0]))
+    jobs = [job("supernet", {"stage": "supernet"}), job("candidate", NETWORKS[0].to_sample())]
+    jobs += [job("finalist", finalist)]
+    assert overdue(jobs, 60) == ["candidate"]
+    assert silent(jobs, 60, lambda parameters: 0.0) == ["finalist"]
+    assert silent(jobs, 60, lambda parameters: 1e12) == []
