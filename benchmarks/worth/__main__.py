@@ -70,7 +70,11 @@ def _run(units: list[Unit], bench: Bench, seconds: float) -> int:
     logging.getLogger(nni.__name__).setLevel(logging.WARNING)  # of a line with all genes of each candidate
     prepare_process()
     with held:
-        count = run(units, bench, seconds)
+        try:
+            count = run(units, bench, seconds)
+        except KeyboardInterrupt:
+            print("\ninterrupted: the same command goes on from the last checkpoint", file=sys.stderr)
+            return 130
     print(f"{count} units computed")
     return 0
 

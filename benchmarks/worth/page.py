@@ -60,8 +60,8 @@ otherwise. Every training from scratch of a data set has the same images, recipe
 measured once, on the test images, which choose nothing. ± is the standard deviation over trainings.
 Differences are *searched minus this row*, paired by seed, with 90 % intervals by Student's t over the
 seeds (their number in brackets; with three, ± 1.7 standard deviations of a difference). CPU seconds are
-of one core that other work shared, with what interruptions repeated; the same work took up to 1.6 times
-as many when the machine was busy.
+of one core that other work shared, which changes them by some tens of per cent, with what interruptions
+repeated.
 """.splitlines()
 
 

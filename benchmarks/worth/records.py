@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.files.atomic import write_json
+from trionet_nni.files.atomic import write_json, write_text
 
 Result = dict[str, Any]
 
@@ -41,5 +41,6 @@ class Records:
         """Write the results of a case into the file to commit, in this order; returns it."""
         found = {name: self._known[name] for name in identities if name in self._known}
         path = self.kept / f"{case}.json"
-        write_json(path, found)
+        lines = [f"{json.dumps(name)}: {json.dumps(result)}" for name, result in found.items()]
+        write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")  # a line a result: it is read as a diff
         return path

@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from benchmarks.worth.case import ROOT
 from benchmarks.worth.meter import Meter
 from benchmarks.worth.unit import Bench, Unit
+from trionet_nni.errors import InputError, RunFailed
 
 
 def run(units: Iterable[Unit], bench: Bench, seconds: float) -> int:
     """Compute what is missing, in this order; returns how many units were computed.
+
+    A unit that fails, by diverging twice for example, is told and left out, and so is what needs it.
 
     Args:
         seconds: of CPU; no unit is begun that by its estimate would end later.
@@ -24,8 +27,15 @@ def run(units: Iterable[Unit], bench: Bench, seconds: float) -> int:
             continue
         if time.process_time() - begin + unit.estimate > seconds:
             break
-        compute(unit, bench)
-        count += 1
+        lacking = [need.title for need in unit.needs if bench.result(need) is None]
+        if lacking:
+            print(f"{unit.title}: left out, it needs {lacking[0]}", flush=True)
+            continue
+        try:
+            compute(unit, bench)
+            count += 1
+        except (InputError, RunFailed) as error:
+            print(f"failed: {error}", flush=True)
     return count
 
 

@@ -58,7 +58,7 @@ def test_candidates_side_by_side_add_up():
     parts: list[torch.Tensor] = []
     for candidate in block.candidates:
         candidate.shortcut = block.shortcut
-        candidate.bn_out.register_forward_hook(lambda module, inputs, out: parts.append(out))
+        candidate.bn_out.register_forward_hook(lambda module, inputs, out: parts.append(out.clone()))
         candidate(x)
     torch.testing.assert_close(whole, torch.relu(sum(parts) + block.shortcut(x)))
 

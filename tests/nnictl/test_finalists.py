@@ -158,7 +158,7 @@ def test_a_kill_in_this_stage_loses_and_repeats_nothing(
         finished.update(path.name for path in results.glob("[!.]*.json"))
         killed.append(kind)
         if victim is None:
-            raise OSError("the terminal is gone")
+            raise KeyboardInterrupt  # Ctrl-C; the experiment goes on without it
         victim.kill()
 
     monkeypatch.setattr(Screen, "show", lambda screen, snapshot: disturb(snapshot))
@@ -185,7 +185,7 @@ def victim_of(toy: Toy, kind: str) -> psutil.Process | None:
     "settings, trials, line",
     [
         (FINALISTS, 8, r"maxTrialNumber: found 8, allowed: 9 or more, with 5 trials for search\.finalists"),
-        ({"count": 2, "steps": 5}, 30, r"search\.finalists\.steps: found 5, allowed: 6 or more"),
+        ({"count": 2, "steps": 5}, 30, r"search\.finalists\.steps: found 5, allowed: .*6 or more"),
         ({"count": 0, "steps": 50}, 30, r"search\.finalists\.count: found 0, allowed: "),
         ({"count": 2}, 30, r"search\.finalists\.steps: found nothing, allowed: "),
         ({"steps": 50, "size": 1}, 30, r"search\.finalists\.size: found 1, allowed: no such key"),

@@ -139,7 +139,7 @@ def print_exported(rows: list[ExportedRow], out: Path) -> None:
     images = rows[0].evaluation.images
     console.print(measured_on(images))
     if scratch:
-        console.print("Own loss: after these steps from scratch, on the same images; it ranks finalists.")
+        console.print("Own loss: after so many steps from scratch, same images; it ranks the finalists.")
     left = leftover(rows, out)
     if left:
         names = " ".join(map(str, left))

@@ -44,7 +44,7 @@ def train_finalist(
     Args:
         recipe: the ladder's steps take the place of its steps and epochs; its seed gives the initial
             weights, as in `trionet retrain`.
-        splits: `train` trains, `search` measures; neither recalibration nor test images are read.
+        splits: `train` trains, `search` measures; no test image is read.
         directory: of this network's training.
         report: receives {"step", "loss", "accuracy"} on the search images a few times on each rung.
         workers: processes that prepare batches.
