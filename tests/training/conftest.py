@@ -15,13 +15,13 @@ from trionet_nni.training.fit import fit
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> TrioNet:
     net = fresh()
     result = fit(net, RECIPE, small_splits().train, tmp_path_factory.mktemp("whole"), progress=False)
-    assert (result["steps"], result["of"], result["complete"]) == (8, 8, True)
+    assert (result["steps"], result["of"], result["complete"]) == (10, 10, True)
     return net
 
 
 @pytest.fixture(scope="session")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of 8 steps with checkpoints after steps 3 and 5."""
+    """A run of 10 steps with checkpoints after steps 3 and 5."""
     folder = tmp_path_factory.mktemp("begun")
     for stop in (3, 5):
         fit(fresh(), RECIPE, small_splits().train, folder, progress=False, stop_after_steps=stop)

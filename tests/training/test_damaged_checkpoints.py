@@ -60,7 +60,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"warning: tiny: {tmp_path / NAME}: found a damaged checkpoint (")
     assert line.endswith("); going on from the one before it, step 3")
-    assert read_checkpoint(tmp_path / NAME)["global_step"] == 8
+    assert read_checkpoint(tmp_path / NAME)["global_step"] == 10
     assert read_checkpoint(tmp_path / PREVIOUS)["global_step"] == 3  # never the damaged one
 
 

@@ -23,7 +23,7 @@ from trionet_nni.training.classification import Classification
 from trionet_nni.training.fit import fit
 
 NAN = float("nan")
-AT = 6  # the step that goes wrong, of 8
+AT = 6  # the step that goes wrong, of 10
 
 
 def train(folder: Path, net: TrioNet, **settings: Any) -> dict[str, Any]:
@@ -239,7 +239,7 @@ def test_stuck_at_chance_is_a_line(
     recipe = RECIPE.model_copy(update={"learning_rate": 1e-9, "epochs": 3})
     assert train(tmp_path / "stuck", fresh(), recipe=recipe)["complete"]
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("warning: tiny: step 4: an accuracy of 0.") and "chance (0.1" in line
+    assert line.startswith("warning: tiny: step 5: an accuracy of 0.") and "chance (0.1" in line
     monkeypatch.setattr(chance, "_FEWEST", 100)
     train(tmp_path / "short", fresh(), recipe=recipe)
     assert capsys.readouterr().err == ""  # too short to tell
