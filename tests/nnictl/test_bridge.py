@@ -10,6 +10,7 @@ import pty
 import re
 import signal
 import socket
+import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -143,12 +144,17 @@ def test_hostile_trials_do_no_harm(toy: ToyExperiment) -> None:
 
 
 def test_bare_nnictl_create_is_warned_of(toy: ToyExperiment) -> None:
-    """Its portal is open to the network: that is the first thing in the log and in the terminal."""
+    """NNI's own, past this project's front door: the portal is open to the network.
+
+    That is the first thing in the log and in the terminal.
+    """
     toy.write(trials=3)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    line = f"{launch.nnictl()} create --config {toy.yaml} --port {port}; sleep 1000"
+    line = (
+        f"{sys.executable} -m nni.tools.nnictl.nnictl create --config {toy.yaml} --port {port}; sleep 1000"
+    )
     shell, terminal = pty.fork()
     if shell == 0:
         os.execv("/bin/sh", ["sh", "-c", line])

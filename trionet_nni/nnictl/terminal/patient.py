@@ -13,6 +13,12 @@ from nni.tools.nnictl import nnictl
 
 _TRIES = 45  # a second apart; 3 in NNI
 
-if __name__ == "__main__":
+
+def be_patient() -> None:
+    """Have nnictl, in this process, wait for its manager as long as a busy machine needs."""
     launcher._check_rest_server = partial(launcher._check_rest_server, retry=_TRIES)
+
+
+if __name__ == "__main__":
+    be_patient()
     nnictl.parse_args()
