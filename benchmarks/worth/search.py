@@ -58,6 +58,7 @@ class Search(Unit):
         settings = {name: getattr(search, name) for name in names}
         band = [round(value) for value in self.case.band]
         settings |= {"band": band, "candidates": self.case.candidates, "first": first}
+        settings |= {"finalists": "the best of each operator alone among them"}
         return {"of": self.supernet.identity, **settings}
 
     def prepare(self, bench: Bench) -> None:

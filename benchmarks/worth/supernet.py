@@ -23,7 +23,7 @@ from trionet_nni.supernet.train import ensure_supernet
 
 _RECALIBRATION = 500  # images that give a candidate its BN statistics
 _CHECKPOINT_MINUTES = 1.0
-_FINALISTS = 4
+_FINALISTS = 6
 
 
 def pipeline_config(case: Case, seed: int) -> ProjectConfig:
@@ -43,7 +43,7 @@ def pipeline_config(case: Case, seed: int) -> ProjectConfig:
             population=40,
             parents=8,
             seed=seed,
-            finalists=FinalistsConfig(count=_FINALISTS, steps=case.training.steps or 1),
+            finalists=FinalistsConfig(count=_FINALISTS, steps=case.finalists),
         ),
         retrain=case.training.model_copy(update={"seed": 200 + seed}),
     )

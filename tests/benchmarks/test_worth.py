@@ -50,6 +50,7 @@ TINY = Case(
     training=_RECIPE,
     supernet=_RECIPE,
     candidates=4,
+    finalists=2,
     repeats=1,
     costs=(),
 )

@@ -16,7 +16,7 @@ from trionet_nni.export.load import load
 from trionet_nni.finalists.halving import Training, rungs
 from trionet_nni.finalists.results import FinalistResult, FinalistStore
 
-LADDER = rungs(1, 40)  # two networks to step 40
+LADDER = rungs(2, 40)  # two networks to step 40
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def root(tmp_path: Path) -> Path:
     shutil.copytree(finished().root, root)
     file = root / "trionet" / "project.json"
     settings = json.loads(file.read_text())
-    settings["search"]["finalists"] = {"count": 1, "steps": 40}
+    settings["search"]["finalists"] = {"count": 2, "steps": 40}
     file.write_text(json.dumps(settings))
     return root
 

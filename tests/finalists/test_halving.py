@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -26,37 +25,37 @@ from trionet_nni.finalists.halving import (
 from trionet_nni.finalists.in_process import run_finalists
 
 NETWORKS = random_architectures(TABLE, 40)
-CONV = Architecture.from_dict(
-    {"space": TABLE.space, "stages": [[{"operator": "conv", "expansion": 0.25, "kernel": 3}]] * 3}
-)
+ALONE = [
+    Architecture(TABLE.space, tuple((choices.smallest,) * min(depths) for depths in TABLE.depths))
+    for choices in TABLE.operators
+]
+CONV = ALONE[0]
 
 
-def test_five_networks_climb_three_rungs() -> None:
-    ladder = rungs(4, 1000)
-    assert ladder == (Rung(1, 5, 250), Rung(2, 3, 500), Rung(3, 2, 1000))
-    assert trials(ladder) == 10 and trials(ladder, budgets=2) == 20
-    assert training_steps(ladder) == 5 * 250 + 3 * 250 + 2 * 500
-    assert rungs(1, 7) == (Rung(1, 2, 7),)
+def test_six_networks_climb_two_rungs() -> None:
+    ladder = rungs(6, 1000)
+    assert ladder == (Rung(1, 6, 500), Rung(2, 3, 1000))
+    assert trials(ladder) == 9 and trials(ladder, budgets=2) == 18
+    assert training_steps(ladder) == 6 * 500 + 3 * 500
+    assert rungs(2, 7) == (Rung(1, 2, 7),)
 
 
-@given(count=st.integers(1, 100), steps=st.integers(128, 10**6))
-def test_a_ladder_halves_networks_and_doubles_steps(count: int, steps: int) -> None:
-    ladder = rungs(count, steps)
-    assert ladder[0].networks == count + 1 and ladder[-1].networks == 2 and ladder[-1].steps == steps
-    for lower, upper in pairwise(ladder):
-        assert upper.networks == (lower.networks + 1) // 2
-        assert upper.steps in (2 * lower.steps, 2 * lower.steps - 1)
+@given(count=st.integers(3, 100), steps=st.integers(2, 10**6))
+def test_the_better_half_goes_on_for_the_second_half(count: int, steps: int) -> None:
+    lower, upper = rungs(count, steps)
+    assert (lower.networks, upper.networks) == (count, (count + 1) // 2)
+    assert upper.steps == steps and lower.steps == (steps + 1) // 2
 
 
 @given(
-    count=st.integers(1, 12),
+    count=st.integers(2, 12),
     available=st.integers(0, 13),
     values=st.lists(st.floats(0, 10), min_size=52, max_size=52),
 )
 def test_everybody_trains_in_time_and_the_lowest_last_loss_wins(
     count: int, available: int, values: list[float]
 ) -> None:
-    ladder, finalists = rungs(count, 4096), NETWORKS[: min(available, count + 1)]
+    ladder, finalists = rungs(count, 4096), NETWORKS[: min(available, count)]
     told = {(network.hash, rung.number): values.pop() for network in finalists for rung in ladder[:4]}
     trained: list[tuple[str, int]] = []
 
@@ -82,7 +81,7 @@ def test_everybody_trains_in_time_and_the_lowest_last_loss_wins(
 
 
 def test_it_goes_on_with_any_part_of_the_losses() -> None:
-    ladder, finalists = rungs(4, 100), NETWORKS[:5]
+    ladder, finalists = rungs(5, 100), NETWORKS[:5]
     losses: dict[tuple[str, int], float | None] = {}
     begun = waiting(finalists, ladder, losses)
     assert [one.architecture for one in begun] == finalists and {one.rung for one in begun} == {ladder[0]}
@@ -95,39 +94,49 @@ def test_it_goes_on_with_any_part_of_the_losses() -> None:
 
 
 def test_who_cannot_be_trained_takes_nobody_s_place() -> None:
-    ladder, finalists = rungs(4, 100), NETWORKS[:5]
+    ladder, finalists = rungs(5, 100), NETWORKS[:5]
     losses: dict[tuple[str, int], float | None] = {
         (network.hash, 1): loss
         for network, loss in zip(finalists, (None, 3.0, None, 1.0, None), strict=True)
     }
     assert [one.architecture for one in waiting(finalists, ladder, losses)] == [finalists[3], finalists[1]]
-    losses |= {(finalists[3].hash, 2): None, (finalists[1].hash, 2): 2.0, (finalists[1].hash, 3): 1.5}
+    losses |= {(finalists[3].hash, 2): None, (finalists[1].hash, 2): 2.0}
     assert not waiting(finalists, ladder, losses)
-    assert order(finalists, ladder, losses) == [(finalists[1], ladder[2]), (finalists[3], ladder[0])]
+    assert order(finalists, ladder, losses) == [(finalists[1], ladder[1]), (finalists[3], ladder[0])]
 
 
-@pytest.mark.parametrize("count", [1, 3, 8])
-def test_finalists_differ_in_operators_and_one_stands_alone(count: int) -> None:
-    ranked = [*(network for network in NETWORKS if not stands_alone(network)), CONV]
+MIXED = [network for network in NETWORKS if not stands_alone(network)]
+
+
+@pytest.mark.parametrize("count", [2, 4, 9])
+def test_finalists_differ_in_operators_and_each_operator_stands_alone(count: int) -> None:
+    ranked = [*MIXED, *ALONE]
     chosen = choose(ranked, count)
-    assert len(chosen) == count + 1 and chosen[-1] == CONV and chosen[0] == ranked[0]
-    assert len({network.operators for network in chosen}) == count + 1
+    alone = ALONE[: count - 1]
+    assert len(chosen) == count and chosen[0] == ranked[0] and set(alone) <= set(chosen)
+    assert len({network.operators for network in chosen}) == count
     assert list(chosen) == sorted(chosen, key=ranked.index)
-    for network in ranked:  # a better one is left out only for the sake of another layout
-        if network not in chosen and ranked.index(network) < ranked.index(chosen[-2]):
+    worst = max(ranked.index(network) for network in chosen if network not in alone)
+    for network in ranked[:worst]:  # a better one is left out only for the sake of another layout
+        if network not in chosen:
             better = [one for one in chosen if one.operators == network.operators]
             assert ranked.index(better[0]) < ranked.index(network)
 
 
+def test_of_an_operator_alone_the_best_takes_part_and_its_copies_do_not() -> None:
+    larger = Architecture(TABLE.space, tuple((block, block) for (block,) in CONV.stages))
+    chosen = choose([CONV, larger, *MIXED], 3)
+    assert chosen == (CONV, larger, MIXED[0])  # another depth is another layout
+    assert choose([CONV, *MIXED, *ALONE[1:]], 3) == (CONV, MIXED[0], ALONE[1])
+
+
 def test_what_there_is_takes_part() -> None:
     same = [
-        network
-        for network in random_architectures(TABLE, 400)
-        if network.operators == NETWORKS[0].operators
+        network for network in random_architectures(TABLE, 400) if network.operators == MIXED[0].operators
     ]
     assert choose([], 3) == () and choose([CONV], 3) == (CONV,)
     assert choose(same[:3], 3) == tuple(same[:3])
-    assert choose([CONV, NETWORKS[0]], 1) == (CONV, NETWORKS[0])
+    assert choose([CONV, MIXED[0]], 2) == (CONV, MIXED[0])
 
 
 def test_neither_torch_nor_nni_is_needed() -> None:

@@ -25,8 +25,8 @@ from trionet_nni.nnictl.terminal import launch
 from trionet_nni.nnictl.terminal.screen import Screen
 from trionet_nni.nnictl.terminal.watch import Snapshot
 
-LADDER = rungs(2, 8)  # three networks to step 4, two to step 8
-FINALISTS = {"count": 2, "steps": 8}
+LADDER = rungs(3, 8)  # three networks to step 4, two to step 8
+FINALISTS = {"count": 3, "steps": 8}
 CANDIDATES = 6
 TRIALS = 1 + CANDIDATES + 5
 
@@ -185,8 +185,8 @@ def victim_of(toy: Toy, kind: str) -> psutil.Process | None:
     "settings, trials, line",
     [
         (FINALISTS, 8, r"maxTrialNumber: found 8, allowed: 9 or more, with 5 trials for search\.finalists"),
-        ({"count": 2, "steps": 5}, 30, r"search\.finalists\.steps: found 5, allowed: .*6 or more"),
-        ({"count": 0, "steps": 50}, 30, r"search\.finalists\.count: found 0, allowed: "),
+        ({"count": 3, "steps": 1}, 30, r"search\.finalists\.steps: found 1, allowed: .*2 or more"),
+        ({"count": 1, "steps": 50}, 30, r"search\.finalists\.count: found 1, allowed: "),
         ({"count": 2}, 30, r"search\.finalists\.steps: found nothing, allowed: "),
         ({"steps": 50, "size": 1}, 30, r"search\.finalists\.size: found 1, allowed: no such key"),
         ({"steps": 400}, 30, r"retrain\.warmup_epochs: found 10, allowed: below the whole run's"),

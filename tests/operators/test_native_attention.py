@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.helpers.attention_maps import LAYOUTS, agree_with_formula, laid_out
 from tests.helpers.checkout import ROOT
 from trionet_nni.operators.layers import build_native, native_attention
 from trionet_nni.operators.layers.routes import route_for
@@ -27,28 +28,12 @@ def attention(native):
 def make(shape, layout="plain", scale=1.0):
     """q, k, v and r for (images, heads, height, width, channels of a head in q, in v, window)."""
     images, heads, height, width, qk, v, window = shape
-    made = [scale * torch.randn(images, heads * c, height, width) for c in (qk, qk, v)]
-    if layout == "channels last":
-        made = [x.contiguous(memory_format=torch.channels_last) for x in made]
-    if layout == "strided":
-        wide = [torch.randn(images, 2 * x.shape[1], height, 2 * width + 1) for x in made]
-        for x, w in zip(made, wide, strict=True):
-            w[:, ::2, :, 1::2] = x
-        made = [w[:, ::2, :, 1::2] for w in wide]
-    return [*made, scale * torch.randn(qk, window, window)]
+    maps = [scale * torch.randn(images, heads * c, height, width) for c in (qk, qk, v)]
+    return [*laid_out(maps, layout), scale * torch.randn(qk, window, window)]
 
 
 def compare(attention, inputs, heads, border):
-    """Within 2·10⁻⁶ (forward) and 10⁻⁵ (gradients) of the formula in double precision."""
-    mine = [x.detach().requires_grad_() for x in inputs]
-    exact = [x.detach().double().requires_grad_() for x in inputs]
-    out, expected = attention(*mine, heads, border), window_attention(*exact, heads, border)
-    assert (out - expected).abs().max() <= 2e-6 * expected.abs().max()
-    grad = torch.randn_like(expected)
-    out.backward(grad.float())
-    expected.backward(grad)
-    for x, y in zip(mine, exact, strict=True):
-        assert (x.grad - y.grad).norm() <= 1e-5 * max(y.grad.norm(), 1.0)
+    agree_with_formula(attention, window_attention, inputs, heads, border)
 
 
 SHAPES = st.tuples(
@@ -63,7 +48,7 @@ SHAPES = st.tuples(
 
 
 @settings(max_examples=60, deadline=None)
-@given(SHAPES, st.sampled_from(["plain", "channels last", "strided"]), st.sampled_from(["zero", "mask"]))
+@given(SHAPES, st.sampled_from(LAYOUTS), st.sampled_from(["zero", "mask"]))
 def test_any_shape_layout_and_border(native_folder, shape, layout, border):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(native_attention, "home", lambda: native_folder)
@@ -81,7 +66,7 @@ def test_the_networks_shapes(attention, shape):
 
 
 @pytest.mark.parametrize("border", ["zero", "mask"])
-@pytest.mark.parametrize("layout", ["plain", "channels last", "strided"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_bfloat16_is_read_and_written_and_all_else_is_float32(attention, layout, border):
     *maps, r = make((2, 2, 6, 9, 3, 5, 5), layout)
     rounded = [x.bfloat16().requires_grad_() for x in maps]

@@ -8,41 +8,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from tests.helpers.attention_maps import LAYOUTS, agree_with_formula, laid_out
 from trionet_nni.operators.layers import native_attention
 from trionet_nni.operators.layers.axial_attention import AxialAttention, AxialLayer
 from trionet_nni.operators.layers.line_attention import line_attention
 from trionet_nni.operators.layers.line_routes import attend_lines, line_route_for
 from trionet_nni.operators.layers.native_lines import native_lines
 
-LAYOUTS = ("plain", "channels last", "strided")
 both_axes = pytest.mark.parametrize("axis", [2, 3])
 
 
 def make(shape, layout="plain"):
     """q, k, v and the table for (images, heads, height, width, channels of a head in q, in v, reach)."""
     images, heads, height, width, qk, v, reach = shape
-    made = [qk**-0.25 * torch.randn(images, heads * c, height, width) for c in (qk, qk, v)]
-    if layout == "channels last":
-        made = [x.contiguous(memory_format=torch.channels_last) for x in made]
-    if layout == "strided":
-        wide = [torch.randn(images, 2 * x.shape[1], height, 2 * width + 1) for x in made]
-        for x, w in zip(made, wide, strict=True):
-            w[:, ::2, :, 1::2] = x
-        made = [w[:, ::2, :, 1::2] for w in wide]
-    return [*made, qk**-0.25 * torch.randn(qk, 2 * reach - 1)]
+    maps = [qk**-0.25 * torch.randn(images, heads * c, height, width) for c in (qk, qk, v)]
+    return [*laid_out(maps, layout), qk**-0.25 * torch.randn(qk, 2 * reach - 1)]
 
 
 def compare(inputs, heads, axis):
-    """Within 2·10⁻⁶ (forward) and 10⁻⁵ (gradients) of the formula in double precision."""
-    mine = [x.detach().requires_grad_() for x in inputs]
-    exact = [x.detach().double().requires_grad_() for x in inputs]
-    out, expected = native_lines(*mine, heads, axis), line_attention(*exact, heads, axis)
-    assert (out - expected).abs().max() <= 2e-6 * expected.abs().max()
-    grad = torch.randn_like(expected)
-    out.backward(grad.float())
-    expected.backward(grad)
-    for x, y in zip(mine, exact, strict=True):
-        assert (x.grad - y.grad).norm() <= 1e-5 * max(y.grad.norm(), 1.0)
+    agree_with_formula(native_lines, line_attention, inputs, heads, axis)
 
 
 SHAPES = st.tuples(

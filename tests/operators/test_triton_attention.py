@@ -19,6 +19,7 @@ pytest.importorskip("triton", reason="Triton is not installed: its kernels were 
 
 INTERPRETED = """
 import torch
+from tests.helpers.attention_maps import agree_with_formula
 from trionet_nni.operators.layers.triton_attention import triton_attention
 from trionet_nni.operators.layers.window_attention import window_attention
 
@@ -30,15 +31,7 @@ for border in ("zero", "mask"):
         q, k = torch.randn(2, images, heads * qk, height, width).unbind()
         wide = torch.randn(images, heads * v * 2, height, width)
         inputs = [q, k.to(memory_format=torch.channels_last), wide[:, ::2], torch.randn(qk, window, window)]
-        mine = [x.detach().requires_grad_() for x in inputs]
-        exact = [x.double().requires_grad_() for x in inputs]
-        out, expected = triton_attention(*mine, heads, border), window_attention(*exact, heads, border)
-        assert (out - expected).abs().max() <= 2e-6 * expected.abs().max()
-        grad = torch.randn_like(expected)
-        out.backward(grad.float())
-        expected.backward(grad)
-        for x, y in zip(mine, exact, strict=True):
-            assert (x.grad - y.grad).norm() <= 1e-5 * max(y.grad.norm(), 1.0)
+        agree_with_formula(triton_attention, window_attention, inputs, heads, border)
 
 x = torch.randn(1, 2, 4, 4, requires_grad=True)
 out = triton_attention(x, x, x, torch.randn(2, 3, 3), 1, "zero")
@@ -78,6 +71,7 @@ def test_the_interpreted_kernels_are_the_formula():
 
 LINES = """
 import torch
+from tests.helpers.attention_maps import agree_with_formula
 from trionet_nni.operators.layers.line_attention import line_attention
 from trionet_nni.operators.layers.triton_lines import triton_lines
 
@@ -89,15 +83,7 @@ for axis in (2, 3):
         q, k = torch.randn(2, images, heads * qk, height, width).unbind()
         wide = torch.randn(images, heads * v * 2, height, width)
         inputs = [q, k.to(memory_format=torch.channels_last), wide[:, ::2], torch.randn(qk, 2 * reach - 1)]
-        mine = [x.detach().requires_grad_() for x in inputs]
-        exact = [x.double().requires_grad_() for x in inputs]
-        out, expected = triton_lines(*mine, heads, axis), line_attention(*exact, heads, axis)
-        assert (out - expected).abs().max() <= 2e-6 * expected.abs().max()
-        grad = torch.randn_like(expected)
-        out.backward(grad.float())
-        expected.backward(grad)
-        for x, y in zip(mine, exact, strict=True):
-            assert (x.grad - y.grad).norm() <= 1e-5 * max(y.grad.norm(), 1.0)
+        agree_with_formula(triton_lines, line_attention, inputs, heads, axis)
 
 half = [torch.randn(1, 2, 4, 4).bfloat16().requires_grad_() for _ in range(3)]
 out = triton_lines(*half, torch.zeros(2, 7), 1, 2)
@@ -112,6 +98,7 @@ triton_lines(none, none, none, torch.randn(2, 7), 1, 2).sum().backward()
 
 DROPOUT = """
 import torch
+from tests.helpers.attention_maps import agree_with_formula
 from trionet_nni.operators.layers.triton_attention import triton_attention
 from trionet_nni.operators.layers.triton_lines import triton_lines
 
