@@ -174,14 +174,18 @@ class FinalistsConfig(_Section):
 
     # Networks of a budget: the best one of each operator alone, and candidates that differ from them
     count: int = Field(6, ge=2, le=100)
-    steps: int = Field(ge=1, le=10**9)  # optimizer steps of those who are trained to the end
+    # Optimizer steps of those who are trained to the end; as many as `retrain` has choose for it best
+    steps: int = Field(ge=1, le=10**9)
+    halvings: int = Field(
+        0, ge=0, le=6
+    )  # how often the worse half is left out, at half of the steps so far
 
-    @field_validator("steps")
+    @field_validator("halvings")
     @classmethod
-    def _enough_to_halve(cls, steps: int) -> int:
-        if steps < 2:  # no rung is without a step
-            raise ValueError("2 or more")
-        return steps
+    def _enough_to_halve(cls, halvings: int, info: ValidationInfo) -> int:
+        if info.data.get("steps", 2**halvings) < 2**halvings:  # no rung is without a step
+            raise ValueError("as many as leave every rung a step")
+        return halvings
 
 
 class SearchConfig(_Section):
