@@ -153,7 +153,7 @@ class Finalists(Unit):
         """Train them rung by rung, or go on."""
         finalists = self.search.config.search.finalists
         assert finalists is not None
-        ladder = rungs(finalists.count, finalists.steps)
+        ladder = rungs(**dict(finalists))
         chosen = [Architecture.from_dict(one) for one in bench.needed(self.search)["finalists"]]
         ended = run_finalists(chosen, ladder, _Trainer(self, ladder, bench.work(self)))
         return {

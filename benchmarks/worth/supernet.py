@@ -43,7 +43,7 @@ def pipeline_config(case: Case, seed: int) -> ProjectConfig:
             population=40,
             parents=8,
             seed=seed,
-            finalists=FinalistsConfig(count=_FINALISTS, steps=case.finalists),
+            finalists=FinalistsConfig(count=_FINALISTS, steps=case.training.steps or 1),
         ),
         retrain=case.training.model_copy(update={"seed": 200 + seed}),
     )

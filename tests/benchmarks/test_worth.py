@@ -50,7 +50,6 @@ TINY = Case(
     training=_RECIPE,
     supernet=_RECIPE,
     candidates=4,
-    finalists=2,
     repeats=1,
     costs=(),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -32,19 +33,22 @@ ALONE = [
 CONV = ALONE[0]
 
 
-def test_six_networks_climb_two_rungs() -> None:
-    ladder = rungs(6, 1000)
-    assert ladder == (Rung(1, 6, 500), Rung(2, 3, 1000))
-    assert trials(ladder) == 9 and trials(ladder, budgets=2) == 18
-    assert training_steps(ladder) == 6 * 500 + 3 * 500
-    assert rungs(2, 7) == (Rung(1, 2, 7),)
+def test_all_are_trained_to_the_end_unless_the_worse_half_is_left_out() -> None:
+    assert rungs(6, 1000) == (Rung(1, 6, 1000),)
+    ladder = rungs(6, 1000, halvings=2)
+    assert ladder == (Rung(1, 6, 250), Rung(2, 3, 500), Rung(3, 2, 1000)) == rungs(6, 1000, halvings=5)
+    assert trials(ladder) == 11 and trials(ladder, budgets=2) == 22
+    assert training_steps(ladder) == 6 * 250 + 3 * 250 + 2 * 500
+    assert rungs(2, 7, halvings=3) == (Rung(1, 2, 7),)
 
 
-@given(count=st.integers(3, 100), steps=st.integers(2, 10**6))
-def test_the_better_half_goes_on_for_the_second_half(count: int, steps: int) -> None:
-    lower, upper = rungs(count, steps)
-    assert (lower.networks, upper.networks) == (count, (count + 1) // 2)
-    assert upper.steps == steps and lower.steps == (steps + 1) // 2
+@given(count=st.integers(2, 100), steps=st.integers(64, 10**6), halvings=st.integers(0, 6))
+def test_a_ladder_halves_networks_and_doubles_steps(count: int, steps: int, halvings: int) -> None:
+    ladder = rungs(count, steps, halvings)
+    assert ladder[0].networks == count and ladder[-1].steps == steps and len(ladder) <= halvings + 1
+    for lower, upper in pairwise(ladder):
+        assert upper.networks == (lower.networks + 1) // 2 >= 2
+        assert upper.steps in (2 * lower.steps, 2 * lower.steps - 1)
 
 
 @given(
@@ -55,7 +59,7 @@ def test_the_better_half_goes_on_for_the_second_half(count: int, steps: int) -> 
 def test_everybody_trains_in_time_and_the_lowest_last_loss_wins(
     count: int, available: int, values: list[float]
 ) -> None:
-    ladder, finalists = rungs(count, 4096), NETWORKS[: min(available, count)]
+    ladder, finalists = rungs(count, 4096, halvings=3), NETWORKS[: min(available, count)]
     told = {(network.hash, rung.number): values.pop() for network in finalists for rung in ladder[:4]}
     trained: list[tuple[str, int]] = []
 
@@ -81,7 +85,7 @@ def test_everybody_trains_in_time_and_the_lowest_last_loss_wins(
 
 
 def test_it_goes_on_with_any_part_of_the_losses() -> None:
-    ladder, finalists = rungs(5, 100), NETWORKS[:5]
+    ladder, finalists = rungs(5, 100, halvings=1), NETWORKS[:5]
     losses: dict[tuple[str, int], float | None] = {}
     begun = waiting(finalists, ladder, losses)
     assert [one.architecture for one in begun] == finalists and {one.rung for one in begun} == {ladder[0]}
@@ -94,7 +98,7 @@ def test_it_goes_on_with_any_part_of_the_losses() -> None:
 
 
 def test_who_cannot_be_trained_takes_nobody_s_place() -> None:
-    ladder, finalists = rungs(5, 100), NETWORKS[:5]
+    ladder, finalists = rungs(5, 100, halvings=1), NETWORKS[:5]
     losses: dict[tuple[str, int], float | None] = {
         (network.hash, 1): loss
         for network, loss in zip(finalists, (None, 3.0, None, 1.0, None), strict=True)

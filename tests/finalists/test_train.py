@@ -15,7 +15,7 @@ from trionet_nni.finalists.results import FinalistResult, FinalistStore
 from trionet_nni.finalists.train import POINTS, Point, train_finalist
 from trionet_nni.training.checkpoints import read_checkpoint
 
-LADDER = rungs(3, 20)  # to step 10, to step 20
+LADDER = rungs(3, 20, halvings=1)  # to step 10, to step 20
 PLAIN = RECIPE.model_copy(update={"warmup_epochs": 0.0})
 
 

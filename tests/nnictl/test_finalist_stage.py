@@ -25,7 +25,7 @@ from trionet_nni.nnictl.search.supernet_stage import SupernetStage
 from trionet_nni.nnictl.search.trial_limit import TrialLimit
 
 NETWORKS = random_architectures(TABLE, 6)
-LADDER = rungs(4, 100)  # four networks to step 50, two to step 100
+LADDER = rungs(4, 100, halvings=1)  # four networks to step 50, two to step 100
 SPACE = CandidateSpace(TABLE)
 
 

@@ -14,7 +14,7 @@ from tests.helpers.checkout import ROOT
 from tests.helpers.tiny import digit_folder
 from trionet_nni.cli import main
 from trionet_nni.files.atomic import write_text
-from trionet_nni.plan.measure import Timings
+from trionet_nni.plan.measure import Timings, _per_step
 from trionet_nni.plan.plan import make_plan
 from trionet_nni.settings.project import load_experiment
 
@@ -22,13 +22,13 @@ from trionet_nni.settings.project import load_experiment
 def experiment(folder: Path, **changes: Any) -> Path:
     """experiments/mine.yml on small digits; changes of top-level or "section.field" names."""
     settings: dict[str, Any] = yaml.safe_load((ROOT / "experiments" / "mine.yml").read_text())
-    settings |= {"experimentWorkingDirectory": str(folder / "runs"), "maxTrialNumber": 20}
+    settings |= {"experimentWorkingDirectory": str(folder / "runs"), "maxTrialNumber": 17}
     settings["tuner"]["codeDirectory"] = str(ROOT)
     arguments = settings["tuner"]["classArgs"]
     arguments["space"] = "spaces.tiny"
     arguments["data"] |= {"root": str(digit_folder()), "image_size": 16}
     arguments["data"] |= {"search_images": 40, "recalibration_images": 32}
-    arguments["supernet"]["recipe"] |= {"steps": None, "epochs": 2, "batch_size": 16, "warmup_epochs": 0}
+    arguments["supernet"]["recipe"] |= {"steps": None, "epochs": 2, "batch_size": 16}
     arguments["search"]["max_flops"] = 2e6
     for name, value in changes.items():
         section, _, field = name.rpartition("__")
@@ -44,7 +44,7 @@ def test_it_says_what_a_real_run_needs(tmp_path: Path, capfd: Any) -> None:
     assert plan.images["train"] == 160 and plan.images["test"] == 50 and plan.classes == 10
     assert plan.supernet_steps == 2 * 160 // 16
     assert plan.retrain_steps == 1000 and plan.candidates == 10 and plan.workers == 1
-    assert plan.finalists == 9 and plan.finalist_steps == 6 * 300 + 3 * 300
+    assert plan.finalists == 6 and plan.finalist_steps == 6 * 600
     assert 0 < plan.accepted["2000000"] < 1 and plan.reachable[0] < 2e6 < plan.reachable[1]
     assert plan.measured.memory > 1e8 and plan.duration > 0
     assert not (tmp_path / "runs" / "supernets").exists()  # only the cache is left behind
@@ -57,6 +57,20 @@ def test_it_says_what_a_real_run_needs(tmp_path: Path, capfd: Any) -> None:
     written = sum((real / name).stat().st_size for name in files)
     folder = tmp_path / "runs" / "supernets" / config.supernet_hash()
     assert plan.files[str(folder)] == pytest.approx(written, rel=0.1)
+
+
+@pytest.mark.parametrize("seconds", [0.004, 0.1, 5.0])
+def test_a_step_is_measured_beside_what_a_run_has_besides_its_steps(seconds: float) -> None:
+    taken: list[int] = []
+
+    def run(count: int) -> float:
+        taken.append(count)
+        loading = 20.0 if len(taken) == 1 else 3.0 + 0.3 * (len(taken) % 2)  # and the machine is not quiet
+        return loading + seconds * count
+
+    found, last = _per_step(run, 3)
+    assert found == pytest.approx(seconds, rel=0.25) and last == taken[-1]
+    assert len(taken) <= 7 and (taken[-1] - taken[1]) * seconds < 20
 
 
 @pytest.fixture
@@ -73,10 +87,10 @@ def test_json_is_one_object_and_text_ends_with_the_next_command(tmp_path: Path, 
     data = json.loads(capsys.readouterr().out)
     hours = data["hours"]
     assert data["duration_hours"] == pytest.approx(hours["supernet"] + hours["search"] + hours["finalists"])
-    assert hours["finalists"] == pytest.approx(2700 / 3600)
+    assert hours["finalists"] == pytest.approx(1.0)
     assert main(["plan", str(path), "--steps", "1"]) == 0
     said = capsys.readouterr().out
-    assert "9 trainings, 2,700 steps in all: 45 min" in said
+    assert "6 trainings, 3,600 steps in all: " in said
     assert said.strip().endswith(f"Next: trionet search {path}")
 
 

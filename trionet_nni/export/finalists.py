@@ -17,7 +17,7 @@ def ended(run: Run) -> list[list[FinalistResult]]:
     limits, finalists = run.config.search.limits, run.config.search.finalists
     if finalists is None:
         return [[] for _ in limits]
-    found = FinalistStore(run.folder.finalists).ordered(rungs(finalists.count, finalists.steps))
+    found = FinalistStore(run.folder.finalists).ordered(rungs(**dict(finalists)))
     return found or [[] for _ in limits]
 
 

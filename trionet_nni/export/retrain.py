@@ -13,7 +13,7 @@ from rich.table import Table
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.baselines import BASELINES
 from trionet_nni.architecture.cost import CostModel
-from trionet_nni.data import Splits, load_splits
+from trionet_nni.data import Splits, load_splits, settled
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.open import open_experiment
 from trionet_nni.export.card import Weights, make_card, read_card
@@ -110,6 +110,7 @@ def retrain_network(
         InputError: one line about unusable data or an unusable folder.
     """
     splits = load_splits(config.data, out / config.cache)
+    config = config.model_copy(update={"data": settled(config.data, splits)})
     write_folder(out, network, config)
     card = make_card(name, network, splits, seeds={"data": config.data.seed}, trained=kept(out, splits))
     write_card(out, card, network)

@@ -1,16 +1,17 @@
 """Who is a finalist, how long each is trained, who goes on, and in which order they end. No torch, no NNI.
 
-A supernet ranks networks by weights that they share. Finalists are trained from scratch instead, by
-successive halving (Jamieson and Talwalkar 2016): all of them for half of the steps, then the better half
-to the end. Not shorter: on 500 digits the supernet's first choice had a loss of 1.3 at 188 of 750 steps
-and fell out, though it was better than the winner where both were trained to the end (docs/results.md);
-what a quarter of a training tells is how fast a network learns.
+A supernet ranks networks by weights that they share. Finalists are trained from scratch instead, all of
+them to the end, or, where trainings are long, by successive halving (Jamieson and Talwalkar 2016): all of
+them for a part of the steps, the better half for twice as long, and so on. Halving is off by default: on
+500 digits the supernet's first choice had a loss of 1.3 at 188 of 750 steps and fell out, though it was
+better than the winner where both were trained to the end (docs/results.md). A short training tells how fast
+a network learns.
 
 The losses of one rung are compared with one another and with none of another rung: everybody on it has
 had the same steps at the same rates. A rung's last step has a rate of nearly zero, and the next rung goes
 on from there at the full rate (warm restarts: SGDR, Loshchilov and Hutter 2017; `Rung.steps` are where).
 So networks are compared after annealing, as the winner will be used; one cosine over all steps would judge
-the first rung at half of the peak rate, where losses are mostly noise. And no step is taken twice, as one
+an early rung close to the peak rate, where losses are mostly noise. And no step is taken twice, as one
 complete short training for each rung would take them.
 
 An experiment runs it as NNI trials, `trionet_nni.finalists.in_process` here and now. Both keep the losses
@@ -57,18 +58,23 @@ class Training:
         return self.architecture.hash, self.rung.number
 
 
-def rungs(count: int, steps: int) -> tuple[Rung, ...]:
-    """The ladder: all finalists to half of the steps, the better half of them to the end.
+def rungs(count: int, steps: int, halvings: int = 0) -> tuple[Rung, ...]:
+    """The ladder: all finalists to the first rung, the better half of those on a rung to the next.
 
-    Six networks and 1,000 steps: six to step 500, three to 1,000. Two are trained to the end at once.
+    Six networks, 1,000 steps and two halvings: six to step 250, three to 500, two to 1,000.
 
     Args:
         count: `search.finalists.count`, at least 2.
         steps: `search.finalists.steps`, of those who are trained to the end.
+        halvings: `search.finalists.halvings`; none where two networks are left.
     """
-    if count <= 2:
-        return (Rung(1, count, steps),)
-    return Rung(1, count, math.ceil(steps / 2)), Rung(2, half(count), steps)
+    networks = [count]
+    while len(networks) <= halvings and networks[-1] > 2:
+        networks.append(half(networks[-1]))
+    last = len(networks) - 1
+    return tuple(
+        Rung(index + 1, size, math.ceil(steps / 2 ** (last - index))) for index, size in enumerate(networks)
+    )
 
 
 def half(count: int) -> int:

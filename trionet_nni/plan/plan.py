@@ -160,7 +160,7 @@ def _finalists(config: ProjectConfig) -> tuple[int, int]:
     search = config.search
     if search.finalists is None:
         return 0, 0
-    ladder, budgets = rungs(search.finalists.count, search.finalists.steps), len(search.limits)
+    ladder, budgets = rungs(**dict(search.finalists)), len(search.limits)
     return finalist_trials(ladder, budgets), training_steps(ladder, budgets)
 
 

@@ -72,7 +72,7 @@ def run_finalist(folder: ExperimentFolder, parameters: dict[str, Any], reporter:
     finalists = run.config.search.finalists
     if finalists is None:
         raise InputError("parameters: stage: found 'finalist', allowed: with search.finalists")
-    ladder = rungs(finalists.count, finalists.steps)
+    ladder = rungs(**dict(finalists))
     training = training_of(parameters, load_table(run.config.space).space, ladder)
     result = _result(run, ladder, training, reporter)
     reporter.final(finalist_metrics(result, run.config.search.metric))

@@ -42,7 +42,7 @@ class FinalistWatch:
     """
 
     def __init__(self, store: FinalistStore, config: FinalistsConfig) -> None:
-        self._store, self._ladder = store, rungs(config.count, config.steps)
+        self._store, self._ladder = store, rungs(**dict(config))
 
     def look(self) -> FinalistProgress | None:
         """Where they are now; None before they are chosen."""
