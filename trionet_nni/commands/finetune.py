@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trionet_nni.commands.command import add_command
+from trionet_nni.errors import InputError
 
 if TYPE_CHECKING:
     from trionet_nni.commands.command import Commands
@@ -17,14 +18,41 @@ def add(commands: Commands) -> None:
     parser = add_command(
         commands, "finetune", _run, "Fine-tune a network from its exported weights, and measure it."
     )
-    parser.add_argument("export", type=Path, help="exported folder")
+    parser.add_argument("export", type=Path, help="exported folder, e.g. out/1")
+    text = "instead of the network's own images: folder of class folders, or a data set's name"
+    parser.add_argument("--data", help=text)
+    parser.add_argument("-o", "--out", type=Path, help="with --data: folder for the new network")
+    parser.add_argument(
+        "--size", type=int, help="with --data: side of the images in pixels (default: as before)"
+    )
+    parser.add_argument("--weights", help="with --data: where to begin (default: the best measured)")
     parser.add_argument("--seed", type=int, help="of the training (default: the recipe's)")
 
 
 def _run(options: argparse.Namespace) -> int:
+    _check(options)
     from trionet_nni.export.retrain import finetune
+    from trionet_nni.export.transfer import transfer
+    from trionet_nni.export.weights import BEST
     from trionet_nni.training.process import prepare_process
 
     prepare_process()
-    finetune(options.export, seed=options.seed)
+    if options.data is None:
+        finetune(options.export, seed=options.seed)
+        return 0
+    weights = options.weights or BEST
+    transfer(
+        options.export, options.data, options.out, size=options.size, weights=weights, seed=options.seed
+    )
     return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Other images make another network, which has a folder of its own."""
+    if options.data is not None and options.out is None:
+        raise InputError("finetune: --data: found no -o, allowed: with -o, the folder for the new network")
+    for name in ("out", "size", "weights"):
+        if options.data is None and getattr(options, name) is not None:
+            raise InputError(
+                f"finetune: --{name}: found {getattr(options, name)} without --data, allowed: with it"
+            )

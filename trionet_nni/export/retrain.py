@@ -22,7 +22,7 @@ from trionet_nni.export.folder import write_folder
 from trionet_nni.export.load import architecture_of, load_weights
 from trionet_nni.export.record import kept, measure, record
 from trionet_nni.export.settings import NAME, RetrainConfig, read_config, retrain_config
-from trionet_nni.export.weights import FILES, RESULTS
+from trionet_nni.export.weights import FILES, RESULTS, START
 from trionet_nni.files.atomic import write_json, write_tensors
 from trionet_nni.files.invocation import trionet
 from trionet_nni.network.trionet import TrioNet
@@ -67,7 +67,10 @@ def finetune(
     progress: bool = True,
     stop_after_steps: int | None = None,
 ) -> dict[str, Any]:
-    """As `retrain`, but from the weights cut out of the supernet; writes `finetuned.safetensors`."""
+    """As `retrain`, but from the weights cut out of the supernet; writes `finetuned.safetensors`.
+
+    In a folder that `transfer` wrote, it begins with the weights that were taken over.
+    """
     folder, config = _open(path)
     recipe = _seeded(config.finetune, seed)
     return _train("finetune", "finetuned", folder, config, recipe, progress, stop_after_steps)
@@ -142,12 +145,12 @@ def _train(
     check_recipe(recipe, len(splits.full_train), f"{folder / NAME}: {kind}")
     network = _network(folder, config, splits, recipe)
     if kind == "finetune":
-        load_weights(network, folder / FILES["supernet"])
+        load_weights(network, _start(folder))
     from trionet_nni.training.fit import fit  # imports Lightning: mistakes in the files are told before
 
     directory = folder / "runs" / f"{kind}-seed{recipe.seed}"
     if kind == "finetune":  # other weights, exported again into this folder, are another run
-        origin = hashlib.sha256((folder / FILES["supernet"]).read_bytes()).hexdigest()[:8]
+        origin = hashlib.sha256(_start(folder).read_bytes()).hexdigest()[:8]
         directory = directory.with_name(f"{directory.name}-{origin}")
     run = fit(
         network,
@@ -172,6 +175,11 @@ def _train(
     if progress:
         _print_result(folder, result)
     return result
+
+
+def _start(folder: Path) -> Path:
+    """The weights that a fine-tuning begins with."""
+    return folder / START if (folder / START).exists() else folder / FILES["supernet"]
 
 
 def _network(folder: Path, config: RetrainConfig, splits: Splits, recipe: RecipeConfig) -> TrioNet:

@@ -19,6 +19,7 @@ FILES: dict[str, str] = {
     "finetuned": "finetuned.safetensors",
     "supernet": "weights.safetensors",
 }
+START = "transferred.safetensors"  # what a fine-tuning on other images begins with: no network of use yet
 # The files in which a training says what it reached; before cards did, these alone knew.
 RESULTS = {"retrained": "retrain_result.json", "finetuned": "finetune_result.json"}
 
