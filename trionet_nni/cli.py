@@ -14,6 +14,7 @@ from trionet_nni.commands import (
     export,
     fidelity,
     finetune,
+    new,
     pareto,
     plan,
     reproduce,
@@ -30,6 +31,7 @@ from trionet_nni.version import __version__
 
 # In the order of the help text; each has a function `add`.
 COMMANDS = (
+    new,
     search,
     export,
     pareto,
