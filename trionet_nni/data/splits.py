@@ -21,7 +21,7 @@ from trionet_nni.data.stores import FileStore, MemoryStore, Store
 from trionet_nni.errors import InputError
 from trionet_nni.settings.project import DataConfig
 
-_IN_MEMORY = 64  # pixels: larger images are decoded from their files each time
+IN_MEMORY = 64  # pixels: larger images are decoded from their files each time
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def load_splits(config: DataConfig, cache: Path) -> Splits:
 
 
 def _on_demand(source: Source, config: DataConfig) -> bool:
-    return config.image_size > _IN_MEMORY and source.files is not None
+    return config.image_size > IN_MEMORY and source.files is not None
 
 
 def _open(source: Source, config: DataConfig, cache: Path) -> tuple[Store, Tensor]:
