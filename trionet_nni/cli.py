@@ -11,11 +11,13 @@ from pathlib import Path
 
 from trionet_nni.commands import (
     count,
+    evaluate,
     export,
     fidelity,
     finetune,
     pareto,
     plan,
+    predict,
     reproduce,
     retrain,
     search,
@@ -35,6 +37,8 @@ COMMANDS = (
     pareto,
     retrain,
     finetune,
+    evaluate,
+    predict,
     space,
     count,
     verify,

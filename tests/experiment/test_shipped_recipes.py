@@ -30,11 +30,12 @@ from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data import load_splits
 from trionet_nni.experiment.check import prepare
 from trionet_nni.experiment.paths import with_absolute_paths
-from trionet_nni.export.card import make_card, write_card
+from trionet_nni.export.card import make_card
+from trionet_nni.export.card_text import write_card
 from trionet_nni.export.folder import write_folder
-from trionet_nni.export.load import FILES
 from trionet_nni.export.retrain import finetune, retrain
 from trionet_nni.export.settings import retrain_config
+from trionet_nni.export.weights import FILES
 from trionet_nni.files.atomic import write_tensors
 from trionet_nni.segmentation.train import train
 from trionet_nni.settings.plugins import load_table

@@ -13,13 +13,17 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from tests.helpers.tiny import digit_folder, small_splits
-from tests.helpers.tiny_experiment import exported
+from tests.helpers.tiny import digit_folder, same, small_splits
+from tests.helpers.tiny_experiment import exported, finished
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.errors import InputError
+from trionet_nni.export.best import export
+from trionet_nni.export.card import read_card
+from trionet_nni.export.card_text import write_card
 from trionet_nni.export.load import load
 from trionet_nni.export.retrain import finetune, retrain, retrain_architecture
 from trionet_nni.export.settings import read_config
-from trionet_nni.training.evaluate import accuracy
+from trionet_nni.training.evaluate import accuracy, scores
 
 
 def test_retraining_uses_all_but_the_test_images_and_measures_on_those(network_folder: Path) -> None:
@@ -29,10 +33,65 @@ def test_retraining_uses_all_but_the_test_images_and_measures_on_those(network_f
     assert json.loads((network_folder / "retrain_result.json").read_text()) == result
     network = load(network_folder, "retrained")
     assert accuracy(network, small_splits().test) == result["accuracy"]
-    assert all(
-        torch.equal(a, b)
-        for a, b in zip(load(network_folder).parameters(), network.parameters(), strict=True)
-    )
+
+
+def test_the_card_says_what_every_set_of_weights_reaches_and_load_takes_the_best(
+    network_folder: Path,
+) -> None:
+    for train in (retrain, finetune):
+        train(network_folder, progress=False)
+    card = read_card(network_folder)
+    assert card.trained.keys() == {"retrained", "finetuned", "supernet"}
+    text = (network_folder / "card.md").read_text(encoding="utf-8")
+    for name, found in card.trained.items():
+        reached = scores(load(network_folder, name), small_splits().test)
+        assert (found.accuracy, found.images, found.split) == (reached.accuracy, 50, "test")
+        assert found.loss == pytest.approx(reached.loss)
+        assert f"| {name} weights | accuracy {found.accuracy:.4f}, loss {found.loss:.4f} on 50 test" in text
+    assert (card.trained["retrained"].seed, card.trained["supernet"].seed) == (0, None)
+    for best in card.trained:
+        trained = {
+            name: found.model_copy(update={"accuracy": float(name == best)})
+            for name, found in card.trained.items()
+        }
+        write_card(
+            network_folder, card.model_copy(update={"trained": trained}), architecture(network_folder)
+        )
+        assert same(load(network_folder), load(network_folder, best))
+        assert f"load() takes | {best} |" in (network_folder / "card.md").read_text(encoding="utf-8")
+
+
+def test_another_export_keeps_what_was_measured_of_the_weights_it_keeps(tmp_path: Path) -> None:
+    folder = export(finished().root, 1, tmp_path / "out")[0].folder
+    retrain(folder, progress=False)
+    before = read_card(folder).trained
+    export(finished().root, 1, tmp_path / "out")
+    assert read_card(folder).trained == {"retrained": before["retrained"]}
+
+
+def test_a_folder_of_before_is_known_by_its_results(
+    network_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its card says neither what was trained nor the margin."""
+    retrain(network_folder, progress=False)
+    card = json.loads((network_folder / "card.json").read_text())
+    del card["trained"], card["margin"]
+    for accuracy_before, best in ((0.0, "supernet"), (1.0, "retrained")):
+        result = json.loads((network_folder / "retrain_result.json").read_text())
+        result["accuracy"] = accuracy_before
+        (network_folder / "retrain_result.json").write_text(json.dumps(result))
+        (network_folder / "card.json").write_text(json.dumps(card))
+        assert same(load(network_folder), load(network_folder, best))
+    capsys.readouterr()
+    (network_folder / "retrain_result.json").unlink()
+    assert same(load(network_folder), load(network_folder, "retrained"))
+    lines = capsys.readouterr().err.splitlines()
+    assert sum("how good retrained.safetensors is" in line for line in lines) == 1
+    assert all("margin: found nothing" in line or "how good" in line for line in lines)
+
+
+def architecture(folder: Path) -> Architecture:
+    return Architecture.load(folder / "architecture.json")
 
 
 def test_an_interrupted_retraining_goes_on_to_the_same_weights(
@@ -87,7 +146,7 @@ def test_the_script_runs_from_any_folder(network_folder: Path, tmp_path: Path) -
     )
     assert done.returncode == 0, done.stderr
     assert json.loads((network_folder / "retrain_result.json").read_text())["seed"] == 4
-    assert "test accuracy" in done.stdout and "trionet_nni.load" in done.stdout
+    assert "test accuracy" in done.stdout and "evaluate" in done.stdout
     assert "loss" in done.stderr  # progress
     assert not list(elsewhere.iterdir())
 

@@ -120,7 +120,8 @@ def write_json(path: Path, document: object) -> Path:
 @cache
 def _exported() -> Path:
     from trionet_nni.data import load_splits
-    from trionet_nni.export.card import make_card, write_card
+    from trionet_nni.export.card import make_card
+    from trionet_nni.export.card_text import write_card
     from trionet_nni.export.folder import write_folder
     from trionet_nni.export.settings import retrain_config
     from trionet_nni.files.atomic import write_tensors

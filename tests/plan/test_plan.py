@@ -14,7 +14,7 @@ from tests.helpers.checkout import ROOT
 from tests.helpers.tiny import digit_folder
 from trionet_nni.cli import main
 from trionet_nni.files.atomic import write_text
-from trionet_nni.plan.measure import Timings
+from trionet_nni.plan.measure import Timings, _per_step
 from trionet_nni.plan.plan import make_plan
 from trionet_nni.settings.project import load_experiment
 
@@ -28,7 +28,7 @@ def experiment(folder: Path, **changes: Any) -> Path:
     arguments["space"] = "spaces.tiny"
     arguments["data"] |= {"root": str(digit_folder()), "image_size": 16}
     arguments["data"] |= {"search_images": 40, "recalibration_images": 32}
-    arguments["supernet"]["recipe"] |= {"steps": None, "epochs": 2, "batch_size": 16, "warmup_epochs": 0}
+    arguments["supernet"]["recipe"] |= {"steps": None, "epochs": 2, "batch_size": 16}
     arguments["search"]["max_flops"] = 2e6
     for name, value in changes.items():
         section, _, field = name.rpartition("__")
@@ -57,6 +57,20 @@ def test_it_says_what_a_real_run_needs(tmp_path: Path, capfd: Any) -> None:
     written = sum((real / name).stat().st_size for name in files)
     folder = tmp_path / "runs" / "supernets" / config.supernet_hash()
     assert plan.files[str(folder)] == pytest.approx(written, rel=0.1)
+
+
+@pytest.mark.parametrize("seconds", [0.004, 0.1, 5.0])
+def test_a_step_is_measured_beside_what_a_run_has_besides_its_steps(seconds: float) -> None:
+    taken: list[int] = []
+
+    def run(count: int) -> float:
+        taken.append(count)
+        loading = 20.0 if len(taken) == 1 else 3.0 + 0.3 * (len(taken) % 2)  # and the machine is not quiet
+        return loading + seconds * count
+
+    found, last = _per_step(run, 3)
+    assert found == pytest.approx(seconds, rel=0.25) and last == taken[-1]
+    assert len(taken) <= 7 and (taken[-1] - taken[1]) * seconds < 20
 
 
 @pytest.fixture

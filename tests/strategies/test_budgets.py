@@ -28,6 +28,7 @@ from trionet_nni.nnictl.search.candidate import CandidateSpace
 from trionet_nni.nnictl.search.in_process import InProcessEngine
 from trionet_nni.report.pareto import front_rows
 from trionet_nni.settings.project import (
+    DataConfig,
     ProjectConfig,
     SearchConfig,
     load_experiment,
@@ -309,7 +310,7 @@ def test_a_search_with_an_impossible_budget_is_one_line_and_status_2(
     budgets: str,
     message: str,
 ) -> None:
-    task = Task(small.TABLE, COST, 4000)
+    task = Task(small.TABLE, COST, 4000, DataConfig())
     monkeypatch.setattr("trionet_nni.experiment.check.prepare", lambda config, cache: task)
     monkeypatch.setattr(sys, "path", list(sys.path))
     text = (ROOT / "experiments" / "quickstart.yml").read_text()

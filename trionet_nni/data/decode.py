@@ -24,13 +24,14 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # re
 
 
 def read_image(
-    path: Path, size: int, *, crop: Sequence[float] | None = None, margin: float = 1.0
+    path: Path, size: int, *, crop: Sequence[float] | None = None, margin: float = 1.0, channels: int = 3
 ) -> Tensor:
-    """Decode a file as RGB, uint8 [3, size, size]; of an animation its first frame.
+    """Decode a file, uint8 [channels, size, size]; of an animation its first frame.
 
     Args:
         crop: (area, ratio, x, y) as in `data.stores`; the middle square when None.
         margin: side of the middle square ÷ shorter side of the image.
+        channels: 3 for RGB, 1 for grey.
 
     Raises:
         InputError: the file is missing, cut short, enormous, or no image.
@@ -45,8 +46,25 @@ def read_image(
         reason = " ".join(str(error).split()).replace(str(path), "file")[:120] or type(error).__name__
         raise InputError(f"{path}: image: found none ({reason}), allowed: a readable image") from None
     box = _middle(rgb.size, margin) if crop is None else _box(rgb.size, crop)
+    return _resized(rgb, size, box, channels)
+
+
+def middle_square(image: Image.Image, size: int, *, margin: float = 1.0, channels: int = 3) -> Tensor:
+    """A decoded image as `read_image` gives a file, uint8 [channels, size, size].
+
+    Raises:
+        ValueError: it is empty or enormous, or its values have no known range.
+    """
+    check_size(image)
+    rgb = to_rgb(image)
+    return _resized(rgb, size, _middle(rgb.size, margin), channels)
+
+
+def _resized(rgb: Image.Image, size: int, box: Box, channels: int) -> Tensor:
     if rgb.size != (size, size) or box != (0, 0, size, size):
         rgb = rgb.resize((size, size), Image.Resampling.BILINEAR, box)
+    if channels == 1:
+        return torch.from_numpy(np.array(rgb.convert("L")))[None]
     return torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous()
 
 

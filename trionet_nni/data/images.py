@@ -46,13 +46,18 @@ class ImageSet:
 
     def normalize(self, pixels: Tensor) -> Tensor:
         """Pixels, uint8 [B, C, S, S], to zero mean and unit variance per channel, float32."""
-        scale = (1 / (255 * self.std)).to(pixels.device)[:, None, None]
-        offset = (self.mean / self.std).to(pixels.device)[:, None, None]
-        return pixels.to(torch.float32).mul_(scale).sub_(offset)
+        return normalized(pixels, self.mean, self.std)
 
     def normalized(self, indices: slice | Tensor) -> Tensor:
         """Network input of some images, float32 [B, C, S, S]."""
         return self.normalize(self.pixels(indices))
+
+
+def normalized(pixels: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Pixels, uint8 [..., C, S, S], less `mean` and by `std`, float32 [C] each, of pixels in [0, 1]."""
+    scale = (1 / (255 * std)).to(pixels.device)[:, None, None]
+    offset = (mean / std).to(pixels.device)[:, None, None]
+    return pixels.to(torch.float32).mul_(scale).sub_(offset)
 
 
 def statistics(store: Store, indices: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from trionet_nni.data.stores import FileStore, MemoryStore, Store
 from trionet_nni.errors import InputError
 from trionet_nni.settings.project import DataConfig
 
-_IN_MEMORY = 64  # pixels: larger images are decoded from their files each time
+IN_MEMORY = 64  # pixels: larger images are decoded from their files each time
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def load_splits(config: DataConfig, cache: Path) -> Splits:
 
 
 def _on_demand(source: Source, config: DataConfig) -> bool:
-    return config.image_size > _IN_MEMORY and source.files is not None
+    return config.image_size > IN_MEMORY and source.files is not None
 
 
 def _open(source: Source, config: DataConfig, cache: Path) -> tuple[Store, Tensor]:
@@ -117,20 +117,32 @@ def divide(config: DataConfig, labels: Tensor, train_count: int | None) -> dict[
     else:
         pool, test = torch.arange(train_count), torch.arange(train_count, len(labels))
     pool = pool[torch.randperm(len(pool), generator=seeded(config.seed, "pool"))]
-    held_out = config.recalibration_images if config.recalibration == "held-out" else 0
-    _check_sizes(config, len(pool), held_out)
-    search, rest = pool[: config.search_images], pool[config.search_images :]
+    searching, recalibrating = config.search_count(len(pool)), config.recalibration_count(len(pool))
+    held_out = recalibrating if config.recalibration == "held-out" else 0
+    _check_sizes(config, len(pool), searching, held_out)
+    search, rest = pool[:searching], pool[searching:]
     train = rest[held_out:][: config.train_images]
-    recalibration = (rest if held_out else train)[: config.recalibration_images]
+    recalibration = (rest if held_out else train)[:recalibrating]
     return {"search": search, "recalibration": recalibration, "train": train, "test": test}
 
 
-def _check_sizes(config: DataConfig, pool: int, held_out: int) -> None:
-    left = pool - config.search_images - held_out
+def settled(config: DataConfig, splits: Splits) -> DataConfig:
+    """The division with numbers for what was left to a share or a rule: as it was made of these images.
+
+    What is written down of a run has numbers, and its supernet's name too: the same images are the same
+    supernet, however their division was said.
+    """
+    counts = {"search_images": len(splits.search), "recalibration_images": len(splits.recalibration)}
+    open_ones = {name: n for name, n in counts.items() if not isinstance(getattr(config, name), int)}
+    return config.model_copy(update=open_ones)
+
+
+def _check_sizes(config: DataConfig, pool: int, searching: int, held_out: int) -> None:
+    left = pool - searching - held_out
     if left < 1:
         held = f" and recalibration_images {held_out}, allowed: together" if held_out else ", allowed:"
         raise InputError(
-            f"data.search_images: found {config.search_images}{held} below {pool} (the images to train on)"
+            f"data.search_images: found {searching}{held} below {pool} (the images to train on)"
         )
     if config.train_images is not None and config.train_images > left:
         raise InputError(f"data.train_images: found {config.train_images}, allowed: up to {left}")

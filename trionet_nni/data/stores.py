@@ -15,11 +15,20 @@ from trionet_nni.data.decode import read_image
 # ratio: width ÷ height; x, y in [0, 1]: where it lies between the left / top and the right / bottom edge.
 
 
+# Of a picture that is decoded on demand, what is seen without a crop: of 256 pixels the middle 224.
+MARGIN = 0.875
+
+
 class Store(ABC):
-    """All images of a data set, addressed by number, as square uint8 images."""
+    """All images of a data set, addressed by number, as square uint8 images.
+
+    Attributes:
+        margin: side of the middle square that is seen without a crop ÷ shorter side of the picture.
+    """
 
     channels: int
     image_size: int
+    margin: float = 1.0
 
     @abstractmethod
     def read(self, indices: Tensor, crops: Tensor | None = None) -> Tensor:
@@ -40,22 +49,28 @@ class MemoryStore(Store):
 
 
 class FileStore(Store):
-    """Image files, RGB, decoded when read: data that does not fit into memory."""
+    """Image files, decoded when read: data that does not fit into memory.
 
-    channels = 3
+    Args:
+        channels: 3 for RGB, 1 for grey.
+    """
 
-    def __init__(self, paths: tuple[Path, ...], image_size: int) -> None:
-        self.paths, self.image_size = paths, image_size
+    def __init__(
+        self, paths: tuple[Path, ...], image_size: int, *, margin: float = MARGIN, channels: int = 3
+    ) -> None:
+        self.paths, self.image_size, self.margin, self.channels = paths, image_size, margin, channels
 
     def read(self, indices: Tensor, crops: Tensor | None = None) -> Tensor:
-        """See `Store.read`. Without crops: the middle of the image, 7/8 of its shorter side.
+        """See `Store.read`. Without crops: the middle square of the image, as `margin` says.
 
         Raises:
             InputError: a file is no readable image.
         """
         rows = [None] * len(indices) if crops is None else crops.tolist()
         images = [
-            read_image(self.paths[index], self.image_size, crop=crop, margin=0.875)
+            read_image(
+                self.paths[index], self.image_size, crop=crop, margin=self.margin, channels=self.channels
+            )
             for index, crop in zip(indices.tolist(), rows, strict=True)
         ]
         return torch.stack(images)

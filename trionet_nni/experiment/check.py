@@ -16,7 +16,7 @@ from trionet_nni.experiment.open import Experiment
 from trionet_nni.finalists.halving import rungs
 from trionet_nni.finalists.halving import trials as finalist_trials
 from trionet_nni.settings.plugins import load_table
-from trionet_nni.settings.project import ProjectConfig, SearchConfig
+from trionet_nni.settings.project import DataConfig, ProjectConfig, SearchConfig
 
 DATA_VARIABLE = "TRIONET_DATA"
 
@@ -28,11 +28,13 @@ class Task:
     Attributes:
         cost: parameters and multiply-accumulates at the experiment's image size and number of classes.
         images: how many there are to train the supernet on.
+        data: the images' division in numbers, see `trionet_nni.data.splits.settled`.
     """
 
     table: SpaceTable
     cost: CostModel
     images: int
+    data: DataConfig
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Checked:
     """An experiment in which nothing was found wrong.
 
     Attributes:
-        config: with absolute paths.
+        config: with absolute paths, and its images' division in numbers.
         working: experimentWorkingDirectory.
         cards: GPUs that its trials can use on this machine; 0 where they ask for none.
     """
@@ -78,7 +80,7 @@ def check_experiment(experiment: Experiment) -> Checked:
     except InputError as error:
         message = str(error)
         raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None
-    return Checked(config, working, task, budgets, cards)
+    return Checked(config.model_copy(update={"data": task.data}), working, task, budgets, cards)
 
 
 def _check_working(path: Path, working: Path) -> None:
@@ -106,7 +108,7 @@ def prepare(config: ProjectConfig, cache: Path) -> Task:
     ):
         _check_module(field, module)
 
-    from trionet_nni.data import load_splits  # torch: seconds
+    from trionet_nni.data import load_splits, settled  # torch: seconds
 
     splits = load_splits(config.data, cache)
 
@@ -115,7 +117,7 @@ def prepare(config: ProjectConfig, cache: Path) -> Task:
     check_recipe(config.supernet.recipe, len(splits.train), "supernet.recipe")
     _check_finalists(config, len(splits.train))
     cost = CostModel(splits.classes, splits.channels, splits.image_size)
-    return Task(table, cost, len(splits.train))
+    return Task(table, cost, len(splits.train), settled(config.data, splits))
 
 
 def check_trials(search: SearchConfig, trials: Any) -> None:
@@ -141,15 +143,15 @@ def check_trials(search: SearchConfig, trials: Any) -> None:
 
 
 def _check_finalists(config: ProjectConfig, images: int) -> None:
-    """Refuse a recipe that they cannot be trained by: its warm-up must end on the first rung."""
+    """Refuse a recipe that they cannot be trained by."""
     if config.search.finalists is None:
         return
 
-    from trionet_nni.training.recipe import check_batch, check_warmup
+    from trionet_nni.training.recipe import check_batch, in_rungs
 
     check_batch(config.retrain.batch_size, images, "retrain")
-    restarts = [rung.steps for rung in rungs(**dict(config.search.finalists))]
-    check_warmup(config.retrain, images // config.retrain.batch_size, "retrain", restarts)
+    ends = [rung.steps for rung in rungs(**dict(config.search.finalists))]
+    in_rungs(config.retrain, ends, images // config.retrain.batch_size)
 
 
 def check_cards(settings: dict[str, Any]) -> int:

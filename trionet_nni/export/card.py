@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from trionet_nni.architecture.architecture import Architecture, block_to_dict
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.cost import architecture_cost
 from trionet_nni.data import Splits
-from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.files.text import read_json
 from trionet_nni.settings.section import Section, refused
 from trionet_nni.version import __version__
@@ -24,6 +23,20 @@ class Measured(Section):
     loss: float | None = None  # mean cross entropy, nats
     images: int
     split: str
+
+
+Weights = Literal["retrained", "finetuned", "supernet"]  # sets of weights that a folder may hold
+
+
+class Trained(Measured):
+    """What one set of weights of the folder reaches on the test images.
+
+    Attributes:
+        seed, steps: of its training; None for weights that were trained elsewhere, such as the supernet's.
+    """
+
+    seed: int | None = None
+    steps: int | None = None
 
 
 class Finalist(Section):
@@ -55,10 +68,14 @@ class Card(Section):
     Attributes:
         architecture: hash of `architecture.json`.
         mean, std: of the training pixels in [0, 1], per channel: how inputs are normalized.
+        margin: side of the middle square that is seen of a picture ÷ its shorter side; None on cards of
+            before this field.
         operators: of every block, stage by stage.
         flops: 2 × multiply-accumulates of one image.
         measured: the supernet's sub-network on the search split; None where there was no supernet.
         finalist: the network trained from scratch in the search; None where it was not.
+        trained: what each set of weights reaches on the test images; empty before any training, and on
+            cards of before this field.
         data: how the images were divided.
         seeds: of the division, the supernet and the search.
         origin: experiment and supernet it comes from.
@@ -74,11 +91,13 @@ class Card(Section):
     class_names: list[str]
     mean: list[float]
     std: list[float]
+    margin: float | None = Field(None, gt=0, le=1)
     operators: list[list[str]]
     flops: int
     params: int
     measured: Measured | None
     finalist: Finalist | None = None
+    trained: dict[Weights, Trained] = Field(default_factory=dict)
     data: dict[str, Any]
     seeds: dict[str, int]
     origin: dict[str, str]
@@ -101,6 +120,7 @@ def make_card(
     origin: dict[str, str] | None = None,
     measured: Measured | None = None,
     finalist: Finalist | None = None,
+    trained: dict[Weights, Trained] | None = None,
 ) -> Card:
     """Describe a network for the data it is meant for."""
     cost = architecture_cost(
@@ -116,23 +136,19 @@ def make_card(
         class_names=list(splits.class_names),
         mean=splits.train.mean.tolist(),
         std=splits.train.std.tolist(),
+        margin=splits.train.store.margin,
         operators=[[block.operator for block in stage] for stage in architecture.stages],
         flops=cost.flops,
         params=cost.params,
         measured=measured,
         finalist=finalist,
+        trained=trained or {},
         data=splits.record,
         seeds=seeds,
         origin=origin or {},
         commit=commit(),
         version=__version__,
     )
-
-
-def write_card(folder: Path, card: Card, architecture: Architecture) -> None:
-    """Write `card.md` for people and `card.json` for `load()`."""
-    write_text(folder / "card.md", _markdown(card, architecture))
-    write_json(folder / "card.json", card.model_dump())
 
 
 def read_card(folder: Path) -> Card:
@@ -165,53 +181,3 @@ def _git(root: Path, *arguments: str) -> str:
         ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=20
     )
     return done.stdout.strip()
-
-
-def _markdown(card: Card, architecture: Architecture) -> str:
-    writer = f"trionet-nni {card.version}" + (f" at commit `{card.commit}`" if card.commit else "")
-    lines = [
-        f"# {card.name}",
-        "",
-        f"Architecture `{card.architecture}` of the space `{card.space}`, written by {writer}.",
-        "",
-        "| stage | block | operator | options |",
-        "|---|---|---|---|",
-    ]
-    for stage, blocks in enumerate(architecture.stages, 1):
-        for number, block in enumerate(blocks, 1):
-            options = block_to_dict(block)
-            operator = options.pop("operator")
-            text = ", ".join(f"{name} {value:g}" for name, value in options.items())
-            lines.append(f"| {stage} | {number} | {operator} | {text} |")
-    lines += ["", "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in _facts(card))]
-    return "\n".join(lines) + "\n"
-
-
-def _facts(card: Card) -> list[tuple[str, str]]:
-    splits = ", ".join(f"{name} {part['images']:,}" for name, part in card.data["splits"].items())
-    facts = [
-        ("FLOPs of one image", f"{card.flops:,}"),
-        ("parameters", f"{card.params:,}"),
-        ("input", f"{card.channels} × {card.image_size} × {card.image_size}"),
-        ("classes", str(card.classes)),
-        ("data", f"{card.data['name']}: {splits}"),
-        ("seeds", ", ".join(f"{name} {seed}" for name, seed in card.seeds.items())),
-        *card.origin.items(),
-    ]
-    if card.measured is not None:
-        share = f"{card.measured.accuracy:.4f} on {card.measured.images:,} images"
-        if card.measured.loss is not None:
-            facts.insert(0, ("loss on the same images", f"{card.measured.loss:.4f}"))
-        facts.insert(0, (f"accuracy with the supernet's weights ({card.measured.split} split)", share))
-    if card.finalist is not None:
-        facts.insert(0, ("as a finalist, trained from scratch", _finalist(card.finalist)))
-    return facts
-
-
-def _finalist(found: Finalist) -> str:
-    return (
-        f"loss {found.loss:.4f}, accuracy {found.accuracy:.4f} on {found.images:,} {found.split} images "
-        f"after {found.steps:,} of {found.of:,} steps on {found.train_images:,} training images (batch "
-        f"{found.batch_size}, rate {found.learning_rate:g}, seed {found.seed}); "
-        "not the weights in this folder"
-    )

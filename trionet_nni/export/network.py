@@ -6,8 +6,10 @@ from pathlib import Path
 
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.data import Splits
-from trionet_nni.export.card import Finalist, Measured, make_card, write_card
+from trionet_nni.export.card import Finalist, Measured, make_card
+from trionet_nni.export.card_text import write_card
 from trionet_nni.export.folder import write_folder
+from trionet_nni.export.record import kept
 from trionet_nni.export.settings import RetrainConfig
 from trionet_nni.files.atomic import write_tensors
 from trionet_nni.settings.project import ProjectConfig
@@ -59,5 +61,6 @@ def write_network(
         origin=origin | {"space": config.space, "supernet": config.supernet_hash()},
         measured=measured,
         finalist=finalist,
+        trained=kept(folder, splits),
     )
     write_card(folder, card, architecture)

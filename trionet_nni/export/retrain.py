@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import sys
+import shlex
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.baselines import BASELINES
 from trionet_nni.architecture.cost import CostModel
-from trionet_nni.data import Splits, load_splits
+from trionet_nni.data import Splits, load_splits, settled
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.open import open_experiment
-from trionet_nni.export.card import make_card, read_card, write_card
+from trionet_nni.export.card import Weights, make_card, read_card
+from trionet_nni.export.card_text import write_card
 from trionet_nni.export.folder import write_folder
-from trionet_nni.export.load import FILES, architecture_of, load_weights
+from trionet_nni.export.load import architecture_of, load_weights
+from trionet_nni.export.record import kept, measure, record
 from trionet_nni.export.settings import NAME, RetrainConfig, read_config, retrain_config
+from trionet_nni.export.weights import FILES, RESULTS
 from trionet_nni.files.atomic import write_json, write_tensors
-from trionet_nni.files.invocation import typed
+from trionet_nni.files.invocation import trionet
 from trionet_nni.network.trionet import TrioNet
 from trionet_nni.settings.project import RecipeConfig
 from trionet_nni.training.initial import initial_network
@@ -108,8 +110,10 @@ def retrain_network(
         InputError: one line about unusable data or an unusable folder.
     """
     splits = load_splits(config.data, out / config.cache)
+    config = config.model_copy(update={"data": settled(config.data, splits)})
     write_folder(out, network, config)
-    write_card(out, make_card(name, network, splits, seeds={"data": config.data.seed}), network)
+    card = make_card(name, network, splits, seeds={"data": config.data.seed}, trained=kept(out, splits))
+    write_card(out, card, network)
     return retrain(out, seed=seed, progress=progress)
 
 
@@ -127,7 +131,7 @@ def _seeded(recipe: RecipeConfig, seed: int | None) -> RecipeConfig:
 
 def _train(
     kind: str,
-    weights: str,
+    weights: Weights,
     folder: Path,
     config: RetrainConfig,
     recipe: RecipeConfig,
@@ -139,7 +143,6 @@ def _train(
     network = _network(folder, config, splits, recipe)
     if kind == "finetune":
         load_weights(network, folder / FILES["supernet"])
-    from trionet_nni.training.evaluate import accuracy
     from trionet_nni.training.fit import fit  # imports Lightning: mistakes in the files are told before
 
     directory = folder / "runs" / f"{kind}-seed{recipe.seed}"
@@ -160,12 +163,12 @@ def _train(
     result: dict[str, Any] = {"kind": kind, "seed": recipe.seed, **run, "data": splits.record}
     if not run["complete"]:
         return result
-    if torch.cuda.is_available():
-        network.cuda()
-    result |= {"accuracy": accuracy(network, splits.test), "images": len(splits.test), "split": "test"}
+    found = measure(network, splits).model_copy(update={"seed": recipe.seed, "steps": run["steps"]})
+    result |= found.model_dump(include={"accuracy", "loss", "images", "split"})
     write_tensors(folder / FILES[weights], network.state_dict())
     write_json(directory / "result.json", result)
-    write_json(folder / f"{kind}_result.json", result)
+    write_json(folder / RESULTS[weights], result)
+    record(folder, weights, found, splits)
     if progress:
         _print_result(folder, result)
     return result
@@ -202,6 +205,5 @@ def _print_result(folder: Path, result: dict[str, Any]) -> None:
     table.add_row(*values.values())
     console = Console()
     console.print(table)
-    python = typed(Path(sys.executable))
-    command = f"{python} -c 'import trionet_nni; print(trionet_nni.load(\"{folder}\"))'"
+    command = trionet("evaluate", shlex.quote(str(folder)))
     console.print(f"Next: {command}", soft_wrap=True, highlight=False, markup=False)

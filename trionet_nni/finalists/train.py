@@ -20,6 +20,7 @@ from trionet_nni.settings.project import RecipeConfig
 from trionet_nni.training.evaluate import scores
 from trionet_nni.training.fit import fit
 from trionet_nni.training.initial import initial_network
+from trionet_nni.training.recipe import in_rungs
 
 Point = dict[str, float]
 POINTS = 5  # of its curve, on each rung
@@ -42,8 +43,8 @@ def train_finalist(
     goes through all rungs, whose learning rate starts again at each; see `finalists.halving`.
 
     Args:
-        recipe: the ladder's steps take the place of its steps and epochs; its seed gives the initial
-            weights, as in `trionet retrain`.
+        recipe: the ladder's steps take the place of its steps and epochs, and its warm-up fits the first
+            rung (`training.recipe.in_rungs`); its seed gives the initial weights, as in `trionet retrain`.
         splits: `train` trains, `search` measures; no test image is read.
         directory: of this network's training.
         report: receives {"step", "loss", "accuracy"} on the search images a few times on each rung.
@@ -54,7 +55,7 @@ def train_finalist(
         RunFailed: it diverged twice.
     """
     rung = training.rung
-    recipe = recipe.model_copy(update={"steps": ladder[-1].steps})
+    recipe = in_rungs(recipe, [other.steps for other in ladder], len(splits.train) // recipe.batch_size)
     task = CostModel(splits.classes, splits.channels, splits.image_size)
     network = initial_network(training.architecture, recipe, task)
     curve = _Curve(network, in_memory(splits.search), _points(rung, ladder), report)

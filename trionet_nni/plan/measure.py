@@ -17,11 +17,15 @@ from pathlib import Path
 
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.errors import InputError
+from trionet_nni.settings.amounts import Amount
 from trionet_nni.settings.project import ProjectConfig, RecipeConfig
 
 _WARM = 2  # steps that are not counted: memory is taken and caches are filled in them
 _CPU_PIXELS = 64 * 64**2  # of a measured step on a CPU, where 256 photographs would take minutes
 _IMAGES = 128  # of a measured candidate
+_CLEAR = 0.5  # of a run's time: steps that take less are lost in what a run has besides its steps
+_FEWEST_SECONDS = 1.0  # that measured steps take together
+_MOST_STEPS = 1_000  # steps of a millisecond are not worth more
 
 
 @dataclass(frozen=True)
@@ -111,9 +115,9 @@ def _measure(
     base = _peak(cuda)
     batch = small.supernet.recipe.batch_size
     scale = config.supernet.recipe.batch_size / batch
-    step = _per_step(lambda count: _supernet(small, cache, folder / f"{count}", count), steps)
-    trained = folder / f"{_WARM + steps}"
-    retrain_step = _per_step(lambda count: _retrain(small, network, splits.train, folder, count), steps)
+    step, taken = _per_step(lambda count: _supernet(small, cache, folder / f"{count}", count), steps)
+    trained = folder / f"{taken}"
+    retrain_step, _ = _per_step(lambda count: _retrain(small, network, splits.train, folder, count), steps)
     candidate = _candidate(small, trained, network, cache)
     return Timings(
         torch.cuda.get_device_name() if cuda else "cpu",
@@ -129,13 +133,8 @@ def _measure(
 
 def _smaller(config: ProjectConfig, batch: int | None) -> ProjectConfig:
     """The same work on fewer held-out images, and on a CPU in smaller steps."""
-    data = config.data.model_copy(
-        update={
-            "search_images": min(config.data.search_images, _IMAGES),
-            "recalibration_images": min(config.data.recalibration_images, _IMAGES),
-            "train_images": None,
-        }
-    )
+    few = {name: _few(getattr(config.data, name)) for name in ("search_images", "recalibration_images")}
+    data = config.data.model_copy(update={**few, "train_images": None})
     supernet = config.supernet.model_copy(
         update={"recipe": _recipe(config.supernet.recipe, batch), "curve_points": 1}
     )
@@ -143,15 +142,39 @@ def _smaller(config: ProjectConfig, batch: int | None) -> ProjectConfig:
     return config.model_copy(update={"data": data, "supernet": supernet, "retrain": retrain})
 
 
+def _few(images: Amount) -> int:
+    return min(images, _IMAGES) if isinstance(images, int) else _IMAGES
+
+
 def _recipe(recipe: RecipeConfig, batch: int | None, steps: int | None = None) -> RecipeConfig:
     size = recipe.batch_size if batch is None else min(batch, recipe.batch_size)
-    return recipe.model_copy(update={"batch_size": size, "steps": steps, "warmup_epochs": 0.0})
+    unwarmed = {"warmup_epochs": 0.0, "warmup": None}
+    return recipe.model_copy(update={"batch_size": size, "steps": steps, **unwarmed})
 
 
-def _per_step(run: Callable[[int], float], steps: int) -> float:
-    """Seconds of a step; what a run has besides its steps is in both runs and falls out."""
+def _per_step(run: Callable[[int], float], steps: int) -> tuple[float, int]:
+    """Seconds of a step, and the steps of the last run that was taken.
+
+    What a run has besides its steps is in both runs and falls out; a run before them loads what the others
+    find. Where the steps are too few to be seen beside the rest, more are taken.
+
+    Args:
+        run: takes so many steps and says how many seconds all of it took.
+        steps: measured ones, at least.
+    """
+    run(_WARM - 1)
     few = run(_WARM)
-    return max(0.0, run(_WARM + steps) - few) / steps
+    clear = max(_CLEAR * few, _FEWEST_SECONDS)
+    while True:
+        seconds = run(_WARM + steps) - few
+        if seconds >= clear or steps >= _MOST_STEPS:
+            return max(seconds, 0.0) / steps, _WARM + steps
+        steps = min(_MOST_STEPS, steps * _growth(seconds, clear))
+
+
+def _growth(seconds: float, clear: float) -> int:
+    """How many times as many steps are tried next, from the time that some have taken."""
+    return 2 if seconds > clear / 2 else 4 if seconds > clear / 4 else 8
 
 
 def _supernet(config: ProjectConfig, cache: Path, folder: Path, steps: int) -> float:

@@ -11,6 +11,7 @@ from trionet_nni.reproduce.item import Item, setting
 from trionet_nni.reproduce.jobs import Job, SupernetJob
 from trionet_nni.reproduce.report import Report
 from trionet_nni.reproduce.statistics import Claim, Spread
+from trionet_nni.settings.amounts import amount_text
 from trionet_nni.settings.plugins import load_table
 
 
@@ -39,9 +40,9 @@ class _Curves(Item):
             self.name,
             self.title,
             self.conditions(
-                f"Accuracy on the {config.data.search_images:,} search images, BN recalibrated on "
-                f"{config.data.recalibration_images:,} training images; the paper prints curves and no "
-                "numbers.",
+                f"Accuracy on the {amount_text(config.data.search_images)} search images, BN recalibrated "
+                f"on {amount_text(config.data.recalibration_images)} training images; the paper prints "
+                "curves and no numbers.",
                 "Claims are about the last point; all points and seeds are in the CSV file.",
             ),
             ("step", *(f"{operator}, {name}" for operator in self.operators for name in self._names)),

@@ -18,6 +18,7 @@ from trionet_nni.reproduce.report import Report
 from trionet_nni.reproduce.scale import changed
 from trionet_nni.reproduce.statistics import RESAMPLES, Rank, Spread, rank_correlation
 from trionet_nni.reproduce.training import Given, Training
+from trionet_nni.settings.amounts import amount_text
 from trionet_nni.settings.project import Metric, ProjectConfig
 from trionet_nni.supernet.results import Evaluation, ResultsStore, ranked
 
@@ -93,8 +94,8 @@ class Fidelity:
             f"Experiment `{self.experiment}`, space `{self.config.space}`: {len(self.chosen)} of its "
             "candidates, spread over the logarithm of FLOPs between the ends of its Pareto front: in "
             "each part the best and the middle one of its ranking.",
-            f"With the supernet: {data.search_images:,} search images. From scratch: {length}, batch "
-            f"{recipe.batch_size}, all training images, measured on the test images, seeds "
+            f"With the supernet: {amount_text(data.search_images)} search images. From scratch: {length}, "
+            f"batch {recipe.batch_size}, all training images, measured on the test images, seeds "
             f"{', '.join(map(str, self.seeds))}.",
             "τ-b; the 95 % interval is a percentile bootstrap over the networks "
             f"({RESAMPLES:,} resamples).",

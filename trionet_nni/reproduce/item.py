@@ -12,6 +12,7 @@ from trionet_nni.reproduce.report import Report
 from trionet_nni.reproduce.scale import ANY_FLOPS, Scale, changed
 from trionet_nni.reproduce.searching import Search, cost_model
 from trionet_nni.reproduce.statistics import Spread
+from trionet_nni.settings.amounts import amount_text
 from trionet_nni.settings.project import ProjectConfig
 
 _MILLION, _BILLION = 1e6, 1e9
@@ -65,7 +66,7 @@ def conditions(scale: Scale, seeds: Sequence[int]) -> tuple[str, ...]:
         f"{where.image_size} × {where.image_size} pixels, {where.classes} classes; the division of the "
         f"images has seed {splits.seed} in all runs.",
         f"Supernet: {_recipe(config.supernet.recipe.model_dump())}; searches score "
-        f"{scale.candidates} candidates on {splits.search_images:,} images that train nothing.",
+        f"{scale.candidates} candidates on {amount_text(splits.search_images)} images that train nothing.",
         f"From scratch: {_recipe(config.retrain.model_dump())}, on all training images; measured once, on "
         "the test images.",
         f"Seeds {', '.join(map(str, seeds))}, each for supernet, search and training; ± is the standard "

@@ -12,6 +12,9 @@ BEFORE: dict[str, dict[str, Any]] = {
     "search": {"metric": "accuracy", "band": 0.0},
 }
 
+# Defaults of before they grew with the data. They have always been written down and are part of keys.
+_NUMBERS: dict[str, dict[str, Any]] = {"data": {"search_images": 500, "recalibration_images": 256}}
+
 
 def as_before(stored: Any) -> Any:
     """Settings that an experiment stored, with the fields they lack at what they meant.
@@ -25,7 +28,7 @@ def as_before(stored: Any) -> Any:
 
 def section_as_before(name: str, stored: Any) -> Any:
     """One section of stored settings; whatever is no section stays what it is, to be refused."""
-    return {**BEFORE[name], **stored} if isinstance(stored, dict) else stored
+    return {**BEFORE[name], **_NUMBERS.get(name, {}), **stored} if isinstance(stored, dict) else stored
 
 
 def without_former(section: str, fields: dict[str, Any]) -> dict[str, Any]:

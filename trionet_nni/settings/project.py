@@ -15,12 +15,20 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from trionet_nni.errors import InputError, shown
 from trionet_nni.files.yaml import read_yaml as read_yaml
+from trionet_nni.settings.amounts import (
+    Amount,
+    amount_of,
+    as_amount,
+    recalibration_images,
+    search_images,
+)
 from trionet_nni.settings.before import as_before, without_former
 from trionet_nni.settings.section import Section as _Section
 from trionet_nni.settings.section import refused
 
 ONE_SHOT = "strategies.one_shot"  # this project's own supernet
 Metric = Literal["loss", "accuracy"]  # what ranks candidates: the smallest loss, the largest accuracy
+_BATCH_NORM = 2  # images that have a variance
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what NumPy and Lightning take
 
 
@@ -36,8 +44,12 @@ class DataConfig(_Section):
     root: str | None = None
     image_size: int = Field(28, ge=8, le=4096)  # side of the network's input, pixels
     test_fraction: float = Field(0.2, gt=0, lt=1)  # of each class, where there is no test folder
-    search_images: int = Field(500, ge=1)  # held out for scoring candidates
-    recalibration_images: int = Field(256, ge=2)  # for BN statistics of candidates; at most all there are
+    # Held out of the images to train on, to score candidates: a number, or a share. None: an eighth,
+    # at most 2,500 (a standard error of an accuracy is 1 point there); of small data a quarter, up to 500.
+    search_images: int | float | None = None
+    # For BN statistics of candidates, at most all there are: a number, or a share. None: 256, or 6.4 % of
+    # the images to train on where that is more, at most 1,024.
+    recalibration_images: int | float | None = None
     # Where they come from. "held-out": they train nothing, as in experiments of before this field.
     recalibration: Literal["training", "held-out"] = "training"
     train_images: int | None = Field(None, ge=1)  # use only so many training images (Fig. 7 b)
@@ -46,6 +58,26 @@ class DataConfig(_Section):
     workers: int | None = Field(None, ge=0, le=256)
     # Files that are no readable images: one line that names the first and counts them, or left out.
     bad_images: Literal["refuse", "skip"] = "refuse"
+
+    @field_validator("search_images", mode="before")
+    @classmethod
+    def _amount(cls, value: Any) -> Amount:
+        return as_amount(value, 1)
+
+    @field_validator("recalibration_images", mode="before")
+    @classmethod
+    def _batch(cls, value: Any) -> Amount:
+        return as_amount(value, _BATCH_NORM)
+
+    def search_count(self, pool: int) -> int:
+        """How many of `pool` images to train on score candidates."""
+        named = amount_of(self.search_images, pool, 1)
+        return search_images(pool) if named is None else named
+
+    def recalibration_count(self, pool: int) -> int:
+        """How many images BN statistics are wanted from, of `pool` to train on."""
+        named = amount_of(self.recalibration_images, pool, _BATCH_NORM)
+        return recalibration_images(pool) if named is None else named
 
     def identity(self) -> dict[str, Any]:
         """What the images are known by: all fields, but some only where they make a difference.
@@ -68,7 +100,10 @@ class RecipeConfig(_Section):
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = True
     weight_decay: float = Field(8e-5, ge=0)
-    warmup_epochs: float = Field(10, ge=0, le=1e6)
+    # The warm-up in epochs, or as a share of the run; one of the two. Finalists begin again at every rung:
+    # theirs is a share of the first rung, see trionet_nni.training.recipe.in_rungs.
+    warmup_epochs: float | None = Field(10, ge=0, le=1e6)
+    warmup: float | None = Field(None, ge=0, lt=1)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     dropout: float = Field(0.0, ge=0, lt=1)  # before the classifier
     attention_dropout: float = Field(0.0, ge=0, lt=1)  # of attention weights
@@ -79,14 +114,33 @@ class RecipeConfig(_Section):
     seed: Seed = 0
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"  # auto: bf16-mixed on CUDA
 
+    @model_validator(mode="before")
+    @classmethod
+    def _share_instead_of_epochs(cls, data: Any) -> Any:
+        """A share that is named takes the place of the default in epochs."""
+        if isinstance(data, dict) and data.get("warmup") is not None:
+            return {"warmup_epochs": None, **data}
+        return data
+
+    @field_validator("warmup")
+    @classmethod
+    def _one_warm_up(cls, warmup: float | None, info: ValidationInfo) -> float | None:
+        epochs = info.data.get("warmup_epochs")
+        if warmup is not None and epochs is not None:
+            raise ValueError(f"left out beside warmup_epochs ({epochs:g}), or warmup_epochs left out")
+        if warmup is None and epochs is None and "warmup_epochs" in info.data:
+            raise ValueError("a share of the run where there is no warmup_epochs")
+        return warmup
+
     @property
     def random(self) -> bool:
         """Whether a network trained by it draws random numbers in its forward pass."""
         return bool(self.dropout or self.attention_dropout or self.survival < 1)
 
     def identity(self) -> dict[str, Any]:
-        """What a run is known by: all fields, but the precision only where one was named."""
-        return self.model_dump(exclude={"precision"} if self.precision == "auto" else None)
+        """What a run is known by: all fields, precision and warm-up's share only where they are named."""
+        unnamed = {"precision"} if self.precision == "auto" else set()
+        return self.model_dump(exclude=unnamed if self.warmup is not None else {*unnamed, "warmup"})
 
 
 class SupernetConfig(_Section):

@@ -38,14 +38,58 @@ def scores(network: nn.Module, images: ImageSet, batch_size: int = BATCH) -> Sco
     device = next(network.parameters()).device
     found = torch.zeros((), dtype=torch.int64, device=device)
     summed = torch.zeros((), dtype=torch.float64, device=device)
+    for logits, labels in _answers(network, images, batch_size):
+        found += (logits.argmax(1) == labels).sum()
+        summed += F.cross_entropy(logits.float(), labels, reduction="sum").to(summed)
+    return Scores(float(summed) / len(images), int(found) / len(images))
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """What a network takes each class for.
+
+    Attributes:
+        loss: mean cross entropy in nats, as in `Scores`.
+        counts: images of class r (rows) that are taken for class c (columns), int64 [classes, classes].
+    """
+
+    loss: float
+    counts: Tensor
+
+    @property
+    def images(self) -> int:
+        """How many were looked at."""
+        return int(self.counts.sum())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of images, 0 to 1, on the diagonal."""
+        return int(self.counts.diagonal().sum()) / self.images
+
+
+@torch.inference_mode()
+def confusion(network: nn.Module, images: ImageSet, classes: int, batch_size: int = BATCH) -> Confusion:
+    """Loss, and which class is taken for which, in one pass over the images; see `scores`.
+
+    Args:
+        classes: of the network; the images may be of some of them.
+    """
+    counts = torch.zeros(classes**2, dtype=torch.int64)
+    summed = 0.0
+    for logits, labels in _answers(network, images, batch_size):
+        pairs = labels * classes + logits.argmax(1)
+        counts += torch.bincount(pairs.cpu(), minlength=classes**2)
+        summed += float(F.cross_entropy(logits.float(), labels, reduction="sum"))
+    return Confusion(summed / len(images), counts.view(classes, classes))
+
+
+def _answers(network: nn.Module, images: ImageSet, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Logits [B, classes] and labels [B] of all images, on the network's device."""
+    device = next(network.parameters()).device
     with _evaluating(network):
         for start in range(0, len(images), batch_size):
             rows = slice(start, min(start + batch_size, len(images)))
-            labels = images.labels[rows].to(device)
-            logits = network(network_input(images, rows, device))
-            found += (logits.argmax(1) == labels).sum()
-            summed += F.cross_entropy(logits.float(), labels, reduction="sum").to(summed)
-    return Scores(float(summed) / len(images), int(found) / len(images))
+            yield network(network_input(images, rows, device)), images.labels[rows].to(device)
 
 
 def accuracy(network: nn.Module, images: ImageSet, batch_size: int = BATCH) -> float:

@@ -111,7 +111,7 @@ def check_warmup(
         InputError: it is not.
     """
     total = restarts[0] if restarts else total_steps(recipe, steps_per_epoch)
-    warmup = _warmup_steps(recipe, steps_per_epoch)
+    warmup = warmup_steps(recipe, steps_per_epoch, restarts)
     if warmup and warmup >= total:
         raise InputError(
             f"{field}.warmup_epochs: found {recipe.warmup_epochs:g}, "
@@ -132,12 +132,63 @@ def schedule(
         InputError: the warm-up is not shorter than the run, or than what is before the first restart.
     """
     check_warmup(recipe, steps_per_epoch, restarts=restarts)
-    total, warmup = total_steps(recipe, steps_per_epoch), _warmup_steps(recipe, steps_per_epoch)
+    total, warmup = total_steps(recipe, steps_per_epoch), warmup_steps(recipe, steps_per_epoch, restarts)
     # SequentialLR of LinearLR and CosineAnnealingLR gives the same rates (measured: within 5e-14 of them in
     # 300,000 steps), but cannot read the state that checkpoints of before hold, and after a divergence the
     # rate could not be lowered "to the last bit": together more code than `rate`.
     return LambdaLR(optimizer, lambda step: restarting_rate(step, warmup, (*restarts, total)))
 
 
-def _warmup_steps(recipe: RecipeConfig, steps_per_epoch: int) -> int:
-    return round(recipe.warmup_epochs * steps_per_epoch)
+def warmup_steps(recipe: RecipeConfig, steps_per_epoch: int, restarts: Sequence[int] = ()) -> int:
+    """Optimizer steps of the warm-up.
+
+    A share is one of the whole run, or of what is before its first restart; it is always shorter than that.
+
+    Args:
+        restarts: see `restarting_rate`.
+    """
+    if recipe.warmup_epochs is not None:
+        return round(recipe.warmup_epochs * steps_per_epoch)
+    total = restarts[0] if restarts else total_steps(recipe, steps_per_epoch)
+    return int((recipe.warmup or 0) * total)
+
+
+def resized(
+    recipe: RecipeConfig, steps: int, steps_per_epoch: int, field: str, first: int | None = None
+) -> RecipeConfig:
+    """The recipe with another number of steps, to which a warm-up in epochs gives way where it is too long.
+
+    A warm-up in epochs was chosen for the recipe's own run. In a run that it does not fit into it becomes
+    the share that it has of its own run; one that fits stays what it is, to the step.
+
+    Args:
+        steps: of the whole run.
+        field: what the recipe is called in the file, for the message.
+        first: steps before the first restart, where there is one.
+
+    Raises:
+        InputError: the warm-up does not fit into the recipe's own run either.
+    """
+    warmup = warmup_steps(recipe, steps_per_epoch)
+    changes: dict[str, object] = {"steps": steps}
+    if recipe.warmup_epochs is not None and warmup and warmup >= (first or steps):
+        check_warmup(recipe, steps_per_epoch, field)
+        changes |= {"warmup_epochs": None, "warmup": warmup / total_steps(recipe, steps_per_epoch)}
+    return recipe.model_copy(update=changes)
+
+
+def in_rungs(
+    recipe: RecipeConfig, ends: Sequence[int], steps_per_epoch: int, field: str = "retrain"
+) -> RecipeConfig:
+    """The recipe as finalists are trained by it: a rung is never too short for a warm-up.
+
+    There is one warm-up, at the beginning of the first rung, since every other rung goes on with warm
+    weights. A share of the run is that share of the first rung; see `resized` for one in epochs.
+
+    Args:
+        ends: steps at the end of every rung, ascending.
+
+    Raises:
+        InputError: the warm-up does not fit into the recipe's own run.
+    """
+    return resized(recipe, ends[-1], steps_per_epoch, field, first=ends[0])

@@ -76,8 +76,9 @@ class Session:
         code = Path(profile["params"]["tuner"]["codeDirectory"]).resolve()
         use_code(code)
         begun = resume and folder.project.exists()
-        self.config = open_run(folder).config if begun else _read(arguments, code)
-        self._task = prepare(self.config, folder.cache)
+        config = open_run(folder).config if begun else _read(arguments, code)
+        self._task = prepare(config, folder.cache)
+        self.config = config.model_copy(update={"data": self._task.data})
         self._known = _known_trials(line.manager) if resume else {}
         self._next_id = max(self._known, default=-1) + 1
         self._space = CandidateSpace(self._task.table)

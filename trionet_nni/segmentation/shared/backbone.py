@@ -15,7 +15,7 @@ from trionet_nni.architecture.baselines import BASELINES
 from trionet_nni.data.seeding import seed_of
 from trionet_nni.errors import InputError
 from trionet_nni.export.card import read_card
-from trionet_nni.export.load import FILES
+from trionet_nni.export.weights import FILES
 from trionet_nni.files.weights import check_weights, kinds, read_weights
 from trionet_nni.network.trionet import TrioNet
 from trionet_nni.segmentation.shared.config import BackboneConfig

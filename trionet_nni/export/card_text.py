@@ -1,0 +1,82 @@
+"""A card as files: `card.md` for people, `card.json` for `load()`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trionet_nni.architecture.architecture import Architecture, block_to_dict
+from trionet_nni.export.card import Card, Finalist, Trained
+from trionet_nni.export.weights import best_measured
+from trionet_nni.files.atomic import write_json, write_text
+
+
+def write_card(folder: Path, card: Card, architecture: Architecture) -> None:
+    """Write `card.md` and `card.json`."""
+    write_text(folder / "card.md", _markdown(card, architecture))
+    write_json(folder / "card.json", card.model_dump())
+
+
+def _markdown(card: Card, architecture: Architecture) -> str:
+    writer = f"trionet-nni {card.version}" + (f" at commit `{card.commit}`" if card.commit else "")
+    lines = [
+        f"# {card.name}",
+        "",
+        f"Architecture `{card.architecture}` of the space `{card.space}`, written by {writer}.",
+        "",
+        "| stage | block | operator | options |",
+        "|---|---|---|---|",
+    ]
+    for stage, blocks in enumerate(architecture.stages, 1):
+        for number, block in enumerate(blocks, 1):
+            options = block_to_dict(block)
+            operator = options.pop("operator")
+            text = ", ".join(f"{name} {value:g}" for name, value in options.items())
+            lines.append(f"| {stage} | {number} | {operator} | {text} |")
+    lines += ["", "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in _facts(card))]
+    return "\n".join(lines) + "\n"
+
+
+def _facts(card: Card) -> list[tuple[str, str]]:
+    splits = ", ".join(f"{name} {part['images']:,}" for name, part in card.data["splits"].items())
+    facts = [
+        ("FLOPs of one image", f"{card.flops:,}"),
+        ("parameters", f"{card.params:,}"),
+        ("input", f"{card.channels} × {card.image_size} × {card.image_size}"),
+        ("classes", str(card.classes)),
+        ("data", f"{card.data['name']}: {splits}"),
+        ("seeds", ", ".join(f"{name} {seed}" for name, seed in card.seeds.items())),
+        *card.origin.items(),
+    ]
+    if card.measured is not None:
+        share = f"{card.measured.accuracy:.4f} on {card.measured.images:,} images"
+        if card.measured.loss is not None:
+            facts.insert(0, ("loss on the same images", f"{card.measured.loss:.4f}"))
+        facts.insert(0, (f"accuracy with the supernet's weights ({card.measured.split} split)", share))
+    if card.finalist is not None:
+        facts.insert(0, ("as a finalist, trained from scratch", _finalist(card.finalist)))
+    return _trained(card) + facts
+
+
+def _trained(card: Card) -> list[tuple[str, str]]:
+    """Every set of weights that was measured on the test images, and which of them `load()` takes."""
+    if not card.trained:
+        return []
+    lines = [(f"{name} weights", _reached(found)) for name, found in card.trained.items()]
+    return [("the best weights, which load() takes", best_measured(card.trained)), *lines]
+
+
+def _reached(found: Trained) -> str:
+    loss = "" if found.loss is None else f", loss {found.loss:.4f}"
+    training = {"seed": found.seed, "steps": found.steps}
+    how = ", ".join(f"{name} {value:,}" for name, value in training.items() if value is not None)
+    share = f"accuracy {found.accuracy:.4f}{loss} on {found.images:,} {found.split} images"
+    return f"{share} ({how})" if how else share
+
+
+def _finalist(found: Finalist) -> str:
+    return (
+        f"loss {found.loss:.4f}, accuracy {found.accuracy:.4f} on {found.images:,} {found.split} images "
+        f"after {found.steps:,} of {found.of:,} steps on {found.train_images:,} training images (batch "
+        f"{found.batch_size}, rate {found.learning_rate:g}, seed {found.seed}); "
+        "not the weights in this folder"
+    )
