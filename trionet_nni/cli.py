@@ -11,12 +11,14 @@ from pathlib import Path
 
 from trionet_nni.commands import (
     count,
+    evaluate,
     export,
     fidelity,
     finetune,
     new,
     pareto,
     plan,
+    predict,
     reproduce,
     retrain,
     search,
@@ -38,6 +40,8 @@ COMMANDS = (
     pareto,
     retrain,
     finetune,
+    evaluate,
+    predict,
     space,
     count,
     verify,
