@@ -15,6 +15,7 @@ from trionet_nni.commands import (
     export,
     fidelity,
     finetune,
+    new,
     pareto,
     plan,
     predict,
@@ -26,12 +27,14 @@ from trionet_nni.commands import (
     verify,
 )
 from trionet_nni.commands.command import Run
+from trionet_nni.commands.hints import unknown_options
 from trionet_nni.errors import InputError, RunFailed, failure_line, quiet_writers
 from trionet_nni.training.threads import sleep_while_waiting
 from trionet_nni.version import __version__
 
 # In the order of the help text; each has a function `add`.
 COMMANDS = (
+    new,
     search,
     export,
     pareto,
@@ -67,7 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 done, 1 something failed while it ran, 2 unusable input.
     """
-    options = _parser().parse_args(arguments)
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    options, rest = _parser().parse_known_args(typed)
+    if rest:
+        print(f"trionet: {unknown_options(typed[0], rest)}", file=sys.stderr)
+        return 2
     sleep_while_waiting()
     # Spaces and strategies are used from the checkout, as NNI does for a codeDirectory.
     sys.path.insert(0, str(Path.cwd()))

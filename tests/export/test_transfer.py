@@ -17,6 +17,7 @@ from trionet_nni.export.card import read_card
 from trionet_nni.export.inherit import inherit
 from trionet_nni.export.load import load
 from trionet_nni.export.retrain import retrain
+from trionet_nni.export.settings import read_config
 from trionet_nni.export.transfer import transfer
 from trionet_nni.network.trionet import TrioNet
 
@@ -74,11 +75,8 @@ def test_new_head_and_size(
     old, new = load_file(network_folder / "weights.safetensors"), load_file(out / "transferred.safetensors")
     taken = [name for name in old if not name.startswith("classifier.") and not name.endswith(".table")]
     assert all(torch.equal(old[name], new[name]) for name in taken) and len(taken) > 10
-    lengths = [
-        [x.shape[-1] for name, x in one.items() if name.endswith(("height.table", "width.table"))]
-        for one in (old, new)
-    ]
-    fitted = sum(a != b for a, b in zip(*lengths, strict=True))
+    tables = [name for name in old if name.endswith(("height.table", "width.table"))]
+    fitted = sum(old[name].shape != new[name].shape for name in tables)
     assert card.origin.get("position tables") == (
         f"{fitted} fitted from 28 to 40 pixels" if fitted else None
     )
@@ -109,6 +107,14 @@ def test_an_interrupted_one_goes_on(network_folder: Path, other: Path, tmp_path:
     assert all((whole / name).read_bytes() == (parts / name).read_bytes() for name in names)
 
 
+def test_settings_may_be_changed(network_folder: Path, other: Path, tmp_path: Path) -> None:
+    out, folder = tmp_path / "out", str(network_folder)
+    changes = ["--set", "finetune.epochs=2", "--set", "finetune.batch_size=8"]
+    assert main(["finetune", folder, "--data", str(other), "-o", str(out), *changes]) == 0
+    assert read_config(out / "retrain.yml").finetune.epochs == 2
+    assert read_card(out).trained["finetuned"].steps == 2 * 24 // 8
+
+
 def test_folders_are_not_mixed_up(network_folder: Path, other: Path, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in network_folder.iterdir()}
     for out in (network_folder, network_folder / ".." / "network"):
@@ -126,6 +132,11 @@ def test_folders_are_not_mixed_up(network_folder: Path, other: Path, tmp_path: P
         (["--data", "other"], "finetune: --data: found no -o"),
         (["-o", "out"], "finetune: --out: found out without --data"),
         (["--size", "40"], "finetune: --size: found 40 without --data"),
+        (
+            ["--data", "digits", "-o", "out", "--set", "cache=x"],
+            "allowed: fields of data, retrain, finetune",
+        ),
+        (["--data", "digits", "-o", "out", "--set", "finetune.epochs=-1"], "finetune.epochs: found -1"),
         (["--data", "nowhere", "-o", "out"], "nowhere: data.root: cannot be read"),
         (["--data", "folder", "-o", "out"], "finetune: --data: found 'folder', which is no folder here"),
         (["--data", "digits", "-o", "out", "--size", "4"], "finetune: image_size: found 4, allowed: "),

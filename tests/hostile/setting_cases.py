@@ -303,6 +303,8 @@ RANGES = (
         1000,
         "1000, allowed: below the whole run's",
     ),
+    _ours(_RANGE, "a warm-up that is all of the run", "supernet.recipe.warmup", 1, "1", "less than 1"),
+    _ours(_RANGE, "search images, neither number nor share", "data.search_images", 1.5, "1.5", "share"),
 )
 
 _BUDGET = "impossible budget"

@@ -193,13 +193,13 @@ def victim_of(toy: Toy, kind: str) -> psutil.Process | None:
         ({"count": 1, "steps": 50}, 30, r"search\.finalists\.count: found 1, allowed: "),
         ({"count": 2}, 30, r"search\.finalists\.steps: found nothing, allowed: "),
         ({"steps": 50, "size": 1}, 30, r"search\.finalists\.size: found 1, allowed: no such key"),
-        ({"steps": 400}, 30, r"retrain\.warmup_epochs: found 10, allowed: below the whole run's"),
+        ({"steps": 100}, 30, r"retrain\.warmup_epochs: found 10, allowed: below the whole run's"),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_line(
     toy: Toy, settings: dict[str, int], trials: int, line: str
 ) -> None:
-    retrain = {"epochs": 5} if settings == {"steps": 400} else {"warmup_epochs": 0}
+    retrain = {"epochs": 5} if settings == {"steps": 100} else {"warmup_epochs": 0}
     toy.write(trials=trials, retrain=retrain, finalists=settings)
     with pytest.raises(InputError, match=line) as error:
         searching.search(toy.yaml)

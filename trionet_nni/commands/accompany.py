@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -11,6 +14,7 @@ from rich.console import Console
 
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.check import check_experiment
+from trionet_nni.experiment.effective import effective_text, write_effective
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import Experiment, open_experiment
 from trionet_nni.files.atomic import write_text
@@ -19,6 +23,7 @@ from trionet_nni.nnictl.terminal import launch
 from trionet_nni.nnictl.terminal.resume import MARK, advisor_lives, go_on, mark_of, unfinished
 from trionet_nni.nnictl.terminal.screen import Screen
 from trionet_nni.nnictl.terminal.watch import Snapshot, Watch
+from trionet_nni.settings.changes import Change
 from trionet_nni.settings.project import ProjectConfig
 
 _POLL_SECONDS = 1.0
@@ -32,7 +37,14 @@ _TWO_PORTS = ("remote", "openpai", "kubeflow", "frameworkcontroller", "adl", "hy
 
 
 def search(
-    path: Path, *, port: int | None = None, out: Path = Path("out"), top: int = 5, new: bool = False
+    path: Path,
+    *,
+    port: int | None = None,
+    out: Path = Path("out"),
+    top: int = 5,
+    new: bool = False,
+    minutes: float | None = None,
+    changes: Sequence[Change] = (),
 ) -> int:
     """Run an experiment from its file to its exported networks, or go on with one that was not finished.
 
@@ -41,6 +53,8 @@ def search(
         out: folder for the exported networks.
         top: how many.
         new: start a new experiment, though one of this file is unfinished.
+        minutes: that all of it may take on this machine; the schedule is set for it.
+        changes: of the file's settings. A search with other options is another search.
 
     Returns:
         The exit status: 0 done, 1 the experiment failed, 130 interrupted (it goes on by itself).
@@ -50,15 +64,18 @@ def search(
     """
     console = Console()
     _check_options(port, out, top)
-    experiment = open_experiment(path)
+    _check_minutes(minutes)
+    experiment = open_experiment(path, changes)
     launch.nnictl()
     try:
-        started = _start(console, experiment, port, new)
+        started = _start(console, experiment, port, new, minutes)
     except RuntimeError as error:
         console.print(f"[red]{error}[/]", highlight=False)
         return 1
     with started.watched:
-        return _accompany(console, started.experiment, path, started.steps, out, top)
+        return _accompany(
+            console, started.experiment, _typed(path, minutes, changes), started.steps, out, top
+        )
 
 
 @dataclass(frozen=True)
@@ -75,25 +92,58 @@ class _Started:
     steps: int
 
 
-def _start(console: Console, file: Experiment, port: int | None, new: bool) -> _Started:
-    """Go on with an experiment of this file, or create one."""
+def _typed(path: Path, minutes: float | None, changes: Sequence[Change]) -> str:
+    """The command that goes on with this search."""
+    options = [] if minutes is None else ["--minutes", f"{minutes:g}"]
+    for change in changes:
+        options += ["--set", str(change)]
+    return shlex.join(["trionet", "search", str(path), *options])
+
+
+def _start(
+    console: Console, file: Experiment, port: int | None, new: bool, minutes: float | None
+) -> _Started:
+    """Go on with an experiment of this file and these options, or create one."""
     working, ports = file.working, _ports(file.settings)
-    mark = mark_of(file.path, file.settings)
+    timed = {} if minutes is None else {"--minutes": minutes}
+    mark = mark_of(file.path, {**file.settings, **timed})
     started = None
     if not new and working.is_dir():
         with launch.starting(working):
             started = _gone_on(console, unfinished(mark, working), port, ports)
     if started is None:
+        file, remarks = _scheduled(console, file, minutes)
         steps = check(file)
         working.mkdir(parents=True, exist_ok=True)
+        text = effective_text(file, remarks) if file.changes else None
+        path = file.path if text is None else write_effective(file, text)
         with launch.starting(working):
-            experiment = launch.create(file.path, port, ports=ports, environment={MARK: mark})
+            experiment = launch.create(path, port, ports=ports, environment={MARK: mark})
             folder = ExperimentFolder(working / experiment.id)
             started = _Started(experiment, lock(folder.terminal), steps)
         write_text(folder.steps, f"{steps}\n")
+        if text is not None:
+            write_text(folder.given, text)
     experiment = started.experiment
     console.print(f"experiment {experiment.id}, portal {experiment.address}", soft_wrap=True)
     return started
+
+
+def _scheduled(
+    console: Console, file: Experiment, minutes: float | None
+) -> tuple[Experiment, tuple[str, ...]]:
+    """The experiment with the schedule of so many minutes, and what is to be said about it."""
+    if minutes is None:
+        return file, ()
+    from trionet_nni.plan.plan import plan_of
+    from trionet_nni.plan.schedule import fitted
+
+    console.print("a few steps of each stage are measured", highlight=False)
+    plan = plan_of(file)
+    schedule = fitted(plan, file.config, plan.images["train"], minutes)
+    remarks = schedule.remarks(plan)
+    console.print("\n".join(remarks), soft_wrap=True, highlight=False)
+    return file.changed(schedule.changes), remarks
 
 
 def _gone_on(
@@ -109,7 +159,7 @@ def _gone_on(
 
 
 def _accompany(
-    console: Console, experiment: launch.Experiment, path: Path, steps: int, out: Path, top: int
+    console: Console, experiment: launch.Experiment, again: str, steps: int, out: Path, top: int
 ) -> int:
     """Watch an experiment to its end and export its best networks; the exit status."""
     try:
@@ -118,12 +168,12 @@ def _accompany(
         folder = experiment.folder()
         last = _watch(console, experiment, folder, steps)
     except KeyboardInterrupt:
-        _explain_interrupt(console, experiment, path)
+        _explain_interrupt(console, experiment, again)
         return 130
     except OSError:
         last = None
     if last is None or last.status != "DONE":
-        _explain_failure(console, experiment, path, last)
+        _explain_failure(console, experiment, again, last)
         return 1
     try:
         status = _export(console, folder, out, top)
@@ -143,6 +193,11 @@ def _check_options(port: int | None, out: Path, top: int) -> None:
         raise InputError(f"--port: found {port}, allowed: 1 to 65535")
     if any(place.exists() and not place.is_dir() for place in (out, *out.parents)):
         raise InputError(f"--out: found {out}, allowed: a folder")
+
+
+def _check_minutes(minutes: float | None) -> None:
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise InputError(f"--minutes: found {minutes:g}, allowed: a time above 0")
 
 
 def check(file: Experiment) -> int:
@@ -218,11 +273,11 @@ def _export(console: Console, folder: ExperimentFolder, out: Path, top: int) -> 
     return 0
 
 
-def _explain_interrupt(console: Console, experiment: launch.Experiment, path: Path) -> None:
+def _explain_interrupt(console: Console, experiment: launch.Experiment, again: str) -> None:
     console.print(f"\nThe experiment {experiment.id} goes on without this terminal.")
     for text, line in (
         ("look", experiment.address),
-        ("watch it again, to its end", f"trionet search {path}"),
+        ("watch it again, to its end", again),
         ("stop", launch.command("stop", experiment.id)),
         ("go on after a stop", launch.command("resume", experiment.id)),
         ("export when it is done", f"trionet export {experiment.id}"),
@@ -231,9 +286,9 @@ def _explain_interrupt(console: Console, experiment: launch.Experiment, path: Pa
 
 
 def _explain_failure(
-    console: Console, experiment: launch.Experiment, path: Path, last: Snapshot | None
+    console: Console, experiment: launch.Experiment, again: str, last: Snapshot | None
 ) -> None:
-    resume = f"trionet search {path}, or {launch.command('resume', experiment.id)}"
+    resume = f"{again}, or {launch.command('resume', experiment.id)}"
     if last is None or last.status != "ERROR":
         console.print(f"The experiment {experiment.id} was stopped. It goes on with:")
         console.print(resume, soft_wrap=True, highlight=False)

@@ -23,3 +23,9 @@ def add_command(commands: Commands, name: str, run: Run, text: str) -> argparse.
     parser = commands.add_parser(name, help=text, description=text)
     parser.set_defaults(run=run)
     return parser
+
+
+def add_set_option(parser: argparse.ArgumentParser, example: str = "search.population=50") -> None:
+    """Add `--set`, which changes a setting of the file for this run and is written down with it."""
+    text = f"another value for a setting, e.g. {example}; repeatable"
+    parser.add_argument("--set", action="append", default=[], metavar="SETTING=VALUE", help=text)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trionet_nni.commands.command import add_command
+from trionet_nni.commands.command import add_command, add_set_option
 from trionet_nni.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ def add(commands: Commands) -> None:
     text = "instead of the network's own images: folder of class folders, or a data set's name"
     parser.add_argument("--data", help=text)
     parser.add_argument("-o", "--out", type=Path, help="with --data: folder for the new network")
-    parser.add_argument(
-        "--size", type=int, help="with --data: side of the images in pixels (default: as before)"
-    )
+    text = "with --data: side of the images in pixels (default: the network's)"
+    parser.add_argument("--size", type=int, help=text)
     parser.add_argument("--weights", help="with --data: where to begin (default: the best measured)")
+    add_set_option(parser, "finetune.epochs=1")
     parser.add_argument("--seed", type=int, help="of the training (default: the recipe's)")
 
 
@@ -34,15 +34,22 @@ def _run(options: argparse.Namespace) -> int:
     from trionet_nni.export.retrain import finetune
     from trionet_nni.export.transfer import transfer
     from trionet_nni.export.weights import BEST
+    from trionet_nni.settings.changes import parse_changes
     from trionet_nni.training.process import prepare_process
 
+    changes = parse_changes(options.set)
     prepare_process()
     if options.data is None:
-        finetune(options.export, seed=options.seed)
+        finetune(options.export, seed=options.seed, changes=changes)
         return 0
-    weights = options.weights or BEST
     transfer(
-        options.export, options.data, options.out, size=options.size, weights=weights, seed=options.seed
+        options.export,
+        options.data,
+        options.out,
+        size=options.size,
+        weights=options.weights or BEST,
+        seed=options.seed,
+        changes=changes,
     )
     return 0
 
@@ -52,7 +59,6 @@ def _check(options: argparse.Namespace) -> None:
     if options.data is not None and options.out is None:
         raise InputError("finetune: --data: found no -o, allowed: with -o, the folder for the new network")
     for name in ("out", "size", "weights"):
-        if options.data is None and getattr(options, name) is not None:
-            raise InputError(
-                f"finetune: --{name}: found {getattr(options, name)} without --data, allowed: with it"
-            )
+        found = getattr(options, name)
+        if options.data is None and found is not None:
+            raise InputError(f"finetune: --{name}: found {found} without --data, allowed: with it")

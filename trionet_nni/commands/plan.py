@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trionet_nni.commands.command import add_set_option
+
 if TYPE_CHECKING:
     from trionet_nni.commands.command import Commands
     from trionet_nni.plan.plan import Plan
@@ -18,14 +20,16 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("plan", help=text, description=text)
     parser.add_argument("experiment", type=Path, help="experiment file, e.g. experiments/quickstart.yml")
     parser.add_argument("--steps", type=int, default=3, help="measured steps of each stage (default: 3)")
+    add_set_option(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object alone on standard output")
     parser.set_defaults(run=_plan)
 
 
 def _plan(options: argparse.Namespace) -> int:
     from trionet_nni.plan.plan import make_plan
+    from trionet_nni.settings.changes import parse_changes
 
-    plan = make_plan(options.experiment, options.steps)
+    plan = make_plan(options.experiment, options.steps, parse_changes(options.set))
     if options.json:
         print(json.dumps(plan.to_dict()))
     else:

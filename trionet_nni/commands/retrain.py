@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trionet_nni.commands.command import add_command
+from trionet_nni.commands.command import add_command, add_set_option
 from trionet_nni.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,13 +22,16 @@ def add(commands: Commands) -> None:
     parser.add_argument("--architecture", help="instead: an architecture file or a baseline's name")
     parser.add_argument("--experiment", type=Path, help="with --architecture: the recipe and the data")
     parser.add_argument("-o", "--out", type=Path, help="with --architecture: folder for the result")
+    add_set_option(parser, "retrain.epochs=1")
     parser.add_argument("--seed", type=int, help="of the training (default: the recipe's)")
 
 
 def _run(options: argparse.Namespace) -> int:
     from trionet_nni.export.retrain import retrain, retrain_architecture
+    from trionet_nni.settings.changes import parse_changes
     from trionet_nni.training.process import prepare_process
 
+    changes = parse_changes(options.set)
     prepare_process()
     if options.export is not None:
         if options.architecture or options.experiment or options.out:
@@ -36,11 +39,13 @@ def _run(options: argparse.Namespace) -> int:
                 f"retrain: found a folder ({options.export}) and --architecture, --experiment or -o, "
                 "allowed: one of the two"
             )
-        retrain(options.export, seed=options.seed)
+        retrain(options.export, seed=options.seed, changes=changes)
         return 0
     if not (options.architecture and options.experiment and options.out):
         raise InputError(
             "retrain: found no exported folder, allowed: one, or --architecture with --experiment and -o"
         )
-    retrain_architecture(options.architecture, options.experiment, options.out, seed=options.seed)
+    retrain_architecture(
+        options.architecture, options.experiment, options.out, seed=options.seed, changes=changes
+    )
     return 0

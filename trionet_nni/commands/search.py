@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trionet_nni.commands.command import add_command
+from trionet_nni.commands.command import add_command, add_set_option
 
 if TYPE_CHECKING:
     from trionet_nni.commands.command import Commands
@@ -21,10 +21,21 @@ def add(commands: Commands) -> None:
     parser.add_argument("--port", type=int, help="of the portal (default: a free one from 8080 on)")
     parser.add_argument("--top", type=int, default=5, help="networks to export (default: 5)")
     parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="their folder (default: out)")
+    parser.add_argument("--minutes", type=float, help="set the schedule for so long on this machine")
+    add_set_option(parser)
     parser.add_argument("--new", action="store_true", help="though one of this file is unfinished")
 
 
 def _run(options: argparse.Namespace) -> int:
     from trionet_nni.commands.accompany import search
+    from trionet_nni.settings.changes import parse_changes
 
-    return search(options.experiment, port=options.port, out=options.out, top=options.top, new=options.new)
+    return search(
+        options.experiment,
+        port=options.port,
+        out=options.out,
+        top=options.top,
+        new=options.new,
+        minutes=options.minutes,
+        changes=parse_changes(options.set),
+    )

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trionet_nni.commands.command import add_set_option
+
 if TYPE_CHECKING:
     from trionet_nni.commands.command import Commands
 
@@ -23,6 +25,7 @@ def add(commands: Commands) -> None:
     train.add_argument("settings", type=Path, help="e.g. experiments/voc.yml")
     train.add_argument("-o", "--out", type=Path, required=True, help="folder of the run")
     train.add_argument("--seed", type=int, help="of weights and batches (default: the recipe's)")
+    add_set_option(train, "recipe.iterations=1000")
     train.add_argument("--json", action="store_true", help="print the result as one JSON object")
     evaluate = _part(parts, "eval", "Measure a finished run on all its validation pictures.", _evaluate)
     evaluate.add_argument("folder", metavar="run", type=Path, help="folder of the run")
@@ -47,10 +50,12 @@ def _part(
 
 def _train(options: argparse.Namespace) -> int:
     from trionet_nni.segmentation.train import train
+    from trionet_nni.settings.changes import parse_changes
     from trionet_nni.training.process import prepare_process
 
+    changes = parse_changes(options.set)
     prepare_process()
-    result = train(options.settings, options.out, seed=options.seed)
+    result = train(options.settings, options.out, seed=options.seed, changes=changes)
     if options.json:
         print(json.dumps(result))
     else:

@@ -15,6 +15,7 @@ from trionet_nni.experiment.nni_file import check_nni
 from trionet_nni.experiment.open import Experiment
 from trionet_nni.finalists.halving import rungs
 from trionet_nni.finalists.halving import trials as finalist_trials
+from trionet_nni.settings.changes import naming
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import DataConfig, ProjectConfig, SearchConfig
 
@@ -60,6 +61,11 @@ def check_experiment(experiment: Experiment) -> Checked:
     Raises:
         InputError: the first thing that is wrong.
     """
+    with naming(experiment.path, experiment.changes):
+        return _checked(experiment)
+
+
+def _checked(experiment: Experiment) -> Checked:
     path, working = experiment.path, experiment.working
     check_nni(path, experiment.settings)
     _check_working(path, working)
@@ -133,7 +139,7 @@ def check_trials(search: SearchConfig, trials: Any) -> None:
         return
     budgets = len(search.limits)
     count = finalist_trials(rungs(**dict(search.finalists)), budgets)
-    fewest = 1 + count + budgets * (search.finalists.count + 1)
+    fewest = 1 + count + budgets * search.finalists.count
     if not isinstance(trials, int) or trials < fewest:
         found = "none" if trials is None else shown(trials)
         raise InputError(

@@ -19,6 +19,7 @@ class ExperimentFolder:
         self.root = root
         self.home = root / "trionet"
         self.project = self.home / "project.json"  # ProjectConfig, with absolute paths
+        self.given = self.home / "experiment.yml"  # the file as it was run, where options changed it
         self.code = self.home / "code.txt"  # folder that `spaces` and `strategies` are imported from
         self.python = self.home / "python.txt"  # interpreter that trials run in
         self.supernet = self.home / "supernet.json"  # {"directory", "hash"} of the trained supernet

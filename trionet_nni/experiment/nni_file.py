@@ -81,6 +81,10 @@ class _File(_Fields):
     shared_storage: dict[str, Any] | None = None
 
 
+# Names at the top of an experiment file.
+NNI_FIELDS = frozenset(to_camel(name) for name in _File.model_fields)
+
+
 def check_nni(path: Path, settings: dict[str, Any]) -> None:
     """Look at NNI's fields of an experiment file.
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from trionet_nni.errors import InputError, shown
 from trionet_nni.experiment.folder import ExperimentFolder
-from trionet_nni.experiment.nni_file import beside
+from trionet_nni.experiment.nni_file import NNI_FIELDS, beside
 from trionet_nni.experiment.paths import with_absolute_paths
 from trionet_nni.files.text import read_json, read_object
 from trionet_nni.files.yaml import read_yaml
+from trionet_nni.settings.changes import Change, changed, naming
 from trionet_nni.settings.plugins import use_code
 from trionet_nni.settings.project import ProjectConfig, parse_stored, project_of
 from trionet_nni.supernet.results import ResultsStore
@@ -23,11 +25,13 @@ class Experiment:
     """An experiment file that was read. Its parts are looked at when they are asked for.
 
     Attributes:
-        settings: the whole document, NNI's part included.
+        settings: the whole document, NNI's part included, with all changes made.
+        changes: what the command line or a schedule said otherwise than the file.
     """
 
     path: Path
     settings: dict[str, Any]
+    changes: tuple[Change, ...] = ()
 
     @cached_property
     def code(self) -> Path:
@@ -52,8 +56,9 @@ class Experiment:
         from trionet_nni.data.registry import dataset  # torch: seconds
 
         use_code(self.code)
-        config = with_absolute_paths(project_of(self.settings, self.path), self.code)
-        dataset(config.data, str(self.path))
+        with naming(self.path, self.changes):
+            config = with_absolute_paths(project_of(self.settings, self.path), self.code)
+            dataset(config.data, str(self.path))
         return config
 
     @property
@@ -62,14 +67,33 @@ class Experiment:
         given = self.settings.get("experimentWorkingDirectory")
         return beside(self.path, given, Path.home() / "nni-experiments")
 
+    def changed(self, changes: Sequence[Change]) -> Experiment:
+        """The same experiment with other settings.
 
-def open_experiment(path: Path) -> Experiment:
+        A name of NNI's part (`trialConcurrency`) is one of the file, any other one of `tuner.classArgs`.
+
+        Raises:
+            InputError: a change goes into something that is no section.
+        """
+        placed = [replace(one, path=_place(one.path)) for one in changes]
+        return Experiment(self.path, changed(self.settings, placed), (*self.changes, *changes))
+
+
+def _place(path: tuple[str, ...]) -> tuple[str, ...]:
+    return path if path[0] in NNI_FIELDS else ("tuner", "classArgs", *path)
+
+
+def open_experiment(path: Path, changes: Sequence[Change] = ()) -> Experiment:
     """Read an experiment file, once.
 
+    Args:
+        changes: of its settings, from the command line.
+
     Raises:
-        InputError: it is no readable YAML document.
+        InputError: it is no readable YAML document, or a change fits none.
     """
-    return Experiment(path, read_yaml(path))
+    experiment = Experiment(path, read_yaml(path))
+    return experiment.changed(changes) if changes else experiment
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,12 @@ from trionet_nni.export.card_text import write_card
 from trionet_nni.export.folder import write_folder
 from trionet_nni.export.load import architecture_of, load_weights
 from trionet_nni.export.record import kept, measure, record
-from trionet_nni.export.settings import NAME, RetrainConfig, read_config, retrain_config
+from trionet_nni.export.settings import NAME, RetrainConfig, change_config, read_config, retrain_config
 from trionet_nni.export.weights import FILES, RESULTS, START
 from trionet_nni.files.atomic import write_json, write_tensors
 from trionet_nni.files.invocation import trionet
 from trionet_nni.network.trionet import TrioNet
+from trionet_nni.settings.changes import Change
 from trionet_nni.settings.project import RecipeConfig
 from trionet_nni.training.initial import initial_network
 from trionet_nni.training.recipe import check_recipe
@@ -37,6 +39,7 @@ def retrain(
     seed: int | None = None,
     progress: bool = True,
     stop_after_steps: int | None = None,
+    changes: Sequence[Change] = (),
 ) -> dict[str, Any]:
     """Train an exported network from scratch on the full training set; measure it on the test split.
 
@@ -48,6 +51,7 @@ def retrain(
         seed: instead of the recipe's: initial weights, order, augmentation, dropout.
         progress: show progress and the result.
         stop_after_steps: end after so many steps, as if interrupted there; nothing is measured then.
+        changes: of `retrain.yml`, which is written again with them: the next call goes on with them.
 
     Returns:
         What `retrain_result.json` says.
@@ -55,7 +59,7 @@ def retrain(
     Raises:
         InputError: one line about an unusable file.
     """
-    folder, config = _open(path)
+    folder, config = _open(path, "retrain", changes)
     recipe = _seeded(config.retrain, seed)
     return _train("retrain", "retrained", folder, config, recipe, progress, stop_after_steps)
 
@@ -66,30 +70,38 @@ def finetune(
     seed: int | None = None,
     progress: bool = True,
     stop_after_steps: int | None = None,
+    changes: Sequence[Change] = (),
 ) -> dict[str, Any]:
     """As `retrain`, but from the weights cut out of the supernet; writes `finetuned.safetensors`.
 
     In a folder that `transfer` wrote, it begins with the weights that were taken over.
     """
-    folder, config = _open(path)
+    folder, config = _open(path, "finetune", changes)
     recipe = _seeded(config.finetune, seed)
     return _train("finetune", "finetuned", folder, config, recipe, progress, stop_after_steps)
 
 
 def retrain_architecture(
-    architecture: str, experiment: Path, out: Path, *, seed: int | None = None, progress: bool = True
+    architecture: str,
+    experiment: Path,
+    out: Path,
+    *,
+    seed: int | None = None,
+    progress: bool = True,
+    changes: Sequence[Change] = (),
 ) -> dict[str, Any]:
     """Train any network with an experiment's data and recipe.
 
     Args:
         architecture: file, or name of a hand-designed network.
         out: becomes a folder like an exported one.
+        changes: of the experiment's settings; they are in the folder's `retrain.yml`.
 
     Raises:
         InputError: one line about an unusable file.
     """
     network = BASELINES.get(architecture) or Architecture.load(architecture)
-    config = retrain_config(open_experiment(experiment).config)
+    config = retrain_config(open_experiment(experiment, changes).config)
     name = architecture if architecture in BASELINES else f"{network.space} {network.hash[:8]}"
     return retrain_network(network, config, out, name=name, seed=seed, progress=progress)
 
@@ -120,12 +132,13 @@ def retrain_network(
     return retrain(out, seed=seed, progress=progress)
 
 
-def _open(path: str | Path) -> tuple[Path, RetrainConfig]:
+def _open(path: str | Path, kind: str, changes: Sequence[Change]) -> tuple[Path, RetrainConfig]:
+    """A folder and its settings, with changes that are written down there."""
     path = Path(path)
     file = path / NAME if path.is_dir() else path
     if not file.exists():
         raise InputError(f"{file}: found nothing, allowed: a folder that trionet export wrote")
-    return file.parent, read_config(file)
+    return file.parent, change_config(file, kind, changes) if changes else read_config(file)
 
 
 def _seeded(recipe: RecipeConfig, seed: int | None) -> RecipeConfig:

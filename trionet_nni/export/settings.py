@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
 from trionet_nni.data.registry import dataset
+from trionet_nni.errors import InputError
 from trionet_nni.files.atomic import write_text
 from trionet_nni.settings.before import section_as_before
+from trionet_nni.settings.changes import OPTION, Change, changed, naming
 from trionet_nni.settings.project import DataConfig, ProjectConfig, RecipeConfig, read_yaml
 from trionet_nni.settings.section import Section, refused
 
 NAME = "retrain.yml"
+_OF_IMAGES = (("data", "root"), ("data", "workers"), ("data", "bad_images"))
 _HEAD = """\
 # Retrain from scratch: bash retrain.sh      Fine-tune the exported weights: trionet finetune FOLDER
 # Relative paths start at this file's folder.
@@ -59,14 +64,61 @@ def read_config(path: Path) -> RetrainConfig:
     Raises:
         InputError: one line that names the file, the field, what was found and what is allowed.
     """
+    return _with_root(path, _validated(path, read_yaml(path)))
+
+
+def change_config(path: Path, kind: str, changes: Sequence[Change]) -> RetrainConfig:
+    """Change `retrain.yml` and read it; the file has the changes from now on.
+
+    Args:
+        kind: "retrain" or "finetune". Its recipe may be changed, and where and how the images are read;
+            their division may not: the network's weights know some of them already.
+
+    Raises:
+        InputError: one line that names the option, what was found and what is allowed.
+    """
+    for change in changes:
+        if change.path[0] != kind and change.path not in _OF_IMAGES:
+            names = ", ".join(".".join(name) for name in _OF_IMAGES)
+            allowed = f"fields of {kind}, e.g. {OPTION} {kind}.epochs=1, or {names}"
+            raise InputError(f"{OPTION} {change}: found {'.'.join(change.path)}, allowed: {allowed}")
+    document = changed(read_yaml(path), changes)
+    with naming(path, changes):
+        config = _validated(path, document)
+    write_config(path.parent, config)
+    return _with_root(path, config)
+
+
+def changed_config(config: RetrainConfig, path: Path, changes: Sequence[Change]) -> RetrainConfig:
+    """Settings for images that the network has never seen, with changes of any of them.
+
+    Args:
+        path: where they will be written; what messages begin with.
+
+    Raises:
+        InputError: one line that names the option, what was found and what is allowed.
+    """
+    sections = ("data", "retrain", "finetune")
+    for change in changes:
+        if change.path[0] not in sections:
+            allowed = f"fields of {', '.join(sections)}"
+            raise InputError(f"{OPTION} {change}: found {'.'.join(change.path)}, allowed: {allowed}")
+    with naming(path, changes):
+        return _validated(path, changed(config.model_dump(), changes))
+
+
+def _validated(path: Path, document: dict[str, Any]) -> RetrainConfig:
+    if "data" in document:
+        document["data"] = section_as_before("data", document["data"])
     try:
-        document = read_yaml(path)
-        if "data" in document:
-            document["data"] = section_as_before("data", document["data"])
         config = RetrainConfig.model_validate(document)
     except ValidationError as error:
         raise refused(error, str(path), RetrainConfig) from None
     dataset(config.data, str(path))
+    return config
+
+
+def _with_root(path: Path, config: RetrainConfig) -> RetrainConfig:
     if config.data.root is None:
         return config
     root = str(path.parent / config.data.root)

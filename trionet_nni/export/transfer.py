@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from trionet_nni.export.inherit import Inherited, inherit
 from trionet_nni.export.load import architecture_of
 from trionet_nni.export.record import kept
 from trionet_nni.export.retrain import finetune
-from trionet_nni.export.settings import NAME, RetrainConfig, read_config
+from trionet_nni.export.settings import NAME, RetrainConfig, changed_config, read_config
 from trionet_nni.export.weights import BEST, START, chosen_weights
 from trionet_nni.files.atomic import write_tensors
+from trionet_nni.settings.changes import Change
 from trionet_nni.settings.project import DataConfig, RecipeConfig
 from trionet_nni.settings.section import refused
 from trionet_nni.training.initial import initial_network
@@ -41,6 +43,7 @@ def transfer(
     seed: int | None = None,
     progress: bool = True,
     stop_after_steps: int | None = None,
+    changes: Sequence[Change] = (),
 ) -> dict[str, Any]:
     """Fine-tune an exported network on other images; `out` becomes a folder like an exported one.
 
@@ -53,6 +56,7 @@ def transfer(
         size: side of the images in pixels; the source's when None.
         weights: of the source, as for `load`.
         seed, progress, stop_after_steps: as for `finetune`.
+        changes: of `out/retrain.yml`: its recipes, and how the images are divided.
 
     Returns:
         What `out/finetune_result.json` says.
@@ -60,20 +64,23 @@ def transfer(
     Raises:
         InputError: one line about an unusable folder, data set or set of weights.
     """
-    line = _begin(Path(source), data, out, size, weights, seed)
+    source = Path(source)
+    if out.resolve() == source.resolve():
+        raise InputError(f"{out}: -o: found the network's own folder, allowed: another one")
+    config = read_config(source / NAME)
+    config = config.model_copy(update={"data": _data(config.data, data, size)})
+    config = changed_config(config, out / NAME, changes)
+    line = _begin(source, config, out, weights, seed)
     if progress:
         Console(stderr=True).print(line, soft_wrap=True, highlight=False, markup=False)
     return finetune(out, seed=seed, progress=progress, stop_after_steps=stop_after_steps)
 
 
-def _begin(source: Path, data: str, out: Path, size: int | None, weights: str, seed: int | None) -> str:
+def _begin(source: Path, config: RetrainConfig, out: Path, weights: str, seed: int | None) -> str:
     """Write `out` as it is before training; the line about what was taken over."""
-    if out.resolve() == source.resolve():
-        raise InputError(f"{out}: -o: found the network's own folder, allowed: another one")
-    card, config = read_card(source), read_config(source / NAME)
+    card = read_card(source)
     architecture = architecture_of(card, source / config.architecture)
     file = chosen_weights(source, card, weights)[1]
-    config = config.model_copy(update={"data": _data(config.data, data, size)})
     splits = load_splits(config.data, out / config.cache)
     config = _for_these(config, splits, out)
     start = config.finetune if seed is None else config.finetune.model_copy(update={"seed": seed})

@@ -34,6 +34,22 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
+def read_value(text: str, source: str) -> Any:
+    """Read one value as a YAML file would have it: a number, a text, null, [a, list].
+
+    Args:
+        source: what a message begins with.
+
+    Raises:
+        InputError: it is no value.
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        why = " ".join(str(error).split())[:160]
+        raise InputError(f"{source}: found no readable value ({why}), allowed: one of YAML's") from None
+
+
 def _kind(data: object) -> str:
     return "nothing" if data is None else type(data).__name__
 

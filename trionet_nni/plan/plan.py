@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from trionet_nni.architecture.budget import Budget
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.check import check_experiment
-from trionet_nni.experiment.open import open_experiment
+from trionet_nni.experiment.open import Experiment, open_experiment
 from trionet_nni.finalists.halving import rungs, training_steps
 from trionet_nni.finalists.halving import trials as finalist_trials
 from trionet_nni.plan.measure import Timings, measure
+from trionet_nni.settings.changes import Change
 from trionet_nni.settings.plugins import load_module
 from trionet_nni.settings.project import Metric, ProjectConfig
 from trionet_nni.supernet.train import supernet_directory
@@ -25,6 +27,7 @@ from trionet_nni.training.recipe import check_recipe, total_steps
 
 _SAMPLES = 2000  # networks that say how many a budget accepts
 _EXPORTED = 5
+STEPS = 3  # measured of each stage, at least
 _EVALUATION_BYTES = 2000  # a stored result, NNI's record of its trial and its logs
 _CHECKPOINTS = 3  # of a finalist: the newest and the one before it stay until a third is whole
 _SPARE = 1.1
@@ -86,18 +89,23 @@ class Plan:
         return {**asdict(self), "hours": self.hours, "duration_hours": self.duration}
 
 
-def make_plan(path: Path, steps: int) -> Plan:
+def make_plan(path: Path, steps: int, changes: Sequence[Change] = ()) -> Plan:
     """Look at an experiment file and take a few of its steps.
 
     Args:
         steps: measured steps of each stage.
+        changes: of its settings, from the command line.
 
     Raises:
         InputError: the experiment cannot work here; one line.
     """
     if steps < 1:
         raise InputError(f"--steps: found {steps}, allowed: 1 or more")
-    experiment = open_experiment(path)
+    return plan_of(open_experiment(path, changes), steps)
+
+
+def plan_of(experiment: Experiment, steps: int = STEPS) -> Plan:
+    """The plan of an experiment that was opened; see `make_plan`."""
     settings, checked = experiment.settings, check_experiment(experiment)
     config, working, budgets = checked.config, checked.working, checked.budgets
     splits = load_splits(config.data, working / "cache")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from trionet_nni.files.atomic import write_text
 from trionet_nni.files.text import reason
 from trionet_nni.segmentation.registry import task_entry
 from trionet_nni.segmentation.shared.config import SegmentationConfig
+from trionet_nni.settings.changes import Change, changed, naming
 from trionet_nni.settings.project import read_yaml
 from trionet_nni.settings.section import refused
 
@@ -46,13 +48,21 @@ def _check_task(config: SegmentationConfig, source: str) -> None:
         raise InputError(f"{source}: recipe.batch_size: found {batch}, allowed: {allowed}")
 
 
-def read_config(path: Path) -> SegmentationConfig:
+def read_config(path: Path, changes: Sequence[Change] = ()) -> SegmentationConfig:
     """Read a run's file; relative paths in it become ones from its folder.
+
+    Args:
+        changes: of its settings, from the command line; the run's folder keeps the whole with them.
 
     Raises:
         InputError: one line that names the file, the field, what was found and what is allowed.
     """
-    config = parse_config(read_yaml(path), str(path))
+    document = changed(read_yaml(path), changes)
+    with naming(path, changes):
+        return _with_paths(parse_config(document, str(path)), path)
+
+
+def _with_paths(config: SegmentationConfig, path: Path) -> SegmentationConfig:
     base = path.resolve().parent
     root = _path(base, config.data.root, f"{path}: data.root")
     data = config.data.model_copy(update={"root": str(root)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from trionet_nni.segmentation.registry import build_task
 from trionet_nni.segmentation.shared.backbone import build_backbone
 from trionet_nni.segmentation.shared.config import SegmentationConfig
 from trionet_nni.segmentation.shared.task import SegmentationTask
+from trionet_nni.settings.changes import Change
 from trionet_nni.training.batches import step_loader
 from trionet_nni.training.loop import Run, run_steps
 
@@ -31,6 +33,7 @@ def train(
     seed: int | None = None,
     progress: bool = True,
     stop_after_steps: int | None = None,
+    changes: Sequence[Change] = (),
 ) -> dict[str, Any]:
     """Train by a run's file, after a check of every picture and mask; the same call goes on after a stop.
 
@@ -38,6 +41,7 @@ def train(
         out: folder of the run: `last.ckpt`, TensorBoard's `curves/`, `weights.safetensors`, `result.json`.
         seed: instead of the recipe's.
         stop_after_steps: end after so many steps of the whole run, as if interrupted there.
+        changes: of the file's settings; `segment.yml` of the run has them.
 
     Returns:
         What `run_steps` gives and, of a complete run, "metrics" in percent and the number of "pictures".
@@ -45,7 +49,7 @@ def train(
     Raises:
         InputError: one line about an unusable file or setting, or a folder of another run.
     """
-    config = _seeded(read_config(settings), seed)
+    config = _seeded(read_config(settings, changes), seed)
     backbone = build_backbone(config.backbone, config.recipe.seed)
     task = build_task(config, backbone)
     batches = ExampleBatches(task, config.recipe.batch_size, config.recipe.seed)

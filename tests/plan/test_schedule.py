@@ -1,0 +1,77 @@
+"""A schedule fits the time it was made for, and says what does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tests.helpers.checkout import ROOT
+from trionet_nni.errors import InputError
+from trionet_nni.finalists.halving import rungs, training_steps
+from trionet_nni.plan.measure import Timings
+from trionet_nni.plan.plan import Plan
+from trionet_nni.plan.schedule import fitted
+from trionet_nni.settings.project import ProjectConfig, RecipeConfig, load_experiment
+
+MINE = load_experiment(ROOT / "experiments" / "mine.yml")
+
+
+def plan(config: ProjectConfig, step: float, candidate: float, retrain_step: float) -> Plan:
+    finalists = config.search.finalists
+    steps = 0 if finalists is None else training_steps(rungs(**dict(finalists)))
+    measured = Timings("cpu", step, candidate, retrain_step, 1e9, 32, 10**6, 10**6)
+    return Plan(
+        *("folder", None, {"train": 3500}, 5, 300, 1000, 32, "loss"),
+        *(0 if finalists is None else 6, steps, 1, (1, 2), {}, {}, measured, {}, 10**12),
+    )
+
+
+@given(
+    st.floats(1, 10_000),
+    st.floats(0.001, 5),
+    st.floats(0.01, 5),
+    st.floats(0.001, 2),
+    st.integers(33, 10**6),
+)
+def test_it_takes_no_longer_than_asked_for(
+    minutes: float, step: float, candidate: float, retrain_step: float, images: int
+) -> None:
+    measured = plan(MINE, step, candidate, retrain_step)
+    try:
+        found = fitted(measured, MINE, images, minutes)
+    except InputError as error:
+        assume(str(error).startswith("--minutes: found "))
+        allowed = int(str(error).rpartition("allowed: ")[2].split()[0])
+        assert allowed >= minutes
+        fitted(measured, MINE, images, allowed)  # what it allows is allowed
+        return
+    assert found.expected <= minutes
+    assert found.trials == 1 + found.candidates + measured.finalists
+    assert found.candidates >= MINE.search.population and found.finalist_steps <= 1000
+    assert all(len(str(n).rstrip("0")) <= 3 for n in (found.candidates,))
+
+
+def test_more_time_is_more_of_everything() -> None:
+    measured = plan(MINE, 0.6, 0.5, 0.2)
+    short, long = (fitted(measured, MINE, 3500, minutes) for minutes in (20, 60))
+    assert long.supernet_steps > short.supernet_steps and long.finalist_steps >= short.finalist_steps
+
+
+def test_a_warm_up_in_epochs_gives_way_to_a_short_run() -> None:
+    recipe = RecipeConfig(epochs=100, warmup_epochs=10, batch_size=32)
+    config = MINE.model_copy(update={"supernet": MINE.supernet.model_copy(update={"recipe": recipe})})
+    found = fitted(plan(config, 1.0, 0.5, 0.2), config, 3500, 10)
+    assert found.recipe.warmup == pytest.approx(0.1) and found.recipe.warmup_epochs is None
+    said = {".".join(change.path): change.value for change in found.changes}
+    assert said["supernet.recipe.steps"] == found.supernet_steps
+
+
+def test_without_finalists_the_supernet_has_their_time() -> None:
+    config = MINE.model_copy(update={"search": MINE.search.model_copy(update={"finalists": None})})
+    measured = plan(MINE, 0.6, 0.5, 0.2)
+    alone = fitted(replace(measured, finalists=0, finalist_steps=0), config, 3500, 30)
+    assert alone.finalist_steps == 0
+    assert alone.supernet_steps > fitted(measured, MINE, 3500, 30).supernet_steps
