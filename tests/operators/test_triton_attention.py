@@ -157,7 +157,13 @@ assert abs(share - RATE) <= 5 * (RATE * (1 - RATE) / float(dropped + kept)) ** 0
 """
 
 
-@pytest.mark.parametrize("code", [LINES, DROPOUT], ids=["axial attention", "dropout"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param(LINES, id="axial attention"),
+        pytest.param(DROPOUT, id="dropout", marks=pytest.mark.slow),
+    ],
+)
 def test_the_interpreted_kernels_of_lines_and_of_dropout(code):
     done = subprocess.run(
         [sys.executable, "-c", code],
