@@ -95,7 +95,7 @@ def _draw(
                 panel.set_xscale("log", base=2)
                 panel.set_xticks(growth.values, [str(value) for value in growth.values])
     panels[0][0].legend(fontsize="small")
-    figure.suptitle(f"Forward and backward, {WIDTH} channels, 8 heads, one image, one thread")
+    figure.suptitle(f"Forward and backward, {WIDTH} channels, 8 heads,\none image, one thread")
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110, format="png")
     pyplot.close(figure)
