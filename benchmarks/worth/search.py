@@ -58,7 +58,9 @@ class Search(Unit):
         settings = {name: getattr(search, name) for name in names}
         band = [round(value) for value in self.case.band]
         settings |= {"band": band, "candidates": self.case.candidates, "first": first}
-        settings |= {"finalists": "the best of each operator alone among them"}
+        assert search.finalists is not None
+        count = search.finalists.count
+        settings |= {"finalists": f"{count}, the best of each operator alone among them"}
         return {"of": self.supernet.identity, **settings}
 
     def prepare(self, bench: Bench) -> None:
@@ -118,7 +120,7 @@ class _Scores:
 
 @dataclass(frozen=True)
 class Finalists(Unit):
-    """The best of a search trained from scratch, by successive halving on the search images."""
+    """The best of a search trained from scratch, by halving over repeats."""
 
     case: Case
     seed: int
@@ -155,36 +157,34 @@ class Finalists(Unit):
         assert finalists is not None
         ladder = rungs(**dict(finalists))
         chosen = [Architecture.from_dict(one) for one in bench.needed(self.search)["finalists"]]
-        ended = run_finalists(chosen, ladder, _Trainer(self, ladder, bench.work(self)))
+        ended = run_finalists(chosen, ladder, _Trainer(self, bench.work(self)))
         return {
             "network": ended[0][0].to_dict(),
             "order": [
-                {"operators": network.operators, "steps": rung.steps, "loss": round(loss, 4)}
+                {"operators": network.operators, "trainings": rung.number, "loss": round(loss, 4)}
                 for network, rung, loss in ended
             ],
         }
 
 
 class _Trainer:
-    """Trains a finalist to the end of a rung; losses of before an interruption are read from a file."""
+    """Trains a finalist on a rung; losses of before an interruption are read from a file."""
 
-    def __init__(self, unit: Finalists, ladder: tuple[Rung, ...], folder: Path) -> None:
-        self.unit, self.ladder, self.folder = unit, ladder, folder
+    def __init__(self, unit: Finalists, folder: Path) -> None:
+        self.unit, self.folder = unit, folder
         self.splits = pipeline_splits(unit.case)
         self.file = folder / "losses.json"
         self.losses: dict[str, float] = json.loads(self.file.read_text()) if self.file.exists() else {}
 
     def __call__(self, network: Architecture, rung: Rung) -> float:
-        """Its loss on the search images at the end of the rung."""
+        """Its loss on the search images of the rung."""
         from trionet_nni.finalists.train import train_finalist
 
         name = f"{network.hash} {rung.number}"
         if name not in self.losses:
-            recipe = self.unit.search.config.retrain
-            directory = self.folder / network.hash
-            found = train_finalist(
-                Training(network, rung), self.ladder, recipe, self.splits, directory, workers=0
-            )
+            config, directory = self.unit.search.config, self.folder / network.hash / str(rung.number)
+            one = Training(network, rung)
+            found = train_finalist(one, config.retrain, config.data, self.splits, directory)
             self.losses[name] = found.loss
             write_json(self.file, self.losses)
         return self.losses[name]

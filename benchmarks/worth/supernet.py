@@ -23,7 +23,6 @@ from trionet_nni.supernet.train import ensure_supernet
 
 _RECALIBRATION = 500  # images that give a candidate its BN statistics
 _CHECKPOINT_MINUTES = 1.0
-_FINALISTS = 6
 
 
 def pipeline_config(case: Case, seed: int) -> ProjectConfig:
@@ -43,9 +42,9 @@ def pipeline_config(case: Case, seed: int) -> ProjectConfig:
             population=40,
             parents=8,
             seed=seed,
-            finalists=FinalistsConfig(count=_FINALISTS, steps=case.training.steps or 1),
+            finalists=FinalistsConfig(steps=case.training.steps or 1),
         ),
-        retrain=case.training.model_copy(update={"seed": 200 + seed}),
+        retrain=case.training.model_copy(update={"seed": 200 + 10 * seed}),
     )
 
 
@@ -57,7 +56,7 @@ def pipeline_splits(case: Case) -> Splits:
 def _data(case: Case) -> DataConfig:
     """The case's, but with BN statistics from training images, as the default is."""
     return case.data.model_copy(
-        update={"recalibration": "training", "recalibration_images": _RECALIBRATION}
+        update={"recalibration": "training", "recalibration_images": _RECALIBRATION, "workers": 0}
     )
 
 

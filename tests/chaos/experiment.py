@@ -23,7 +23,7 @@ from trionet_nni.finalists.halving import rungs, trials
 from trionet_nni.nnictl.candidate.job import SUPERNET
 
 # Five networks to step 10, three to 20, two to 40: ten trainings, each of a few seconds.
-LADDER = rungs(5, 40, halvings=2)
+LADDER = rungs(5, 40, repeats=3)
 _SIGNS = {"nnictl.trial": "trial", "--exp_params": "dispatcher", "main.js": "manager"}
 PROCESSES = ("trial", "evaluator", "dispatcher", "manager", "terminal")
 
@@ -54,7 +54,7 @@ class Experiment:
         }
 
     def _settings(self, candidates: int, concurrency: int, seed: int) -> dict[str, Any]:
-        finalists = {"count": LADDER[0].networks, "steps": LADDER[-1].steps, "halvings": 2}
+        finalists = {"count": LADDER[0].networks, "steps": LADDER[-1].steps, "repeats": len(LADDER)}
         search: dict[str, Any] = {"finalists": finalists}
         search |= {"max_flops": 2.0e7, "population": max(4, candidates // 5), "parents": 4, "seed": seed}
         return {

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.cost import architecture_cost
-from trionet_nni.finalists.halving import Rung, Training
+from trionet_nni.finalists.halving import Training
 from trionet_nni.finalists.results import FinalistResult
 from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet.folder import COMPLETE, WEIGHTS
@@ -73,17 +73,16 @@ def train_finalist(
     config: ProjectConfig,
     cache: Path,
     training: Training,
-    ladder: Sequence[Rung],
     directory: Path,
     report: Callable[[dict[str, float]], None],
 ) -> FinalistResult:
-    """One training to the end of a rung, with a checkpoint after every step."""
+    """One training, with a checkpoint after every step."""
     from trionet_nni.finalists import train
     from trionet_nni.nnictl.candidate.finalist import train_here  # torch: seconds
 
     train.CHECKPOINT_MINUTES = 0.0
     name, rung = training.key
     note("begin", f"{name}-rung{rung}")
-    result = train_here(config, cache, training, ladder, directory, report)
+    result = train_here(config, cache, training, directory, report)
     note("end", f"{name}-rung{rung}")
     return result

@@ -1,10 +1,11 @@
-"""Successive halving, as a function of losses: who is trained how long, and who wins."""
+"""Sequential halving, as a function of losses: who is trained how often, and who wins."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from itertools import pairwise
+from statistics import fmean
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.finalists.halving import (
     Rung,
     choose,
+    mean_loss,
     order,
     rungs,
     stands_alone,
@@ -33,22 +35,22 @@ ALONE = [
 CONV = ALONE[0]
 
 
-def test_all_are_trained_to_the_end_unless_the_worse_half_is_left_out() -> None:
+def test_one_training_each_unless_the_better_half_is_trained_again() -> None:
     assert rungs(6, 1000) == (Rung(1, 6, 1000),)
-    ladder = rungs(6, 1000, halvings=2)
-    assert ladder == (Rung(1, 6, 250), Rung(2, 3, 500), Rung(3, 2, 1000)) == rungs(6, 1000, halvings=5)
+    ladder = rungs(6, 1000, repeats=3)
+    assert ladder == (Rung(1, 6, 1000), Rung(2, 3, 1000), Rung(3, 2, 1000))
     assert trials(ladder) == 11 and trials(ladder, budgets=2) == 22
-    assert training_steps(ladder) == 6 * 250 + 3 * 250 + 2 * 500
-    assert rungs(2, 7, halvings=3) == (Rung(1, 2, 7),)
+    assert training_steps(ladder) == 11 * 1000 and training_steps(ladder, 2) == 22 * 1000
+    assert [rung.networks for rung in rungs(2, 7, repeats=3)] == [2, 2, 2]
 
 
-@given(count=st.integers(2, 100), steps=st.integers(64, 10**6), halvings=st.integers(0, 6))
-def test_a_ladder_halves_networks_and_doubles_steps(count: int, steps: int, halvings: int) -> None:
-    ladder = rungs(count, steps, halvings)
-    assert ladder[0].networks == count and ladder[-1].steps == steps and len(ladder) <= halvings + 1
+@given(count=st.integers(2, 100), steps=st.integers(1, 10**6), repeats=st.integers(1, 8))
+def test_a_ladder_halves_networks_and_keeps_two(count: int, steps: int, repeats: int) -> None:
+    ladder = rungs(count, steps, repeats)
+    assert ladder[0].networks == count and len(ladder) == repeats
+    assert {rung.steps for rung in ladder} == {steps}
     for lower, upper in pairwise(ladder):
-        assert upper.networks == (lower.networks + 1) // 2 >= 2
-        assert upper.steps in (2 * lower.steps, 2 * lower.steps - 1)
+        assert upper.networks == max(2, (lower.networks + 1) // 2)
 
 
 @given(
@@ -56,36 +58,47 @@ def test_a_ladder_halves_networks_and_doubles_steps(count: int, steps: int, halv
     available=st.integers(0, 13),
     values=st.lists(st.floats(0, 10), min_size=52, max_size=52),
 )
-def test_everybody_trains_in_time_and_the_lowest_last_loss_wins(
+def test_everybody_trains_in_time_and_the_lowest_mean_of_the_last_rung_wins(
     count: int, available: int, values: list[float]
 ) -> None:
-    ladder, finalists = rungs(count, 4096, halvings=3), NETWORKS[: min(available, count)]
-    told = {(network.hash, rung.number): values.pop() for network in finalists for rung in ladder[:4]}
+    ladder, finalists = rungs(count, 100, repeats=4), NETWORKS[: min(available, count)]
+    told = {(network.hash, rung.number): values.pop() for network in finalists for rung in ladder}
     trained: list[tuple[str, int]] = []
 
     def train(network: Architecture, rung: Rung) -> float:
         trained.append((network.hash, rung.number))
         return told[trained[-1]]
 
+    def mean(name: str, number: int) -> float:
+        return fmean(told[name, one] for one in range(1, number + 1))
+
     ended = run_finalists(finalists, ladder, train)
     assert sorted(network.hash for network, _, _ in ended) == sorted(one.hash for one in finalists)
     assert len(set(trained)) == len(trained) <= trials(ladder)
     assert [number for _, number in trained] == sorted(number for _, number in trained)
+    assert [loss for _, _, loss in ended] == [mean(one.hash, rung.number) for one, rung, _ in ended]
     keys = [(-rung.number, loss) for _, rung, loss in ended]
     assert keys == sorted(keys)
     for rung in ladder:
         there = [name for name, number in trained if number == rung.number]
-        below = {
-            loss for name, number in trained if number == rung.number - 1 for loss in [told[name, number]]
-        }
+        before = rung.number - 1
+        below = {mean(name, before) for name, number in trained if number == before}
         assert len(there) == min(rung.networks, len(finalists))
-        # Nobody who went on was worse on the rung below than somebody who did not.
-        for name in there if rung.number > 1 else ():
-            assert sum(loss < told[name, rung.number - 1] for loss in below) < rung.networks
+        # Nobody who went on was worse up to the rung below than somebody who did not.
+        for name in there if before else ():
+            assert sum(loss < mean(name, before) for loss in below) < rung.networks
+
+
+def test_the_mean_decides_and_not_the_last_training() -> None:
+    ladder, (one, other) = rungs(2, 10, repeats=2), NETWORKS[:2]
+    losses = {(one.hash, 1): 0.2, (one.hash, 2): 0.5, (other.hash, 1): 0.4, (other.hash, 2): 0.4}
+    assert mean_loss(one, ladder[1], losses) == 0.35 and mean_loss(one, ladder[0], losses) == 0.2
+    assert [network for network, _ in order([other, one], ladder, losses)] == [one, other]
+    assert mean_loss(one, ladder[1], {**losses, (one.hash, 1): None}) is None
 
 
 def test_it_goes_on_with_any_part_of_the_losses() -> None:
-    ladder, finalists = rungs(5, 100, halvings=1), NETWORKS[:5]
+    ladder, finalists = rungs(5, 100, repeats=2), NETWORKS[:5]
     losses: dict[tuple[str, int], float | None] = {}
     begun = waiting(finalists, ladder, losses)
     assert [one.architecture for one in begun] == finalists and {one.rung for one in begun} == {ladder[0]}
@@ -98,7 +111,7 @@ def test_it_goes_on_with_any_part_of_the_losses() -> None:
 
 
 def test_who_cannot_be_trained_takes_nobody_s_place() -> None:
-    ladder, finalists = rungs(5, 100, halvings=1), NETWORKS[:5]
+    ladder, finalists = rungs(5, 100, repeats=2), NETWORKS[:5]
     losses: dict[tuple[str, int], float | None] = {
         (network.hash, 1): loss
         for network, loss in zip(finalists, (None, 3.0, None, 1.0, None), strict=True)

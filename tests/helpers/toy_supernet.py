@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.cost import architecture_cost
-from trionet_nni.finalists.halving import Rung, Training
+from trionet_nni.finalists.halving import Training
 from trionet_nni.finalists.results import FinalistResult
 from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet.folder import COMPLETE, WEIGHTS
@@ -82,7 +82,6 @@ def train_finalist(
     config: ProjectConfig,
     cache: Path,
     training: Training,
-    ladder: Sequence[Rung],
     directory: Path,
     report: Callable[[dict[str, float]], None],
 ) -> FinalistResult:
@@ -93,7 +92,7 @@ def train_finalist(
     loss = toy_finalist_loss(training)
     for step in range(done + 1, training.rung.steps + 1):
         time.sleep(float(os.environ.get("TOY_STEP", "0")))
-        note("step", f"{training.architecture.hash}:{step}")
+        note("step", "{}-rung{}:{}".format(*training.key, step))
         checkpoint.with_suffix(".new").write_text(str(step))
         checkpoint.with_suffix(".new").replace(checkpoint)
         report({"step": step, "loss": loss, "accuracy": 1 - loss})

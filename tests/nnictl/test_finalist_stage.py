@@ -25,7 +25,7 @@ from trionet_nni.nnictl.search.supernet_stage import SupernetStage
 from trionet_nni.nnictl.search.trial_limit import TrialLimit
 
 NETWORKS = random_architectures(TABLE, 6)
-LADDER = rungs(4, 100, halvings=1)  # four networks to step 50, two to step 100
+LADDER = rungs(4, 100, repeats=2)  # four networks once, two of them twice
 SPACE = CandidateSpace(TABLE)
 
 
@@ -95,9 +95,9 @@ def test_rung_after_rung_and_the_best_of_the_last_one_wins(tmp_path: Path) -> No
     assert bench.trained() == [(one.hash, 1) for one in chosen] + [(one.hash, 2) for one in chosen[:2]]
     assert bench.room == [len(chosen), 2] and bench.engine.unfinished() == []
     first = bench.sent[0]
-    assert list(first)[:3] == ["stage", "rung", "steps"] and (first["rung"], first["steps"]) == (1, 50)
+    assert list(first)[:3] == ["stage", "rung", "steps"] and (first["rung"], first["steps"]) == (1, 100)
     (ordered,) = bench.store.ordered(LADDER)
-    assert [one.training.architecture for one in ordered] == chosen
+    assert [one.architecture for one in ordered] == chosen
     again = Bench(tmp_path, [])  # as after a resume: the candidates are not asked for again
     assert again.stage.run(again.engine) and again.sent == []
 
@@ -106,7 +106,7 @@ def test_what_two_budgets_share_is_trained_once(tmp_path: Path) -> None:
     bench = Bench(tmp_path, [NETWORKS[:3], NETWORKS[:4]])
     assert bench.stage.run(bench.engine)
     assert set(Counter(bench.trained()).values()) == {1}
-    assert [ended[0].training.architecture for ended in bench.store.ordered(LADDER)] == [NETWORKS[0]] * 2
+    assert [ended[0].architecture for ended in bench.store.ordered(LADDER)] == [NETWORKS[0]] * 2
 
 
 @pytest.mark.parametrize("event", ["FAILED", "SUCCEEDED but nothing is stored"])
@@ -116,7 +116,7 @@ def test_who_fails_is_tried_again_and_then_given_up(tmp_path: Path, event: str) 
     assert bench.stage.run(bench.engine)
     assert Counter(bench.trained())[NETWORKS[0].hash, 1] == 2  # retries: 1
     (ordered,) = bench.store.ordered(LADDER)
-    assert [one.training.architecture for one in ordered] == NETWORKS[1:3]
+    assert [one.architecture for one in ordered] == NETWORKS[1:3]
     assert len(bench.files.failures.read_text().splitlines()) == 2
     again = Bench(tmp_path, [])
     assert again.stage.run(again.engine) and again.sent == []

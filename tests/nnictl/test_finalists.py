@@ -25,8 +25,8 @@ from trionet_nni.nnictl.terminal import launch
 from trionet_nni.nnictl.terminal.screen import Screen
 from trionet_nni.nnictl.terminal.watch import Snapshot
 
-LADDER = rungs(3, 8, halvings=1)  # three networks to step 4, two to step 8
-FINALISTS = {"count": 3, "steps": 8, "halvings": 1}
+LADDER = rungs(3, 4, repeats=2)  # three networks once, two of them twice
+FINALISTS = {"count": 3, "steps": 4, "repeats": 2}
 CANDIDATES = 6
 TRIALS = 1 + CANDIDATES + 5
 
@@ -93,7 +93,7 @@ def check(toy: Toy) -> None:
         chosen, LADDER, lambda network, rung: toy_finalist_loss(Training(network, rung))
     )
     (ordered,) = store.ordered(LADDER)
-    assert [(one.training.architecture, one.training.rung, one.loss) for one in ordered] == expected
+    assert [(one.architecture, one.results[-1].training.rung, one.loss) for one in ordered] == expected
 
     # What the portal shows is what was trained: stage, rung, steps, the network, and its loss.
     shown: Counter[tuple[str, int]] = Counter()
@@ -187,9 +187,9 @@ def victim_of(toy: Toy, kind: str) -> psutil.Process | None:
     [
         (FINALISTS, 8, r"maxTrialNumber: found 8, allowed: 9 or more, with 5 trials for search\.finalists"),
         (
-            {"count": 3, "steps": 1, "halvings": 1},
+            {"count": 3, "steps": 4, "halvings": 1},
             30,
-            r"search\.finalists\.halvings: found 1, allowed: .*as many",
+            r"search\.finalists: found \{.*\}, allowed: halvings 0, or left out: repeats has taken",
         ),
         ({"count": 1, "steps": 50}, 30, r"search\.finalists\.count: found 1, allowed: "),
         ({"count": 2}, 30, r"search\.finalists\.steps: found nothing, allowed: "),

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trionet_nni.errors import InputError
-from trionet_nni.finalists.halving import rungs
 from trionet_nni.settings.project import RecipeConfig, parse_project
-from trionet_nni.training.recipe import check_warmup, in_rungs, warmup_steps
+from trionet_nni.training.recipe import check_warmup, resized, warmup_steps
 
 
 def project(**recipe: Any) -> dict[str, Any]:
@@ -59,28 +58,26 @@ def test_a_share_is_always_shorter_than_the_run(share: float, steps: int, per_ep
         st.builds(lambda share: {"warmup": share}, st.floats(0, 1, exclude_max=True)),
         st.builds(lambda epochs: {"warmup_epochs": epochs}, st.floats(0, 9.9)),
     ),
-    st.integers(1, 6),
     st.integers(14, 10**5),
     st.integers(20, 2_000),
 )
-def test_no_rung_is_refused_because_of_the_warm_up(
-    warmup: dict[str, float], count: int, steps: int, per_epoch: int
+def test_no_finalist_is_refused_because_of_the_warm_up(
+    warmup: dict[str, float], steps: int, per_epoch: int
 ) -> None:
-    ends = [rung.steps for rung in rungs(count, steps)]
-    recipe = in_rungs(RecipeConfig(epochs=10.1, **warmup), ends, per_epoch)
-    assert recipe.steps == steps and warmup_steps(recipe, per_epoch, ends[:-1]) < ends[0]
-    check_warmup(recipe, per_epoch, restarts=ends[:-1])
+    recipe = resized(RecipeConfig(epochs=10.1, **warmup), steps, per_epoch, "retrain")
+    assert recipe.steps == steps and warmup_steps(recipe, per_epoch) < steps
+    check_warmup(recipe, per_epoch)
 
 
-def test_epochs_that_fit_the_first_rung_stay_and_others_keep_their_share() -> None:
+def test_epochs_that_fit_stay_and_others_keep_their_share() -> None:
     recipe = RecipeConfig(epochs=20, warmup_epochs=2)
-    assert in_rungs(recipe, (400, 800), 100) == recipe.model_copy(update={"steps": 800})
-    short = in_rungs(recipe, (100, 200), 100)
-    assert warmup_steps(short, 100, (100,)) == 10  # a tenth, as of its own run
+    assert resized(recipe, 400, 100, "retrain") == recipe.model_copy(update={"steps": 400})
+    short = resized(recipe, 100, 100, "retrain")
+    assert warmup_steps(short, 100) == 10  # a tenth, as of its own run
 
 
 def test_a_warm_up_longer_than_its_own_run_is_refused() -> None:
     with pytest.raises(
         InputError, match=r"^retrain\.warmup_epochs: found 10, allowed: below the whole run"
     ):
-        in_rungs(RecipeConfig(epochs=5), (100, 200), 100)
+        resized(RecipeConfig(epochs=5), 100, 100, "retrain")

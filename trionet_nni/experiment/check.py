@@ -153,11 +153,10 @@ def _check_finalists(config: ProjectConfig, images: int) -> None:
     if config.search.finalists is None:
         return
 
-    from trionet_nni.training.recipe import check_batch, in_rungs
+    from trionet_nni.training.recipe import check_batch, resized
 
     check_batch(config.retrain.batch_size, images, "retrain")
-    ends = [rung.steps for rung in rungs(**dict(config.search.finalists))]
-    in_rungs(config.retrain, ends, images // config.retrain.batch_size)
+    resized(config.retrain, config.search.finalists.steps, images // config.retrain.batch_size, "retrain")
 
 
 def check_cards(settings: dict[str, Any]) -> int:

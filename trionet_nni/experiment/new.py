@@ -30,7 +30,7 @@ _QUANTILES = {"small": 0.2, "medium": 0.5, "large": 0.8}  # of the FLOPs of samp
 _EPOCHS, _STEPS = 10, (300, 3_000)  # of the supernet, and the bounds of its steps
 _BATCHES = (32, 64)  # pictures of a step: of the supernet, of a network alone
 _POPULATION, _PARENTS, _CANDIDATES = 24, 8, 48
-_FINALISTS = 4  # of each budget
+_FINALISTS, _REPEATS = 4, 2  # of each budget; the better half is trained twice
 _WIDTH = 100  # characters of a comment
 
 _TEXT = """\
@@ -62,7 +62,7 @@ tuner:
       budgets: [{budgets}]   # FLOPs of one picture: small, medium, large; each has a winner of its own
       population: {population}
       parents: {parents}
-      finalists: {{count: {finalists}, steps: {steps}}}
+      finalists: {{count: {finalists}, steps: {steps}, repeats: {repeats}}}
     retrain:
       {{steps: {retrain}, batch_size: {alone}, learning_rate: 0.1, warmup: 0.05, augment: shift-flip}}
     finetune:
@@ -182,7 +182,7 @@ def _budgets(space: str, cost: CostModel) -> tuple[int, ...]:
 
 
 def _text(folder: Path, code: Path, choice: Choice) -> str:
-    trainings = trials(rungs(_FINALISTS, choice.steps), len(choice.budgets))
+    trainings = trials(rungs(_FINALISTS, choice.steps, _REPEATS), len(choice.budgets))
     searching = DataConfig().search_count(choice.pictures.pool)
     left = choice.pictures.pool - searching
     return _TEXT.format(
@@ -202,6 +202,7 @@ def _text(folder: Path, code: Path, choice: Choice) -> str:
         population=_POPULATION,
         parents=_PARENTS,
         finalists=_FINALISTS,
+        repeats=_REPEATS,
         retrain=2 * choice.steps,
         alone=min(_BATCHES[1], left),
     )

@@ -19,7 +19,7 @@ from trionet_nni.export.card import Measured
 from trionet_nni.export.finalists import ended, finalist_card, finalists_first
 from trionet_nni.export.network import write_network
 from trionet_nni.export.settings import retrain_config
-from trionet_nni.finalists.results import FinalistResult
+from trionet_nni.finalists.results import Standing
 from trionet_nni.supernet.evaluator import WEIGHTS
 from trionet_nni.supernet.results import Evaluation, ranked
 
@@ -41,7 +41,7 @@ class ExportedRow:
     folder: Path
     evaluation: Evaluation
     limit: float | None = None
-    finalist: FinalistResult | None = None
+    finalist: Standing | None = None
 
     @property
     def place(self) -> Path:
@@ -124,7 +124,7 @@ def print_exported(rows: list[ExportedRow], out: Path) -> None:
     table = Table(title="Exported networks")
     scores = scores_header(row.evaluation for row in rows)
     scratch = any(row.finalist for row in rows)
-    own = ("steps", "own loss") if scratch else ()
+    own = ("trained", "own loss") if scratch else ()
     for name in ("folder", *own, *scores, "GFLOPs", "M params", "operators"):
         table.add_column(name, justify="left" if name in ("folder", "operators") else "right")
     for row in rows:
@@ -139,7 +139,7 @@ def print_exported(rows: list[ExportedRow], out: Path) -> None:
     images = rows[0].evaluation.images
     console.print(measured_on(images))
     if scratch:
-        console.print("Own loss: after so many steps from scratch, same images; it ranks the finalists.")
+        console.print("Own loss: the mean of so many trainings from scratch; it ranks the finalists.")
     left = leftover(rows, out)
     if left:
         names = " ".join(map(str, left))
@@ -149,8 +149,8 @@ def print_exported(rows: list[ExportedRow], out: Path) -> None:
         console.print(f"{'      ' if number else 'Next: '}bash {script}", soft_wrap=True, highlight=False)
 
 
-def _from_scratch(found: FinalistResult | None) -> tuple[str, str]:
-    return ("", "") if found is None else (f"{found.training.rung.steps:,}", f"{found.loss:.4f}")
+def _from_scratch(found: Standing | None) -> tuple[str, str]:
+    return ("", "") if found is None else (f"{len(found.results)} ×", f"{found.loss:.4f}")
 
 
 def scores_header(results: Iterable[Evaluation]) -> tuple[str, ...]:

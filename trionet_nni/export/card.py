@@ -45,13 +45,17 @@ class Finalist(Section):
     Its weights are not those of the folder: they were trained without the search images, to compare.
 
     Attributes:
-        loss: mean cross entropy on the split, nats.
-        steps: optimizer steps it was trained for; `of` are those of finalists that came to the end.
-        train_images, batch_size, learning_rate, seed: what it was trained on, and how.
+        loss, accuracy: on the split, nats and 0 to 1; means over its trainings.
+        losses: of each of its trainings, which differ in seed and in the division of the images; empty on
+            cards of before there were several.
+        steps: optimizer steps of each; `of` are those of finalists that came to the end, where the length
+            was halved, on cards of before there were several.
+        train_images, batch_size, learning_rate, seed: what the first one was trained on, and how.
     """
 
     loss: float
     accuracy: float
+    losses: list[float] = Field(default_factory=list)
     images: int
     split: str
     steps: int

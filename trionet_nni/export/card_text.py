@@ -74,9 +74,13 @@ def _reached(found: Trained) -> str:
 
 
 def _finalist(found: Finalist) -> str:
+    times = len(found.losses)
+    steps = f"{found.steps:,} steps" if found.steps == found.of else f"{found.steps:,} of {found.of:,}"
+    losses = ", ".join(f"{loss:.4f}" for loss in found.losses)
+    mean = f": the mean of {times} trainings ({losses}), each with another seed and other search images"
     return (
         f"loss {found.loss:.4f}, accuracy {found.accuracy:.4f} on {found.images:,} {found.split} images "
-        f"after {found.steps:,} of {found.of:,} steps on {found.train_images:,} training images (batch "
-        f"{found.batch_size}, rate {found.learning_rate:g}, seed {found.seed}); "
+        f"after {steps} on {found.train_images:,} training images (batch {found.batch_size}, rate "
+        f"{found.learning_rate:g}, seed {found.seed}){mean if times > 1 else ''}; "
         "not the weights in this folder"
     )

@@ -8,11 +8,11 @@ from trionet_nni.data import Splits
 from trionet_nni.experiment.open import Run
 from trionet_nni.export.card import Finalist
 from trionet_nni.finalists.halving import rungs
-from trionet_nni.finalists.results import FinalistResult, FinalistStore
+from trionet_nni.finalists.results import FinalistStore, Standing
 from trionet_nni.supernet.results import Evaluation
 
 
-def ended(run: Run) -> list[list[FinalistResult]]:
+def ended(run: Run) -> list[list[Standing]]:
     """The finalists of each budget that have a result, the winner first; none before there are any."""
     limits, finalists = run.config.search.limits, run.config.search.finalists
     if finalists is None:
@@ -22,8 +22,8 @@ def ended(run: Run) -> list[list[FinalistResult]]:
 
 
 def finalists_first(
-    ranked: Iterable[Evaluation], finalists: Iterable[FinalistResult]
-) -> list[tuple[Evaluation, FinalistResult | None]]:
+    ranked: Iterable[Evaluation], finalists: Iterable[Standing]
+) -> list[tuple[Evaluation, Standing | None]]:
     """The candidates of a budget: the finalists in their own order, then the others in the supernet's.
 
     Args:
@@ -31,22 +31,22 @@ def finalists_first(
         finalists: the winner first.
     """
     by_hash = {one.architecture.hash: one for one in ranked}
-    first = {one.training.architecture.hash: one for one in finalists}
+    first = {one.architecture.hash: one for one in finalists}
     names = [*(name for name in first if name in by_hash), *(name for name in by_hash if name not in first)]
     return [(by_hash[name], first.get(name)) for name in names]
 
 
-def finalist_card(result: FinalistResult, run: Run, splits: Splits) -> Finalist:
-    """A finalist's result and its conditions, for the card."""
-    config, rung = run.config, result.training.rung
-    assert config.search.finalists is not None
+def finalist_card(found: Standing, run: Run, splits: Splits) -> Finalist:
+    """A finalist's results and their conditions, for the card."""
+    config, first = run.config, found.results[0]
     return Finalist(
-        loss=result.loss,
-        accuracy=result.accuracy,
-        images=result.images,
+        loss=found.loss,
+        accuracy=found.accuracy,
+        losses=[result.loss for result in found.results],
+        images=first.images,
         split="search",
-        steps=rung.steps,
-        of=config.search.finalists.steps,
+        steps=first.training.rung.steps,
+        of=first.training.rung.steps,
         train_images=len(splits.train),
         batch_size=config.retrain.batch_size,
         learning_rate=config.retrain.learning_rate,

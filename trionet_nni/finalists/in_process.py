@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.finalists.halving import Rung, order, waiting
+from trionet_nni.finalists.halving import Rung, mean_loss, order, waiting
 
 
 def run_finalists(
@@ -18,11 +18,11 @@ def run_finalists(
     Args:
         finalists: as `trionet_nni.finalists.halving.choose` gives them.
         ladder: as `trionet_nni.finalists.halving.rungs` gives it.
-        train: trains a network from where it was at the end of the rung before (from scratch on the first)
-            to step `rung.steps`, and gives its validation loss; see `trionet_nni.finalists.train`.
+        train: trains a network from scratch on a rung, and gives its validation loss; see
+            `trionet_nni.finalists.train`.
 
     Returns:
-        The winner first: network, the last rung that it was trained on, and its loss there.
+        The winner first: network, the last rung that it was trained on, and its mean loss up to there.
     """
     losses: dict[tuple[str, int], float | None] = {}
     while missing := waiting(finalists, ladder, losses):
@@ -30,7 +30,7 @@ def run_finalists(
             losses[one.key] = train(one.architecture, one.rung)
     ended = []
     for network, rung in order(finalists, ladder, losses):
-        loss = losses[network.hash, rung.number]
+        loss = mean_loss(network, rung, losses)
         assert loss is not None
         ended.append((network, rung, loss))
     return ended

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +22,13 @@ _NUMBERS = ("loss", "accuracy", "images", "seconds")
 
 @dataclass(frozen=True)
 class FinalistResult:
-    """What a finalist has reached at the end of a rung.
+    """What a finalist has reached on a rung.
 
     Attributes:
         training: network and rung.
         loss: mean cross entropy on the search split, nats.
         accuracy: top-1 on the search split, 0 to 1.
-        images: of the search split.
+        images: of the search split of this rung.
         seconds: of training, from the first step on, interruptions left out.
     """
 
@@ -53,6 +54,32 @@ class FinalistResult:
         }
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What a finalist has come to on all its rungs.
+
+    Attributes:
+        results: at least one, of the rungs from the first on.
+    """
+
+    results: tuple[FinalistResult, ...]
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network."""
+        return self.results[0].training.architecture
+
+    @property
+    def loss(self) -> float:
+        """Mean over its trainings, nats."""
+        return statistics.fmean(result.loss for result in self.results)
+
+    @property
+    def accuracy(self) -> float:
+        """Mean over its trainings, 0 to 1."""
+        return statistics.fmean(result.accuracy for result in self.results)
+
+
 class FinalistStore:
     """The finalists of one experiment. Every file is whole or not there; none is ever changed.
 
@@ -68,9 +95,9 @@ class FinalistStore:
         """For `files.locks.locked_key`: who trains a network holds the byte of its hash."""
         return self.folder / "training.lock"
 
-    def run(self, network: Architecture) -> Path:
-        """The folder of a network's training: checkpoints, curves."""
-        return self.folder / "runs" / network.hash
+    def run(self, training: Training) -> Path:
+        """The folder of one training: checkpoints, curves."""
+        return self.folder / "runs" / _name(*training.key)
 
     def choose(self, brackets: Sequence[Sequence[Architecture]]) -> None:
         """Settle who the finalists of each budget are, the best of the search first."""
@@ -103,9 +130,9 @@ class FinalistStore:
         """
         self._write(result.training, result.to_dict())
 
-    def sign(self, network: Architecture) -> float:
-        """When its training last wrote something, seconds since the epoch; 0 before that."""
-        found = self.run(network).glob("*") if self.run(network).is_dir() else ()
+    def sign(self, training: Training) -> float:
+        """When it last wrote something, seconds since the epoch; 0 before that."""
+        found = self.run(training).glob("*") if self.run(training).is_dir() else ()
         return max((path.stat().st_mtime for path in found), default=0.0)
 
     def give_up(self, training: Training) -> None:
@@ -135,22 +162,31 @@ class FinalistStore:
                     found[one.key] = None if result is None else result.loss
         return found
 
-    def ordered(self, ladder: Sequence[Rung]) -> list[list[FinalistResult]]:
-        """The finalists of each budget, the winner first, with their last results; see `halving.order`."""
-        ended = []
-        for bracket in self.chosen() or []:
-            losses = self.losses(bracket, ladder)
-            results = [self.get(Training(*entry)) for entry in order(bracket, ladder, losses)]
-            ended.append([result for result in results if result is not None])
-        return ended
+    def ordered(self, ladder: Sequence[Rung]) -> list[list[Standing]]:
+        """The finalists of each budget that have a result, the winner first; see `halving.order`."""
+        return [
+            [
+                self._standing(network, ladder[: rung.number])
+                for network, rung in order(bracket, ladder, self.losses(bracket, ladder))
+            ]
+            for bracket in self.chosen() or []
+        ]
+
+    def _standing(self, network: Architecture, ladder: Sequence[Rung]) -> Standing:
+        found = [self.get(Training(network, rung)) for rung in ladder]
+        return Standing(tuple(result for result in found if result is not None))
 
     def _path(self, name: str, rung: int) -> Path:
-        return self.folder / "results" / f"{name}-rung{rung}.json"
+        return self.folder / "results" / f"{_name(name, rung)}.json"
 
     def _write(self, training: Training, data: dict[str, Any]) -> None:
         path = self._path(*training.key)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, data)
+
+
+def _name(name: str, rung: int) -> str:
+    return f"{name}-rung{rung}"
 
 
 def _numbers(path: Path, data: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Training a finalist from the end of one rung to the end of the next, on the training images alone."""
+"""Training a finalist from scratch on a rung, on the rung's training images alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,77 +12,71 @@ from torch import nn
 
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import Splits
+from trionet_nni.data.folds import fold
 from trionet_nni.data.images import ImageSet
 from trionet_nni.data.in_memory import in_memory
-from trionet_nni.finalists.halving import Rung, Training
+from trionet_nni.finalists.halving import Training
 from trionet_nni.finalists.results import FinalistResult
-from trionet_nni.settings.project import RecipeConfig
+from trionet_nni.settings.project import DataConfig, RecipeConfig
 from trionet_nni.training.evaluate import scores
 from trionet_nni.training.fit import fit
 from trionet_nni.training.initial import initial_network
-from trionet_nni.training.recipe import in_rungs
+from trionet_nni.training.recipe import resized
 
 Point = dict[str, float]
-POINTS = 5  # of its curve, on each rung
+POINTS = 5  # of its curve
 CHECKPOINT_MINUTES = 2.0
 
 
 def train_finalist(
     training: Training,
-    ladder: Sequence[Rung],
     recipe: RecipeConfig,
+    data: DataConfig,
     splits: Splits,
     directory: Path,
     report: Callable[[Point], None] = lambda point: None,
-    *,
-    workers: int | None = None,
 ) -> FinalistResult:
-    """Train a network to the end of a rung and measure it on the search images.
+    """Train a network from scratch and measure it on the search images of its rung.
 
-    It goes on from `directory/last.ckpt`: from the rung before, or from where it was interrupted. One run
-    goes through all rungs, whose learning rate starts again at each; see `finalists.halving`.
+    It goes on from `directory/last.ckpt`, where it was interrupted.
 
     Args:
-        recipe: the ladder's steps take the place of its steps and epochs, and its warm-up fits the first
-            rung (`training.recipe.in_rungs`); its seed gives the initial weights, as in `trionet retrain`.
-        splits: `train` trains, `search` measures; no test image is read.
-        directory: of this network's training.
-        report: receives {"step", "loss", "accuracy"} on the search images a few times on each rung.
-        workers: processes that prepare batches.
+        recipe: the rung's steps take the place of its steps and epochs (`training.recipe.resized`); initial
+            weights and order of images are those of its seed, as in `trionet retrain`, on the first rung,
+            and of the seeds after it on the others.
+        data: the seed of the division, and `workers`: processes that prepare batches.
+        splits: `train` and `search`, divided as the rung says (`data.folds`); no test image is read.
+        directory: of this training.
+        report: receives {"step", "loss", "accuracy"} on the search images a few times.
 
     Raises:
         InputError: there are fewer images than a batch, or the checkpoint is another run's.
         RunFailed: it diverged twice.
     """
     rung = training.rung
-    recipe = in_rungs(recipe, [other.steps for other in ladder], len(splits.train) // recipe.batch_size)
+    train, search = fold(splits, rung.number, data.seed)
+    recipe = resized(recipe, rung.steps, len(train) // recipe.batch_size, "retrain")
+    recipe = recipe.model_copy(update={"seed": (recipe.seed + rung.number - 1) % 2**32})
     task = CostModel(splits.classes, splits.channels, splits.image_size)
     network = initial_network(training.architecture, recipe, task)
-    curve = _Curve(network, in_memory(splits.search), _points(rung, ladder), report)
+    points = {rung.steps * point // POINTS for point in range(1, POINTS)}  # its end is measured anyway
+    curve = _Curve(network, in_memory(search), points, report)
     run = fit(
         network,
         recipe,
-        splits.train,
+        train,
         directory,
         classes=splits.classes,
-        title=f"finalist {training.architecture.hash[:8]}",
+        title=f"finalist {training.architecture.hash[:8]}, training {rung.number}",
         progress=False,
         checkpoint_minutes=CHECKPOINT_MINUTES,
-        workers=workers,
-        stop_after_steps=rung.steps,
-        restarts=[other.steps for other in ladder[:-1]],
+        workers=data.workers,
         callbacks=[curve],
     )
     if torch.cuda.is_available():
         network.cuda()
     point = curve.measure(rung.steps)
-    return FinalistResult(training, point["loss"], point["accuracy"], len(splits.search), run["seconds"])
-
-
-def _points(rung: Rung, ladder: Sequence[Rung]) -> set[int]:
-    """Steps within a rung at which the curve is measured; its end is measured anyway."""
-    begin = max((other.steps for other in ladder if other.number < rung.number), default=0)
-    return {begin + (rung.steps - begin) * point // POINTS for point in range(1, POINTS)}
+    return FinalistResult(training, point["loss"], point["accuracy"], len(search), run["seconds"])
 
 
 class _Curve(pl.Callback):

@@ -176,8 +176,7 @@ def _files(
     config: ProjectConfig, working: Path, measured: Timings, splits: Splits, candidates: int, params: int
 ) -> dict[str, int]:
     pixels = splits.channels * splits.image_size**2
-    finalists = config.search.finalists
-    runs = 0 if finalists is None else len(config.search.limits) * (finalists.count + 1)
+    runs, _ = _finalists(config)
     held = sum(splits.record["splits"][name]["images"] for name in ("full_train", "test"))
     return {
         # The newest checkpoint and the one before it stay until a third is whole.

@@ -100,8 +100,7 @@ class RecipeConfig(_Section):
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = True
     weight_decay: float = Field(8e-5, ge=0)
-    # The warm-up in epochs, or as a share of the run; one of the two. Finalists begin again at every rung:
-    # theirs is a share of the first rung, see trionet_nni.training.recipe.in_rungs.
+    # The warm-up in epochs, or as a share of the run; one of the two.
     warmup_epochs: float | None = Field(10, ge=0, le=1e6)
     warmup: float | None = Field(None, ge=0, lt=1)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
@@ -173,19 +172,22 @@ class FinalistsConfig(_Section):
     """
 
     # Networks of a budget: the best one of each operator alone, and candidates that differ from them
-    count: int = Field(6, ge=2, le=100)
-    # Optimizer steps of those who are trained to the end; as many as `retrain` has choose for it best
+    count: int = Field(8, ge=2, le=100)
+    # Optimizer steps of each training; as many as `retrain` has choose for it best
     steps: int = Field(ge=1, le=10**9)
-    halvings: int = Field(
-        0, ge=0, le=6
-    )  # how often the worse half is left out, at half of the steps so far
+    # Trainings of the best ones, each with another seed and other search images; after each the worse half
+    # is left out
+    repeats: int = Field(3, ge=1, le=20)
 
-    @field_validator("halvings")
+    @model_validator(mode="before")
     @classmethod
-    def _enough_to_halve(cls, halvings: int, info: ValidationInfo) -> int:
-        if info.data.get("steps", 2**halvings) < 2**halvings:  # no rung is without a step
-            raise ValueError("as many as leave every rung a step")
-        return halvings
+    def _without_halvings(cls, data: Any) -> Any:
+        """`halvings: 0`, which experiments of before have, means one training each."""
+        if not isinstance(data, dict) or "halvings" not in data:
+            return data
+        if data["halvings"] != 0:
+            raise ValueError("halvings 0, or left out: repeats has taken its place")
+        return {"repeats": 1, **{name: value for name, value in data.items() if name != "halvings"}}
 
 
 class SearchConfig(_Section):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -24,7 +23,6 @@ class Classification(pl.LightningModule):
         network: [B, C, S, S] → logits [B, classes].
         steps_per_epoch: turns the recipe's epochs into steps.
         fingerprint: what is trained on what; kept in checkpoints so that another run's is not continued.
-        restarts: of the learning rate; see `training.recipe.schedule`.
     """
 
     def __init__(
@@ -34,11 +32,10 @@ class Classification(pl.LightningModule):
         classes: int,
         steps_per_epoch: int,
         fingerprint: str = "",
-        restarts: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.network, self.recipe = network, recipe
-        self.steps_per_epoch, self.fingerprint, self.restarts = steps_per_epoch, fingerprint, restarts
+        self.steps_per_epoch, self.fingerprint = steps_per_epoch, fingerprint
         self.accuracy = MulticlassAccuracy(classes, average="micro")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -66,7 +63,7 @@ class Classification(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The recipe's optimizer, its learning rate moved on after every step."""
         sgd = optimizer(self.recipe, self.network.parameters())
-        rates = schedule(self.recipe, sgd, self.steps_per_epoch, self.restarts)
+        rates = schedule(self.recipe, sgd, self.steps_per_epoch)
         return {"optimizer": sgd, "lr_scheduler": {"scheduler": rates, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -33,7 +33,6 @@ def fit(
     checkpoint_minutes: float = 2,
     workers: int | None = None,
     stop_after_steps: int | None = None,
-    restarts: Sequence[int] = (),
     callbacks: Sequence[pl.Callback] = (),
 ) -> dict[str, Any]:
     """Train `network` in place, going on from `directory/last.ckpt` where there is one.
@@ -45,7 +44,6 @@ def fit(
         checkpoint_minutes: time between checkpoints.
         workers: processes that prepare batches; see `step_loader`.
         stop_after_steps: end after so many steps of the whole run, as if interrupted there.
-        restarts: of the learning rate; see `training.recipe.schedule`.
         callbacks: Lightning's, beside those that every run has.
 
     Returns:
@@ -60,7 +58,7 @@ def fit(
     run = Run(
         directory,
         total_steps(recipe, batches.steps_per_epoch),
-        fingerprint(network, recipe, train, restarts),
+        fingerprint(network, recipe, train),
         title=title,
         progress=progress,
         checkpoint_minutes=checkpoint_minutes,
@@ -68,17 +66,14 @@ def fit(
         precision=precision(recipe),
     )
     count = int(train.labels.max()) + 1 if classes is None else classes
-    module = Classification(network, recipe, count, batches.steps_per_epoch, run.mark, restarts)
+    module = Classification(network, recipe, count, batches.steps_per_epoch, run.mark)
     stuck = TrainingChance(title, run.total, chance(train.labels))
     return run_steps(run, module, partial(step_loader, batches, workers=workers), [stuck, *callbacks])
 
 
-def fingerprint(
-    network: nn.Module, recipe: RecipeConfig, train: ImageSet, restarts: Sequence[int] = ()
-) -> str:
+def fingerprint(network: nn.Module, recipe: RecipeConfig, train: ImageSet) -> str:
     """Equal for runs of the same recipe on the same images with equally shaped networks."""
     shapes = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     images = hashlib.sha256(train.indices.numpy().tobytes()).hexdigest()
     parts = [shapes, recipe.identity(), images, train.mean.tolist(), train.std.tolist()]
-    text = json.dumps([*parts, list(restarts)] if restarts else parts)  # as it was before there were any
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 import torch
@@ -59,18 +59,6 @@ def rate(step: int, warmup: int, total: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (total - warmup)))
 
 
-def restarting_rate(step: int, warmup: int, ends: Sequence[int]) -> float:
-    """Learning rate of a step ÷ the peak, where it starts again at the peak at each end but the last.
-
-    Args:
-        warmup: steps of the only warm-up, which is at the beginning.
-        ends: steps at which it is 0, ascending (SGDR, Loshchilov and Hutter 2017).
-    """
-    begin = max((end for end in ends[:-1] if end <= step), default=0)
-    length = next((end for end in ends if end > begin), begin) - begin
-    return rate(step - begin, 0 if begin else warmup, length)
-
-
 def check_recipe(recipe: RecipeConfig, images: int, field: str) -> None:
     """Refuse a batch that the training images do not fill, and a warm-up that is not shorter than the run.
 
@@ -98,64 +86,45 @@ def check_batch(batch_size: int, images: int, field: str = "recipe", what: str =
         raise InputError(f"{field}.batch_size: found {batch_size}, allowed: up to the {images} {what}")
 
 
-def check_warmup(
-    recipe: RecipeConfig, steps_per_epoch: int, field: str = "recipe", restarts: Sequence[int] = ()
-) -> None:
-    """Refuse a warm-up that is not shorter than the run, or than what is before its first restart.
+def check_warmup(recipe: RecipeConfig, steps_per_epoch: int, field: str = "recipe") -> None:
+    """Refuse a warm-up that is not shorter than the run.
 
     Args:
         field: what the recipe is called in the file, for the message.
-        restarts: see `restarting_rate`.
 
     Raises:
         InputError: it is not.
     """
-    total = restarts[0] if restarts else total_steps(recipe, steps_per_epoch)
-    warmup = warmup_steps(recipe, steps_per_epoch, restarts)
+    total, warmup = total_steps(recipe, steps_per_epoch), warmup_steps(recipe, steps_per_epoch)
     if warmup and warmup >= total:
         raise InputError(
             f"{field}.warmup_epochs: found {recipe.warmup_epochs:g}, "
-            f"allowed: below {'the first rung' if restarts else 'the whole run'}'s "
-            f"({total / steps_per_epoch:g})"
+            f"allowed: below the whole run's ({total / steps_per_epoch:g})"
         )
 
 
-def schedule(
-    recipe: RecipeConfig, optimizer: Optimizer, steps_per_epoch: int, restarts: Sequence[int] = ()
-) -> LambdaLR:
+def schedule(recipe: RecipeConfig, optimizer: Optimizer, steps_per_epoch: int) -> LambdaLR:
     """The learning rate, to be moved on after every step.
 
-    Args:
-        restarts: steps at which it starts again at the peak, ascending; none in an ordinary run.
-
     Raises:
-        InputError: the warm-up is not shorter than the run, or than what is before the first restart.
+        InputError: the warm-up is not shorter than the run.
     """
-    check_warmup(recipe, steps_per_epoch, restarts=restarts)
-    total, warmup = total_steps(recipe, steps_per_epoch), warmup_steps(recipe, steps_per_epoch, restarts)
+    check_warmup(recipe, steps_per_epoch)
+    total, warmup = total_steps(recipe, steps_per_epoch), warmup_steps(recipe, steps_per_epoch)
     # SequentialLR of LinearLR and CosineAnnealingLR gives the same rates (measured: within 5e-14 of them in
     # 300,000 steps), but cannot read the state that checkpoints of before hold, and after a divergence the
     # rate could not be lowered "to the last bit": together more code than `rate`.
-    return LambdaLR(optimizer, lambda step: restarting_rate(step, warmup, (*restarts, total)))
+    return LambdaLR(optimizer, lambda step: rate(step, warmup, total))
 
 
-def warmup_steps(recipe: RecipeConfig, steps_per_epoch: int, restarts: Sequence[int] = ()) -> int:
-    """Optimizer steps of the warm-up.
-
-    A share is one of the whole run, or of what is before its first restart; it is always shorter than that.
-
-    Args:
-        restarts: see `restarting_rate`.
-    """
+def warmup_steps(recipe: RecipeConfig, steps_per_epoch: int) -> int:
+    """Optimizer steps of the warm-up; a share of the run is always shorter than that."""
     if recipe.warmup_epochs is not None:
         return round(recipe.warmup_epochs * steps_per_epoch)
-    total = restarts[0] if restarts else total_steps(recipe, steps_per_epoch)
-    return int((recipe.warmup or 0) * total)
+    return int((recipe.warmup or 0) * total_steps(recipe, steps_per_epoch))
 
 
-def resized(
-    recipe: RecipeConfig, steps: int, steps_per_epoch: int, field: str, first: int | None = None
-) -> RecipeConfig:
+def resized(recipe: RecipeConfig, steps: int, steps_per_epoch: int, field: str) -> RecipeConfig:
     """The recipe with another number of steps, to which a warm-up in epochs gives way where it is too long.
 
     A warm-up in epochs was chosen for the recipe's own run. In a run that it does not fit into it becomes
@@ -164,31 +133,13 @@ def resized(
     Args:
         steps: of the whole run.
         field: what the recipe is called in the file, for the message.
-        first: steps before the first restart, where there is one.
 
     Raises:
         InputError: the warm-up does not fit into the recipe's own run either.
     """
     warmup = warmup_steps(recipe, steps_per_epoch)
     changes: dict[str, object] = {"steps": steps}
-    if recipe.warmup_epochs is not None and warmup and warmup >= (first or steps):
+    if recipe.warmup_epochs is not None and warmup and warmup >= steps:
         check_warmup(recipe, steps_per_epoch, field)
         changes |= {"warmup_epochs": None, "warmup": warmup / total_steps(recipe, steps_per_epoch)}
     return recipe.model_copy(update=changes)
-
-
-def in_rungs(
-    recipe: RecipeConfig, ends: Sequence[int], steps_per_epoch: int, field: str = "retrain"
-) -> RecipeConfig:
-    """The recipe as finalists are trained by it: a rung is never too short for a warm-up.
-
-    There is one warm-up, at the beginning of the first rung, since every other rung goes on with warm
-    weights. A share of the run is that share of the first rung; see `resized` for one in epochs.
-
-    Args:
-        ends: steps at the end of every rung, ascending.
-
-    Raises:
-        InputError: the warm-up does not fit into the recipe's own run.
-    """
-    return resized(recipe, ends[-1], steps_per_epoch, field, first=ends[0])

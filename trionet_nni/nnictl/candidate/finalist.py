@@ -23,7 +23,7 @@ from trionet_nni.supernet.folder import CURVE
 from trionet_nni.training.process import prepare_process
 
 Report = Callable[[Point], None]
-TrainFinalist = Callable[[Training, Sequence[Rung], Path, Report], FinalistResult]
+TrainFinalist = Callable[[Training, Path, Report], FinalistResult]
 
 _OWN = ("stage", "rung", "steps")  # what a finalist's parameters have beside the network's
 _WAITING = "a finalist that is to be trained on this rung"
@@ -62,7 +62,7 @@ def finalist_metrics(result: FinalistResult, metric: Metric) -> dict[str, float]
 
 
 def run_finalist(folder: ExperimentFolder, parameters: dict[str, Any], reporter: Reporter) -> None:
-    """Train a finalist to the end of a rung; the result is stored before it is reported.
+    """Train a finalist on a rung; the result is stored before it is reported.
 
     Raises:
         InputError: the parameters are of no finalist, or the recipe or the data cannot be used.
@@ -92,7 +92,7 @@ def _result(run: Run, ladder: Sequence[Rung], training: Training, reporter: Repo
         brackets = store.chosen() or []
         if not any(training in waiting(one, ladder, store.losses(one, ladder)) for one in brackets):
             raise InputError(f"parameters: found {network.to_json()}, allowed: {_WAITING}")
-        result = _train(run)(training, ladder, store.run(network), _reported(run, store, network, reporter))
+        result = _train(run)(training, store.run(training), _reported(run, store, training, reporter))
         try:
             store.add(result)
         except ValueError as error:
@@ -100,9 +100,9 @@ def _result(run: Run, ladder: Sequence[Rung], training: Training, reporter: Repo
     return result
 
 
-def _reported(run: Run, store: FinalistStore, network: Architecture, reporter: Reporter) -> Report:
-    """Keeps the points of a network's curve and reports them; those of before first, each once."""
-    curve = Curve(store.run(network) / CURVE)
+def _reported(run: Run, store: FinalistStore, training: Training, reporter: Reporter) -> Report:
+    """Keeps the points of a training's curve and reports them; those of before first, each once."""
+    curve = Curve(store.run(training) / CURVE)
     curve.path.parent.mkdir(parents=True, exist_ok=True)
     metric = run.config.search.metric
     known = {point.get("step") for point in curve.points()}
@@ -122,10 +122,10 @@ def _reported(run: Run, store: FinalistStore, network: Architecture, reporter: R
 
 
 def _train(run: Run) -> TrainFinalist:
-    """How this experiment trains a finalist to the end of a rung.
+    """How this experiment trains a finalist.
 
-    A supernet plug-in may bring a function `train_finalist(config, cache, training, ladder, directory,
-    report)`; without it this project's `trionet_nni.finalists.train.train_finalist` is taken.
+    A supernet plug-in may bring a function `train_finalist(config, cache, training, directory, report)`;
+    without it this project's `trionet_nni.finalists.train.train_finalist` is taken.
     """
     config, cache = run.config, run.folder.cache
     if config.supernet.strategy != ONE_SHOT:  # which has none, and imports NNI
@@ -139,7 +139,6 @@ def train_here(
     config: ProjectConfig,
     cache: Path,
     training: Training,
-    ladder: Sequence[Rung],
     directory: Path,
     report: Report,
 ) -> FinalistResult:
@@ -148,5 +147,4 @@ def train_here(
     from trionet_nni.finalists.train import train_finalist  # Lightning: seconds
 
     splits = load_splits(config.data, cache)
-    workers = config.data.workers
-    return train_finalist(training, ladder, config.retrain, splits, directory, report, workers=workers)
+    return train_finalist(training, config.retrain, config.data, splits, directory, report)

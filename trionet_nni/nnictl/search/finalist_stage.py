@@ -83,11 +83,11 @@ class FinalistStage:
         return self.store.chosen() is not None
 
     def run(self, engine: Engine) -> bool:
-        """Train all finalists to their last rung; False when the search has to stop before."""
+        """Train all finalists on their last rung; False when the search has to stop before."""
         if not self.begun:
             self.store.choose([choose(candidates, self._count) for candidates in self._ranked()])
         while missing := self.missing():
-            _log.info("finalists: %d to be trained to step %d", len(missing), missing[0].rung.steps)
+            _log.info("finalists: %d to be trained on rung %d", len(missing), missing[0].rung.number)
             engine.room_for(len(missing))
             for one in missing:
                 if not engine.idle_worker_available():
@@ -121,7 +121,7 @@ class FinalistStage:
 
     def sign(self, parameters: Sample) -> float:
         """When a finalist's training last wrote something, seconds since the epoch; 0 before that."""
-        return self.store.sign(self.model(parameters).architecture)
+        return self.store.sign(self.model(parameters).training)
 
     def model(self, parameters: Sample) -> FinalistModel:
         """The finalist of a trial that was started before a resume.

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.finalists.halving import rungs, waiting
-from trionet_nni.finalists.results import FinalistResult, FinalistStore
+from trionet_nni.finalists.halving import Training, rungs, waiting
+from trionet_nni.finalists.results import FinalistStore, Standing
 from trionet_nni.settings.project import FinalistsConfig
 from trionet_nni.supernet.curve import Curve
 from trionet_nni.supernet.folder import CURVE
@@ -19,7 +19,7 @@ class FinalistProgress:
 
     Attributes:
         rung, rungs: the lowest one that is not complete, and how many there are.
-        done, total: trainings to the end of a rung, and how many there will be.
+        done, total: trainings, and how many there will be.
         step, steps: optimizer steps of all networks together, done and in all.
         best: the preliminary winner of the largest budget.
     """
@@ -30,7 +30,7 @@ class FinalistProgress:
     total: int
     step: int
     steps: int
-    best: FinalistResult | None = None
+    best: Standing | None = None
 
 
 class FinalistWatch:
@@ -52,7 +52,7 @@ class FinalistWatch:
         networks = list({network.hash: network for bracket in brackets for network in bracket}.values())
         known = self._store.losses(networks, self._ladder)
         missing = [one for bracket in brackets for one in waiting(bracket, self._ladder, known)]
-        step = sum(self._step(network) for network in networks)
+        step = sum(self._step(Training(network, rung)) for network in networks for rung in self._ladder)
         winners = [ended[0] for ended in self._store.ordered(self._ladder) if ended]
         return FinalistProgress(
             min((one.rung.number for one in missing), default=len(self._ladder)),
@@ -66,12 +66,11 @@ class FinalistWatch:
 
     def _planned(self, brackets: Sequence[Sequence[Architecture]]) -> Iterator[tuple[int, int]]:
         """Trainings on a rung, and steps of each; a network that budgets share counts for each of them."""
-        begins = (0, *(rung.steps for rung in self._ladder))
         for bracket in brackets:
-            for rung, begin in zip(self._ladder, begins, strict=False):
-                yield min(rung.networks, len(bracket)), rung.steps - begin
+            for rung in self._ladder:
+                yield min(rung.networks, len(bracket)), rung.steps
 
-    def _step(self, network: Architecture) -> int:
+    def _step(self, training: Training) -> int:
         """Of the last point of its curve, which its trial writes before it reports it."""
-        points = Curve(self._store.run(network) / CURVE).points()
+        points = Curve(self._store.run(training) / CURVE).points()
         return int(max((point.get("step", 0) for point in points), default=0))

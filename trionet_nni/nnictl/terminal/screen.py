@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from trionet_nni.finalists.results import FinalistResult
+from trionet_nni.finalists.results import Standing
 from trionet_nni.nnictl.terminal.finalists import FinalistProgress
 from trionet_nni.nnictl.terminal.watch import Snapshot
 from trionet_nni.supernet.results import Evaluation
@@ -117,10 +117,12 @@ def _trained(finalists: FinalistProgress) -> str:
     return f"{finalists.done} of {finalists.total} trained"
 
 
-def _winner(best: FinalistResult | None) -> str:
+def _winner(best: Standing | None) -> str:
     if best is None:
         return "none yet"
-    return f"loss {best.loss:.4f}, {best.accuracy:.1%} after {best.training.rung.steps} steps from scratch"
+    times = len(best.results)
+    mean = f"mean of {times} trainings" if times > 1 else "one training"
+    return f"loss {best.loss:.4f}, {best.accuracy:.1%} from scratch, {mean}"
 
 
 def _curve(curve: dict[str, float]) -> str:
