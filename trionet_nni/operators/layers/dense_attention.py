@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from trionet_nni.operators.layers.border import Border
+from trionet_nni.operators.layers.concrete import is_concrete
 from trionet_nni.operators.layers.recomputed_attention import Geometry, recomputed_attention
 
 
@@ -28,7 +29,9 @@ def dense_attention(
 ) -> Tensor:
     """Eq. 1; see `local_attention`. Returns [B, V, H, W]."""
     height, width = q_BCHW.shape[2:]
-    blocks = _whole_map(height, width, r_dmm.shape[-1], border, q_BCHW.device)
+    # What is made while somebody traces or exports is no tensor to be kept for later ones.
+    whole_map = _whole_map if is_concrete(q_BCHW) else WholeMap
+    blocks = whole_map(height, width, r_dmm.shape[-1], border, q_BCHW.device)
     return recomputed_attention(q_BCHW, k_BCHW, v_BVHW, r_dmm.flatten(1), heads, blocks, dropout)
 
 

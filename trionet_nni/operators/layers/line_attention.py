@@ -39,7 +39,9 @@ def line_attention(
     logits_BnSLL = q_BnSLd @ k_BnSLd.transpose(-1, -2)
     if table_dO is not None:
         logits_BnSLL = logits_BnSLL + _position_term(q_BnSLd, table_dO)
-    weights_BnSLL = F.dropout(logits_BnSLL.softmax(-1), dropout, dropout > 0)
+    weights_BnSLL = logits_BnSLL.softmax(-1)
+    if dropout:
+        weights_BnSLL = F.dropout(weights_BnSLL, dropout)
     out_BnSLd = weights_BnSLL @ v_BnSLd
     order = (0, 1, 4, 3, 2) if axis == 2 else (0, 1, 4, 2, 3)
     return out_BnSLd.permute(order).reshape(batch, -1, *q_BCHW.shape[2:])
@@ -48,9 +50,12 @@ def line_attention(
 def _position_term(q_BnSLd: Tensor, table_dO: Tensor) -> Tensor:
     """q·r of every pair of positions on a line: [B, n, S, L, L]."""
     length = q_BnSLd.shape[3]
-    table_dO = fitted(table_dO, length)
-    reach = (table_dO.shape[1] + 1) // 2
-    r_LdL = table_dO[:, _offsets(length, reach, table_dO.device)].transpose(0, 1)
+    if isinstance(length, torch.SymInt):  # exported for any size
+        r_LdL = any_length(table_dO, length).transpose(0, 1)
+    else:
+        table_dO = fitted(table_dO, length)
+        reach = (table_dO.shape[1] + 1) // 2
+        r_LdL = table_dO[:, _offsets(length, reach, table_dO.device)].transpose(0, 1)
     q_LGd = q_BnSLd.reshape(-1, length, q_BnSLd.shape[-1]).transpose(0, 1)
     return torch.bmm(q_LGd, r_LdL).transpose(0, 1).reshape(*q_BnSLd.shape[:-1], length)
 
@@ -74,6 +79,22 @@ def centred(table_dO: Tensor, length: int) -> Tensor:
     table_dO = fitted(table_dO, length)
     middle = table_dO.shape[1] // 2
     return table_dO[:, middle - length + 1 : middle + length]
+
+
+def any_length(table_dO: Tensor, length: int | torch.SymInt) -> Tensor:
+    """The table at the offset of every pair of positions, [d, L, L], without asking how long the line is.
+
+    `fitted` asks, and a network that is exported with it is one for short lines or one for long lines. This
+    is the same interpolation: the offsets are scaled by (reach − 1) ÷ (L − 1) where that is below 1.
+    """
+    reach = (table_dO.shape[1] + 1) // 2
+    position = torch.arange(length, device=table_dO.device)
+    span = position[-1].clamp(min=max(1, reach - 1))
+    place_LL = (position[None] - position[:, None]) * ((reach - 1) / span.double()) + (reach - 1)
+    below_LL = place_LL.floor().long().clamp(0, max(0, 2 * reach - 3))
+    above_LL = (below_LL + 1).clamp(max=2 * reach - 2)
+    share_LL = (place_LL - below_LL).to(table_dO.dtype)
+    return table_dO[:, below_LL] * (1 - share_LL) + table_dO[:, above_LL] * share_LL
 
 
 def _offsets(length: int, reach: int, device: torch.device) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 from trionet_nni.operators.layers import native_attention as native
 from trionet_nni.operators.layers import triton_attention as triton
 from trionet_nni.operators.layers.border import Border
+from trionet_nni.operators.layers.concrete import is_concrete
 from trionet_nni.operators.layers.dense_attention import dense_attention
 from trionet_nni.operators.layers.halo_attention import halo_attention
 from trionet_nni.operators.layers.shift_attention import shift_attention
@@ -41,10 +42,13 @@ _SHIFT_WINDOW = 3
 def route_for(q_BCHW: Tensor, window: int) -> str:
     """The route that "auto" takes for queries of this shape, type and device.
 
+    Whoever counts FLOPs, compiles, traces or exports has the formula: it is plain torch, for any batch and
+    size, and its FLOPs are the right ones.
+
     Args:
         window: side m of the window.
     """
-    if q_BCHW.is_meta:  # FLOPs are counted there, and only the formula has them right
+    if not is_concrete(q_BCHW):
         return "window"
     if native.is_available(q_BCHW):
         return "native"
@@ -70,6 +74,8 @@ def compiled_routes(device: str) -> list[str]:
 
 def dropout_route(q_BCHW: Tensor) -> str:
     """The route that "auto" takes where attention weights are dropped."""
+    if not is_concrete(q_BCHW):
+        return "window"
     if native.is_available(q_BCHW):
         return "native"
     if triton.is_available(q_BCHW):

@@ -25,7 +25,7 @@ def window_attention(
 ) -> Tensor:
     """Eq. 1; see `local_attention`. Returns [B, V, H, W]."""
     batch, _, height, width = q_BCHW.shape
-    window = r_dmm.shape[-1]
+    window = int(r_dmm.shape[-1])  # a parameter's, fixed also where sizes are open
     positions = height * width
 
     def split(x: Tensor, *tail: int) -> Tensor:
@@ -39,6 +39,8 @@ def window_attention(
     if border == "mask":
         inside = F.unfold(q_BCHW.new_ones(1, 1, height, width), window, padding=window // 2)
         logits_BnLP = logits_BnLP.masked_fill(inside.transpose(1, 2)[:, None] == 0, float("-inf"))
-    weights_BnLP = F.dropout(logits_BnLP.softmax(-1), dropout, dropout > 0)
+    weights_BnLP = logits_BnLP.softmax(-1)
+    if dropout:
+        weights_BnLP = F.dropout(weights_BnLP, dropout)
     out_BnLd = weights_BnLP[..., None, :] @ v_BndPL.permute(0, 1, 4, 3, 2)
     return out_BnLd[..., 0, :].transpose(2, 3).reshape(batch, -1, height, width)
