@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(
-        commands, "new", _run, "Write a ready experiment for a folder of pictures, and say what was chosen."
+        commands,
+        "new",
+        _run,
+        "Write a ready experiment for a folder of pictures, and say what was chosen.",
+        "trionet new flowers --data pictures/flowers",
     )
     parser.add_argument("folder", type=Path, help="a new folder for the experiment")
     parser.add_argument("--data", type=Path, required=True, help="folder of the class folders")

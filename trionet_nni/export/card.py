@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +13,7 @@ from trionet_nni.data import Splits
 from trionet_nni.files.text import read_json
 from trionet_nni.settings.project import Seed
 from trionet_nni.settings.section import Section, refused
-from trionet_nni.version import __version__
+from trionet_nni.version import __version__, commit
 
 
 class Measured(Section):
@@ -169,22 +168,3 @@ def read_card(folder: Path) -> Card:
         return Card.model_validate(read_json(path, "a folder that trionet export wrote"))
     except ValidationError as error:
         raise refused(error, str(path), Card) from None
-
-
-def commit() -> str | None:
-    """Commit of the checkout this runs from, with "+changes" behind it where files differ; None outside."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
-        return None
-    try:
-        head = _git(root, "rev-parse", "HEAD")
-        return head + ("+changes" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=20
-    )
-    return done.stdout.strip()
