@@ -6,24 +6,33 @@ import subprocess
 from pathlib import Path
 
 __version__ = "0.1.0"
+COMMIT_FILE = "commit.txt"  # setup.py writes it into the wheel, beside this file
 
 
 def version_line() -> str:
-    """What `trionet --version` says: the version, and of a checkout its commit too."""
+    """What `trionet --version` says: the version, and its commit where it is known."""
     found = commit()
     return f"trionet {__version__}" + (f", commit {found}" if found else "")
 
 
 def commit() -> str | None:
-    """Commit of the checkout this runs from, with "+changes" behind it where files differ; None outside."""
-    root = Path(__file__).resolve().parents[1]
+    """Commit of the checkout this runs from, or that its wheel was built from; None where neither is known.
+
+    "+changes" stands behind it where files differ.
+    """
+    library = Path(__file__).resolve().parent
+    root = library.parent
     if not (root / ".git").exists():
-        return None
+        return _recorded(library / COMMIT_FILE)
     try:
         head = _git(root, "rev-parse", "HEAD")
         return head + ("+changes" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def _recorded(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8").strip() or None if path.exists() else None
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -35,6 +35,8 @@ def _run(options: argparse.Namespace) -> int:
     print(f"Written: {path}")
     for sentence in choice.reasons:
         print(f"  {sentence}")
+    if (path.parent / "spaces").is_dir():
+        print("Beside it, yours to change: spaces/, strategies/, and experiments/ of other data.")
     print(f"Next: trionet plan {shlex.quote(str(path))}")
     print(f"      trionet search {shlex.quote(str(path))} --minutes 60")
     return 0
