@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.checkout import ROOT
+from tests.helpers.imports import imported
 
 TESTS = ROOT / "tests"
 PACKAGES = ("trionet_nni", "spaces", "strategies")
@@ -33,15 +32,6 @@ def test_every_folder_of_tests_mirrors_a_room() -> None:
         path.parent for path in TESTS.rglob("__init__.py")
     }
     assert not without, "two test modules of one name would be mistaken for each other"
-
-
-def imported(source: str) -> Iterator[str]:
-    """Dotted names of all that a module imports, wherever it does."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        if isinstance(node, ast.ImportFrom):
-            yield from (f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names)
 
 
 def is_of_a_test(name: str) -> bool:

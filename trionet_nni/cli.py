@@ -27,10 +27,11 @@ from trionet_nni.commands import (
     verify,
 )
 from trionet_nni.commands.command import Run
+from trionet_nni.commands.completion import SHELLS, Completion
 from trionet_nni.commands.hints import unknown_options
 from trionet_nni.errors import InputError, RunFailed, failure_line, quiet_writers
 from trionet_nni.training.threads import sleep_while_waiting
-from trionet_nni.version import __version__
+from trionet_nni.version import version_line
 
 # In the order of the help text; each has a function `add`.
 COMMANDS = (
@@ -118,9 +119,23 @@ def _failed(error: OSError | RunFailed) -> int:
     return 1
 
 
+class _Version(argparse.Action):
+    """Says it when it is asked for: git has to be asked too."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(version_line())
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="trionet", description="Search for TrioNets with Microsoft NNI.")
-    parser.add_argument("--version", action="version", version=f"trionet {__version__}")
+    parser = argparse.ArgumentParser(
+        prog="trionet",
+        description="Search for TrioNets with Microsoft NNI.",
+        epilog="Example: trionet search experiments/quickstart.yml",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="say the version and the commit")
+    text = f"print a script that completes commands in {', '.join(SHELLS)}"
+    parser.add_argument("--completion", action=Completion, choices=SHELLS, help=text)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)

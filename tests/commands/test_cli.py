@@ -122,14 +122,33 @@ def test_size_and_classes_change_the_count(capsys):
         '{"space": "a\\nb", "stages": [[], [], [], []]}',
     ],
 )
-def test_a_wrong_file_among_right_ones_stops_with_one_line(tmp_path, capsys, content):
+def test_a_wrong_file_among_right_ones_is_one_line_and_the_others_are_counted(tmp_path, capsys, content):
     file = tmp_path / "wrong.json"
     file.write_text(content)
-    assert main(["count", "axial-38", str(file), "--json"]) == 2
+    assert main(["count", str(file), "axial-38", "--json"]) == 2
     output = capsys.readouterr()
-    assert output.out == ""
+    assert [json.loads(line)["params"] for line in output.out.splitlines()] == [8_696_648]
     assert len(output.err.splitlines()) == 1
     assert str(file) in output.err
+
+
+def test_every_wrong_name_is_told_with_the_nearest_good_one(capsys):
+    assert main(["count", "resnet50", "resnet-26", "nothing-like-it", "Axial-38"]) == 2
+    output = capsys.readouterr()
+    assert output.out.startswith("resnet-26: ") and output.out.count("\n") == 1
+    first, second, third = output.err.splitlines()
+    assert first.startswith("trionet: resnet50: found ") and first.endswith("; the nearest is resnet-50")
+    assert second.startswith("trionet: nothing-like-it: ") and "nearest" not in second
+    assert third.endswith("; the nearest is axial-38")
+    assert main(["retrain", "--architecture", "local26", "--experiment", IMAGENET, "-o", "out"]) == 2
+    assert "; the nearest is local-26" in capsys.readouterr().err
+
+
+def test_what_holds_for_all_networks_is_told_once(capsys):
+    for options in (["--size", "0"], ["--task", "tracking"]):
+        assert main(["count", "resnet-26", "resnet-50", *options]) == 2
+        output = capsys.readouterr()
+        assert output.out == "" and output.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import trionet_nni
-from tests.helpers.tiny import small_splits
+from tests.helpers.tiny import digit_folder, small_splits
 from tests.helpers.tiny_experiment import exported
 from trionet_nni.errors import InputError
 from trionet_nni.export.load import load
@@ -31,6 +31,28 @@ assert not [name for name in sys.modules if name.startswith("nni.")]
 """
 
 
+_EVERYTHING_INSTALLED = """
+import sys
+import torch, trionet_nni
+network = trionet_nni.load(sys.argv[1])
+with torch.inference_mode():
+    print(network.classes[network(network.preprocess(sys.argv[2])[None]).argmax()])
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+# What only training, searching and reports need.
+_NOT_TO_LOAD = {
+    "pytorch_lightning",
+    "lightning_fabric",
+    "torchmetrics",
+    "tensorboard",
+    "nni",
+    "psutil",
+    "mlxtend",
+    "matplotlib",
+    "scipy",
+}
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return Path(shutil.copytree(exported()[0].folder, tmp_path / "network"))
@@ -45,6 +67,20 @@ def test_it_loads_where_nni_cannot_be_imported(folder: Path, tmp_path: Path) -> 
     with torch.no_grad():
         wanted = load(folder)(torch.randn(2, 3, 28, 28))  # loading draws no random numbers
     torch.testing.assert_close(torch.tensor(json.loads(done.stdout)), wanted)
+
+
+def test_loading_and_predicting_imports_nothing_that_trains(folder: Path, tmp_path: Path) -> None:
+    picture = next((digit_folder() / "test").rglob("*.png"))
+    done = subprocess.run(
+        [sys.executable, "-c", _EVERYTHING_INSTALLED, str(folder), str(picture)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    predicted, modules = done.stdout.splitlines()
+    assert predicted in load(folder).classes
+    assert not _NOT_TO_LOAD & set(modules.split())
 
 
 def test_the_best_weights_there_are_or_those_asked_for(folder: Path) -> None:
@@ -81,7 +117,8 @@ def test_unusable_folders_are_refused_in_one_line(folder: Path, tmp_path: Path) 
     weights.write_bytes(whole[: len(whole) // 2])
     assert refused(folder).startswith(f"{weights}: found no readable weights")
     weights.write_bytes(whole)
-    card.write_text(json.dumps({**json.loads(text), "classes": 11}))
+    more = {"classes": 11, "class_names": [str(number) for number in range(11)]}
+    card.write_text(json.dumps({**json.loads(text), **more}))
     assert refused(folder).startswith(f"{weights}: found another network's weights")
     card.write_text(json.dumps({**json.loads(text), "colour": 1}))
     assert refused(folder).startswith(f"{card}: colour: found 1")

@@ -1,7 +1,8 @@
-"""The installed wheel alone: no NNI, no Lightning, no spaces, no strategies."""
+"""The installed wheel alone: no checkout, and for a network no NNI, Lightning, spaces or strategies."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -12,8 +13,10 @@ import torch
 
 import trionet_nni
 from tests.helpers.checkout import ROOT, copy_checkout
+from tests.helpers.tiny import digit_folder
 from tests.helpers.tiny_experiment import finished
 from trionet_nni.export.best import export
+from trionet_nni.settings.plugins import load_table
 
 ABSENT = (
     "nni",
@@ -25,6 +28,8 @@ ABSENT = (
     "psutil",
     "scipy",
 )
+_ALONE = "import sys; sys.path = [{wheel!r}, *(path for path in sys.path if path and path != {root!r})]"
+_COMMAND = "from trionet_nni.cli import main; sys.exit(main(sys.argv[1:]))"
 _LOAD = """
 import sys
 
@@ -73,6 +78,36 @@ def test_it_holds_the_library_alone(wheel):
     assert tops == {"trionet_nni"}
     assert (wheel / "trionet_nni/nnictl/loopback.cjs").exists()
     assert list((wheel / "trionet_nni/operators/layers/native").glob("*.cpp"))
+
+
+def trionet(wheel: Path, folder: Path, *arguments: str) -> str:
+    """What a command of the installed wheel prints, called in a folder."""
+    code = f"{_ALONE.format(wheel=str(wheel), root=str(ROOT))}; {_COMMAND}"
+    command = [sys.executable, "-I", "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_new_brings_spaces_strategies_and_experiments_along(wheel: Path, tmp_path: Path) -> None:
+    made = trionet(wheel, tmp_path, "new", "mine", "--data", str(digit_folder()))
+    assert "yours to change: spaces/, strategies/, and experiments/" in made
+    for name in ("spaces", "strategies", "experiments"):
+        listed = {path.name for path in (ROOT / name).iterdir() if path.suffix in (".py", ".yml", ".json")}
+        assert {path.name for path in (tmp_path / "mine" / name).iterdir()} == listed
+    # They are the ones that count from now on, and the folder may be moved.
+    moved = (tmp_path / "mine").rename(tmp_path / "moved")
+    (moved / "spaces" / "tiny.py").rename(moved / "spaces" / "small.py")
+    said = trionet(wheel, tmp_path, "space", str(moved / "experiment.yml"), "--json")
+    assert json.loads(said)["architectures"] == load_table("spaces.tiny").architectures
+
+
+def test_an_experiment_beside_others_uses_what_is_there(wheel: Path, tmp_path: Path) -> None:
+    trionet(wheel, tmp_path, "new", "mine", "--data", str(digit_folder()))
+    trionet(wheel, tmp_path / "mine", "new", "second", "--data", str(digit_folder()))
+    assert [path.name for path in (tmp_path / "mine" / "second").iterdir()] == ["experiment.yml"]
+    text = (tmp_path / "mine" / "second" / "experiment.yml").read_text()
+    assert f"codeDirectory: {tmp_path / 'mine'}\n" in text
 
 
 def test_it_loads_and_evaluates_without_nni_lightning_spaces_and_strategies(wheel, tmp_path):

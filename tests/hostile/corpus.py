@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.hostile import (
     architecture_cases,
+    card_cases,
     folder_cases,
     image_cases,
     segmentation_cases,
@@ -21,6 +22,7 @@ CASES: tuple[Case, ...] = (
     *weights_cases.CASES,
     *image_cases.CASES,
     *trial_cases.CASES,
+    *card_cases.CASES,
     *folder_cases.CASES,
     *segmentation_cases.CASES,
 )

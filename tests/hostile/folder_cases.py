@@ -20,17 +20,6 @@ from trionet_nni.cli import main
 _EXPORT, _RESULTS, _CHECKPOINT = "exported network's folder", "experiment's folder", "checkpoint"
 
 
-def _card(name: str, field: str, value: Any, *line: str) -> Case:
-    def run(folder: Path) -> int:
-        path = exported(folder) / "card.json"
-        text = json.dumps(changed(json.loads(path.read_text()), (field, value)))
-        path.unlink()
-        path.write_text(text)
-        return main(["retrain", str(path.parent)])
-
-    return Case(_EXPORT, name, "trionet retrain", run, says("card.json: ", *line))
-
-
 def _file(
     name: str,
     file: str,
@@ -52,29 +41,6 @@ def _file(
 
 
 EXPORTS = (
-    _card("no mean", "mean", DELETE, "mean: found nothing, allowed: a value"),
-    _card(
-        "two means for three channels",
-        "mean",
-        [0.5, 0.5],
-        "found these settings",
-        "a number for each channel",
-    ),
-    _card("a deviation of 0", "std", [1, 1, 0], "found these settings", "std positive ones"),
-    _card(
-        "NaN for a mean",
-        "mean",
-        [float("nan")] * 3,
-        "mean.0: found nan, allowed: Input should be a finite number",
-    ),
-    _card("10⁹ classes", "classes", 10**9, "classes: found 1000000000, allowed: Input should be less than"),
-    _card("no channel", "channels", 0, "channels: found 0, allowed: "),
-    _card(
-        "an unknown field",
-        "loader",
-        "os.system",
-        "loader: found 'os.system', allowed: no such key, but name",
-    ),
     _file(
         "a card of another network",
         "architecture.json",

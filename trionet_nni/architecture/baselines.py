@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from difflib import get_close_matches
+
 from trionet_nni.architecture.architecture import Architecture, Basic, Block
 from trionet_nni.errors import InputError
 from trionet_nni.operators.axial import Axial
@@ -28,8 +31,28 @@ def baseline(name: str) -> Architecture:
     """A hand-designed network by name.
 
     Raises:
-        InputError: there is none of this name.
+        InputError: there is none of this name; the nearest one is in the message.
     """
     if name not in BASELINES:
-        raise InputError(f"network: found {name!r}, allowed: {', '.join(BASELINES)}")
+        raise InputError(f"network: found {name!r}, allowed: {', '.join(BASELINES)}{nearest(name)}")
     return BASELINES[name]
+
+
+def network_named(network: str) -> Architecture:
+    """A hand-designed network by name, or the network of an architecture file.
+
+    Raises:
+        InputError: neither; the nearest name is in the message.
+    """
+    if network in BASELINES:
+        return BASELINES[network]
+    if not os.path.exists(network):  # noqa: PTH110 (false for a name that no disk can have)
+        allowed = f"a file or one of {', '.join(BASELINES)}{nearest(network)}"
+        raise InputError(f"{network}: found no such file, allowed: {allowed}")
+    return Architecture.load(network)
+
+
+def nearest(name: str) -> str:
+    """How a message about a wrong name ends: with the good one that is nearest, if any is near."""
+    found = get_close_matches(name.lower(), BASELINES, n=1)
+    return f"; the nearest is {found[0]}" if found else ""

@@ -45,6 +45,7 @@ def search(
     new: bool = False,
     minutes: float | None = None,
     changes: Sequence[Change] = (),
+    quiet: bool = False,
 ) -> int:
     """Run an experiment from its file to its exported networks, or go on with one that was not finished.
 
@@ -55,6 +56,7 @@ def search(
         new: start a new experiment, though one of this file is unfinished.
         minutes: that all of it may take on this machine; the schedule is set for it.
         changes: of the file's settings. A search with other options is another search.
+        quiet: show no progress.
 
     Returns:
         The exit status: 0 done, 1 the experiment failed, 130 interrupted (it goes on by itself).
@@ -72,10 +74,9 @@ def search(
     except RuntimeError as error:
         console.print(f"[red]{error}[/]", highlight=False)
         return 1
+    again, screen = _typed(path, minutes, changes), Console(quiet=quiet)
     with started.watched:
-        return _accompany(
-            console, started.experiment, _typed(path, minutes, changes), started.steps, out, top
-        )
+        return _accompany(console, screen, started.experiment, again, started.steps, out, top)
 
 
 @dataclass(frozen=True)
@@ -159,14 +160,20 @@ def _gone_on(
 
 
 def _accompany(
-    console: Console, experiment: launch.Experiment, again: str, steps: int, out: Path, top: int
+    console: Console,
+    screen: Console,
+    experiment: launch.Experiment,
+    again: str,
+    steps: int,
+    out: Path,
+    top: int,
 ) -> int:
     """Watch an experiment to its end and export its best networks; the exit status."""
     try:
         if experiment.interrupted:
             raise KeyboardInterrupt
         folder = experiment.folder()
-        last = _watch(console, experiment, folder, steps)
+        last = _watch(screen, experiment, folder, steps)
     except KeyboardInterrupt:
         _explain_interrupt(console, experiment, again)
         return 130

@@ -1,4 +1,4 @@
-"""What every command has in common: a name, a help text and a function that runs it."""
+"""What every command has in common: a name, a help text with an example, and a function that runs it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,26 @@ if TYPE_CHECKING:
 Run = Callable[[argparse.Namespace], int]
 
 
-def add_command(commands: Commands, name: str, run: Run, text: str) -> argparse.ArgumentParser:
+def add_command(
+    commands: Commands, name: str, run: Run | None, text: str, example: str
+) -> argparse.ArgumentParser:
     """Add a command, and return its parser for the arguments.
 
     Args:
         run: takes the parsed arguments; returns the exit status (0 done, 1 failed while it ran, 2 unusable
-            input; an `InputError` does the last by itself).
+            input; an `InputError` does the last by itself). None: its parts have one each.
         text: one sentence for `trionet --help`.
+        example: a whole command to type, for the end of its own help.
     """
-    parser = commands.add_parser(name, help=text, description=text)
-    parser.set_defaults(run=run)
+    parser = commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        epilog=f"Example: {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,  # an example is one line, to be copied
+    )
+    if run is not None:
+        parser.set_defaults(run=run)
     return parser
 
 
@@ -29,3 +39,8 @@ def add_set_option(parser: argparse.ArgumentParser, example: str = "search.popul
     """Add `--set`, which changes a setting of the file for this run and is written down with it."""
     text = f"another value for a setting, e.g. {example}; repeatable"
     parser.add_argument("--set", action="append", default=[], metavar="SETTING=VALUE", help=text)
+
+
+def add_quiet_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--quiet`, for whoever shows progress: results, warnings and errors are still said."""
+    parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(
-        commands, "evaluate", _run, "Measure a network: accuracy, loss, every class, confusion matrix."
+        commands,
+        "evaluate",
+        _run,
+        "Measure a network: accuracy, loss, every class, confusion matrix.",
+        "trionet evaluate out/1",
     )
     parser.add_argument("export", type=Path, help="exported folder, e.g. out/1")
     parser.add_argument("--data", type=Path, help="folder of class folders (default: its own test images)")

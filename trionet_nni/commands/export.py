@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(
-        commands, "export", _run, "Write the best networks of an experiment with weights and scripts."
+        commands,
+        "export",
+        _run,
+        "Write the best networks of an experiment with weights and scripts.",
+        "trionet export ID --top 5 -o out",
     )
     parser.add_argument("experiment", help="NNI experiment id, or the experiment's folder")
     parser.add_argument("--top", type=int, default=5, help="how many (default: 5)")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from trionet_nni.commands.command import add_command, add_quiet_option
 from trionet_nni.commands.reports import add_report_options, jobs_failed, show_report
 
 if TYPE_CHECKING:
@@ -15,13 +16,18 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Add `fidelity`."""
-    text = "Train networks of a search from scratch; say how well the supernet ranked them (Kendall's τ)."
-    parser = commands.add_parser("fidelity", help=text, description=text)
+    parser = add_command(
+        commands,
+        "fidelity",
+        _run,
+        "Train networks of a search from scratch; say how well the supernet ranked them (Kendall's τ).",
+        "trionet fidelity ID --networks 12 --seeds 3",
+    )
     parser.add_argument("experiment", help="NNI experiment id, or the experiment's folder")
     parser.add_argument("--networks", type=int, default=12, help="how many (default: 12)")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each (default: 1)")
     add_report_options(parser)
-    parser.set_defaults(run=_run)
+    add_quiet_option(parser)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -31,7 +37,7 @@ def _run(options: argparse.Namespace) -> int:
     console = Console()
     fidelity = open_fidelity(options.experiment, options.networks, options.seeds)
     try:
-        fidelity.run(options.jobs, console)
+        fidelity.run(options.jobs, Console(quiet=options.quiet))
     except JobFailed as error:
         return jobs_failed(error, console)
     show_report(fidelity.report(), options.out, console)

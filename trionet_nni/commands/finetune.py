@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trionet_nni.commands.command import add_command, add_set_option
+from trionet_nni.commands.command import add_command, add_quiet_option, add_set_option
 from trionet_nni.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(
-        commands, "finetune", _run, "Fine-tune a network from its exported weights, and measure it."
+        commands,
+        "finetune",
+        _run,
+        "Fine-tune a network from its exported weights, and measure it.",
+        "trionet finetune out/1 --data datasets/other -o out/other",
     )
     parser.add_argument("export", type=Path, help="exported folder, e.g. out/1")
     text = "instead of the network's own images: folder of class folders, or a data set's name"
@@ -27,11 +31,12 @@ def add(commands: Commands) -> None:
     parser.add_argument("--weights", help="with --data: where to begin (default: the best measured)")
     add_set_option(parser, "finetune.epochs=1")
     parser.add_argument("--seed", type=int, help="of the training (default: the recipe's)")
+    add_quiet_option(parser)
 
 
 def _run(options: argparse.Namespace) -> int:
     _check(options)
-    from trionet_nni.export.retrain import finetune
+    from trionet_nni.export.retrain import finetune, print_result
     from trionet_nni.export.transfer import transfer
     from trionet_nni.export.weights import BEST
     from trionet_nni.settings.changes import parse_changes
@@ -40,17 +45,20 @@ def _run(options: argparse.Namespace) -> int:
     changes = parse_changes(options.set)
     prepare_process()
     if options.data is None:
-        finetune(options.export, seed=options.seed, changes=changes)
+        result = finetune(options.export, seed=options.seed, progress=not options.quiet, changes=changes)
+        print_result(options.export, result)
         return 0
-    transfer(
+    result = transfer(
         options.export,
         options.data,
         options.out,
         size=options.size,
         weights=options.weights or BEST,
         seed=options.seed,
+        progress=not options.quiet,
         changes=changes,
     )
+    print_result(options.out, result)
     return 0
 
 

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(
-        commands, "new", _run, "Write a ready experiment for a folder of pictures, and say what was chosen."
+        commands,
+        "new",
+        _run,
+        "Write a ready experiment for a folder of pictures, and say what was chosen.",
+        "trionet new flowers --data pictures/flowers",
     )
     parser.add_argument("folder", type=Path, help="a new folder for the experiment")
     parser.add_argument("--data", type=Path, required=True, help="folder of the class folders")
@@ -31,6 +35,8 @@ def _run(options: argparse.Namespace) -> int:
     print(f"Written: {path}")
     for sentence in choice.reasons:
         print(f"  {sentence}")
+    if (path.parent / "spaces").is_dir():
+        print("Beside it, yours to change: spaces/, strategies/, and experiments/ of other data.")
     print(f"Next: trionet plan {shlex.quote(str(path))}")
     print(f"      trionet search {shlex.quote(str(path))} --minutes 60")
     return 0

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(
-        commands, "pareto", _run, "Show the networks of an experiment that no other one beats."
+        commands,
+        "pareto",
+        _run,
+        "Show the networks of an experiment that no other one beats.",
+        "trionet pareto ID",
     )
     parser.add_argument("experiment", help="NNI experiment id, or the experiment's folder")
     parser.add_argument("--json", action="store_true", help="one JSON object a network, cheapest first")

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trionet_nni.commands.command import add_set_option
+from trionet_nni.commands.command import add_command, add_set_option
 
 if TYPE_CHECKING:
     from trionet_nni.commands.command import Commands
@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Add `plan`."""
-    text = "Say what an experiment will read, write and cost on this machine, from a few real steps."
-    parser = commands.add_parser("plan", help=text, description=text)
+    parser = add_command(
+        commands,
+        "plan",
+        _plan,
+        "Say what an experiment will read, write and cost on this machine, from a few real steps.",
+        "trionet plan experiments/quickstart.yml --set search.population=50",
+    )
     parser.add_argument("experiment", type=Path, help="experiment file, e.g. experiments/quickstart.yml")
     parser.add_argument("--steps", type=int, default=3, help="measured steps of each stage (default: 3)")
     add_set_option(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object alone on standard output")
-    parser.set_defaults(run=_plan)
 
 
 def _plan(options: argparse.Namespace) -> int:

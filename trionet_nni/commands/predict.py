@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    parser = add_command(commands, "predict", _run, "Say what a network takes pictures for.")
+    parser = add_command(
+        commands,
+        "predict",
+        _run,
+        "Say what a network takes pictures for.",
+        "trionet predict out/1 picture.jpg holidays --csv found.csv",
+    )
     parser.add_argument("export", type=Path, help="exported folder, e.g. out/1")
     parser.add_argument("pictures", type=Path, nargs="+", help="image files, or folders of them")
     add_weights(parser)

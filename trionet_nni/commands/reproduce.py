@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from trionet_nni.commands.command import add_command, add_quiet_option
 from trionet_nni.commands.reports import add_report_options, jobs_failed, show_report
 from trionet_nni.errors import InputError
 
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Add `reproduce`."""
-    text = "Run a table or figure of the paper again: what is missing is run, what is there is used."
-    parser = commands.add_parser("reproduce", help=text, description=text)
+    parser = add_command(
+        commands,
+        "reproduce",
+        _run,
+        "Run a table or figure of the paper again: what is missing is run, what is there is used.",
+        "trionet reproduce table3 fig5a --scale replica",
+    )
     names = "table2 table3 table4 table5 fig4 fig5a fig5b fig6a fig6b fig7a fig7b"
     parser.add_argument("items", nargs="+", metavar="ITEM", help=names)
     parser.add_argument(
@@ -31,7 +37,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--experiment", type=Path, help="instead of the scale's experiment file")
     add_report_options(parser)
     parser.add_argument("--list", action="store_true", help="only say what is there and what would be run")
-    parser.set_defaults(run=_run)
+    add_quiet_option(parser)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -49,7 +55,7 @@ def _run(options: argparse.Namespace) -> int:
         _list(jobs, scale.working, console)
         return 0
     try:
-        run_jobs(jobs, scale.working, options.jobs, console)
+        run_jobs(jobs, scale.working, options.jobs, Console(quiet=options.quiet))
     except JobFailed as error:
         return jobs_failed(error, console)
     for item in items:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trionet_nni.commands.command import add_command, add_set_option
+from trionet_nni.commands.command import add_command, add_quiet_option, add_set_option
 from trionet_nni.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(
-        commands, "retrain", _run, "Train a network from scratch, measure it on the test images."
+        commands,
+        "retrain",
+        _run,
+        "Train a network from scratch, measure it on the test images.",
+        "trionet retrain out/1 --set retrain.epochs=1",
     )
     parser.add_argument("export", type=Path, nargs="?", help="exported folder, or its retrain.yml")
     parser.add_argument("--architecture", help="instead: an architecture file or a baseline's name")
@@ -24,10 +28,11 @@ def add(commands: Commands) -> None:
     parser.add_argument("-o", "--out", type=Path, help="with --architecture: folder for the result")
     add_set_option(parser, "retrain.epochs=1")
     parser.add_argument("--seed", type=int, help="of the training (default: the recipe's)")
+    add_quiet_option(parser)
 
 
 def _run(options: argparse.Namespace) -> int:
-    from trionet_nni.export.retrain import retrain, retrain_architecture
+    from trionet_nni.export.retrain import print_result, retrain, retrain_architecture
     from trionet_nni.settings.changes import parse_changes
     from trionet_nni.training.process import prepare_process
 
@@ -39,13 +44,20 @@ def _run(options: argparse.Namespace) -> int:
                 f"retrain: found a folder ({options.export}) and --architecture, --experiment or -o, "
                 "allowed: one of the two"
             )
-        retrain(options.export, seed=options.seed, changes=changes)
+        result = retrain(options.export, seed=options.seed, progress=not options.quiet, changes=changes)
+        print_result(options.export, result)
         return 0
     if not (options.architecture and options.experiment and options.out):
         raise InputError(
             "retrain: found no exported folder, allowed: one, or --architecture with --experiment and -o"
         )
-    retrain_architecture(
-        options.architecture, options.experiment, options.out, seed=options.seed, changes=changes
+    result = retrain_architecture(
+        options.architecture,
+        options.experiment,
+        options.out,
+        seed=options.seed,
+        progress=not options.quiet,
+        changes=changes,
     )
+    print_result(options.out, result)
     return 0

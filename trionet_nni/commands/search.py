@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trionet_nni.commands.command import add_command, add_set_option
+from trionet_nni.commands.command import add_command, add_quiet_option, add_set_option
 
 if TYPE_CHECKING:
     from trionet_nni.commands.command import Commands
@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(
-        commands, "search", _run, "Run an experiment through nnictl, watch it, export its best networks."
+        commands,
+        "search",
+        _run,
+        "Run an experiment through nnictl, watch it, export its best networks.",
+        "trionet search experiments/quickstart.yml --minutes 60",
     )
     parser.add_argument("experiment", type=Path, help="experiment file, e.g. experiments/quickstart.yml")
     parser.add_argument("--port", type=int, help="of the portal (default: a free one from 8080 on)")
@@ -24,6 +28,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--minutes", type=float, help="set the schedule for so long on this machine")
     add_set_option(parser)
     parser.add_argument("--new", action="store_true", help="though one of this file is unfinished")
+    add_quiet_option(parser)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -38,4 +43,5 @@ def _run(options: argparse.Namespace) -> int:
         new=options.new,
         minutes=options.minutes,
         changes=parse_changes(options.set),
+        quiet=options.quiet,
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trionet_nni.commands.command import add_set_option
+from trionet_nni.commands.command import add_command, add_quiet_option, add_set_option
 
 if TYPE_CHECKING:
     from trionet_nni.commands.command import Commands
@@ -17,35 +17,30 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command and its three parts to the command line."""
     text = "Semantic and panoptic segmentation on any backbone: train, evaluate, predict."
-    parts = commands.add_parser("segment", help=text, description=text).add_subparsers(
-        required=True, metavar="PART"
-    )
+    example = "trionet segment train experiments/shapes.yml -o out/shapes"
+    parser = add_command(commands, "segment", None, text, example)
+    parts = parser.add_subparsers(required=True, metavar="PART")
     text = "Train by a run's file; the same command goes on after an interruption."
-    train = _part(parts, "train", text, _train)
+    train = add_command(parts, "train", _train, text, example)
     train.add_argument("settings", type=Path, help="e.g. experiments/voc.yml")
     train.add_argument("-o", "--out", type=Path, required=True, help="folder of the run")
     train.add_argument("--seed", type=int, help="of weights and batches (default: the recipe's)")
     add_set_option(train, "recipe.iterations=1000")
     train.add_argument("--json", action="store_true", help="print the result as one JSON object")
-    evaluate = _part(parts, "eval", "Measure a finished run on all its validation pictures.", _evaluate)
+    add_quiet_option(train)
+    text = "Measure a finished run on all its validation pictures."
+    evaluate = add_command(parts, "eval", _evaluate, text, "trionet segment eval out/shapes --json")
     evaluate.add_argument("folder", metavar="run", type=Path, help="folder of the run")
     evaluate.add_argument("-o", "--out", type=Path, help="write the predictions into this folder too")
     evaluate.add_argument("--json", action="store_true", help="print the metrics as one JSON object")
-    predict = _part(parts, "predict", "Segment pictures with a finished run.", _predict)
+    add_quiet_option(evaluate)
+    text = "Segment pictures with a finished run."
+    example = "trionet segment predict out/shapes picture.jpg -o out/masks"
+    predict = add_command(parts, "predict", _predict, text, example)
     predict.add_argument("folder", metavar="run", type=Path, help="folder of the run")
     predict.add_argument("pictures", type=Path, nargs="+", help="files, or folders of pictures")
     predict.add_argument("-o", "--out", type=Path, required=True, help="folder for masks and overlays")
-
-
-def _part(
-    parts: argparse._SubParsersAction[argparse.ArgumentParser],
-    name: str,
-    text: str,
-    run: Callable[[argparse.Namespace], int],
-) -> argparse.ArgumentParser:
-    parser = parts.add_parser(name, help=text, description=text)
-    parser.set_defaults(run=run)
-    return parser
+    add_quiet_option(predict)
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -55,7 +50,9 @@ def _train(options: argparse.Namespace) -> int:
 
     changes = parse_changes(options.set)
     prepare_process()
-    result = train(options.settings, options.out, seed=options.seed, changes=changes)
+    result = train(
+        options.settings, options.out, seed=options.seed, progress=not options.quiet, changes=changes
+    )
     if options.json:
         print(json.dumps(result))
     else:
@@ -69,7 +66,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     from trionet_nni.segmentation.folder import RunFolder
 
     task = RunFolder(options.folder).open(data=True)
-    metrics = evaluate(task, progress=True, writer=task.writer(options.out) if options.out else None)
+    writer = task.writer(options.out) if options.out else None
+    metrics = evaluate(task, progress=not options.quiet, writer=writer)
     if options.json:
         print(json.dumps(metrics))
     else:
@@ -80,7 +78,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _predict(options: argparse.Namespace) -> int:
     from trionet_nni.segmentation.predict import predict
 
-    count = predict(options.folder, options.pictures, options.out)
+    count = predict(options.folder, options.pictures, options.out, progress=not options.quiet)
     print(f"{count} pictures segmented: {options.out}")
     return 0
 

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(
-        commands, "space", _run, "Say what an experiment searches: choices, networks, FLOPs, parameters."
+        commands,
+        "space",
+        _run,
+        "Say what an experiment searches: choices, networks, FLOPs, parameters.",
+        "trionet space experiments/imagenet.yml",
     )
     parser.add_argument("experiment", type=Path, help="experiment file")
     parser.add_argument("--json", action="store_true", help="one JSON object alone on standard output")

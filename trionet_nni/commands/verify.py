@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(
-        commands, "verify", _run, "Compute what the paper prints of sizes and costs, beside the paper's."
+        commands,
+        "verify",
+        _run,
+        "Compute what the paper prints of sizes and costs, beside the paper's.",
+        "trionet verify",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a figure")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from textwrap import fill
 
@@ -14,6 +13,7 @@ from trionet_nni.architecture.budget import Budget
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.pictures import Pictures, look_at
+from trionet_nni.experiment.shipped import bring, own_code, shipped
 from trionet_nni.files.atomic import write_text
 from trionet_nni.finalists.halving import rungs, trials
 from trionet_nni.settings.plugins import load_module, load_table, use_code
@@ -114,34 +114,29 @@ class Choice:
 def new_experiment(folder: Path, root: Path, *, gpu: bool) -> tuple[Path, Choice]:
     """Write `folder/experiment.yml` for the pictures in `root`.
 
+    Where no `spaces` and `strategies` can be imported (an installed wheel, called anywhere), the ones that
+    the library ships come along into the folder, with its experiments; otherwise those found are used.
+
     Args:
         folder: a new one, or an empty one.
         root: holds the class folders, see `trionet_nni.data.folder`.
         gpu: whether photographs can be searched at the paper's size.
 
     Raises:
-        InputError: the folder holds something, the pictures cannot be used, or there are no spaces.
+        InputError: the folder holds something, or the pictures cannot be used.
     """
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(f"{folder}: found something there, allowed: a new or an empty folder")
-    code = _code()
+    own = own_code()
+    use_code(own or shipped())
     choice = _choose(look_at(root.resolve()), gpu)
-    text = _text(folder.resolve(), code, choice)
+    text = _text(folder.resolve(), "." if own is None else str(own), choice)
     folder.mkdir(parents=True, exist_ok=True)
+    if own is None:
+        bring(folder)
     path = folder / NAME
     write_text(path, text)
     return path, choice
-
-
-def _code() -> Path:
-    """The folder that holds `spaces` and `strategies`."""
-    found = find_spec("spaces")
-    places = list(found.submodule_search_locations or ()) if found is not None else []
-    code = Path(places[0]).resolve().parent if places else None
-    if code is None or not (code / "strategies").is_dir():
-        raise InputError("new: found no packages spaces and strategies, allowed: a call in the checkout")
-    use_code(code)
-    return code
 
 
 def _choose(pictures: Pictures, gpu: bool) -> Choice:
@@ -181,7 +176,7 @@ def _budgets(space: str, cost: CostModel) -> tuple[int, ...]:
     return tuple(int(float(f"{value:.1e}")) for value in np.quantile(flops, list(_QUANTILES.values())))
 
 
-def _text(folder: Path, code: Path, choice: Choice) -> str:
+def _text(folder: Path, code: str, choice: Choice) -> str:
     trainings = trials(rungs(_FINALISTS, choice.steps, _REPEATS), len(choice.budgets))
     searching = DataConfig().search_count(choice.pictures.pool)
     left = choice.pictures.pool - searching
@@ -190,7 +185,7 @@ def _text(folder: Path, code: Path, choice: Choice) -> str:
         root=_scalar(str(choice.pictures.root)),
         reasons="\n".join(_comment(sentence) for sentence in choice.reasons),
         name=_scalar(f"trionet-{folder.name}"),
-        code=_scalar(str(code)),
+        code=_scalar(code),
         trials=1 + _CANDIDATES + trainings,
         candidates=_CANDIDATES,
         trainings=trainings,

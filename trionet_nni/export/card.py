@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,16 +11,17 @@ from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.cost import architecture_cost
 from trionet_nni.data import Splits
 from trionet_nni.files.text import read_json
+from trionet_nni.settings.project import Seed
 from trionet_nni.settings.section import Section, refused
-from trionet_nni.version import __version__
+from trionet_nni.version import __version__, commit
 
 
 class Measured(Section):
     """An accuracy, 0 to 1, and the loss, where it is known, with the images they were measured on."""
 
-    accuracy: float
-    loss: float | None = None  # mean cross entropy, nats
-    images: int
+    accuracy: float = Field(ge=0, le=1)
+    loss: float | None = Field(None, ge=0)  # mean cross entropy, nats
+    images: int = Field(ge=1)
     split: str
 
 
@@ -35,8 +35,8 @@ class Trained(Measured):
         seed, steps: of its training; None for weights that were trained elsewhere, such as the supernet's.
     """
 
-    seed: int | None = None
-    steps: int | None = None
+    seed: Seed | None = None
+    steps: int | None = Field(None, ge=1)
 
 
 class Finalist(Section):
@@ -95,7 +95,7 @@ class Card(Section):
     class_names: list[str]
     mean: list[float]
     std: list[float]
-    margin: float | None = Field(None, gt=0, le=1)
+    margin: float | None = Field(None, ge=0.01, le=1)
     operators: list[list[str]]
     flops: int
     params: int
@@ -112,6 +112,12 @@ class Card(Section):
     def _can_normalize(self) -> Card:
         if not len(self.mean) == len(self.std) == self.channels or min(self.std) <= 0:
             raise ValueError("mean and std must have a number for each channel, and std positive ones")
+        return self
+
+    @model_validator(mode="after")
+    def _can_name(self) -> Card:
+        if len(self.class_names) != self.classes:
+            raise ValueError(f"class_names must have a name for each class, {self.classes} of them")
         return self
 
 
@@ -166,22 +172,3 @@ def read_card(folder: Path) -> Card:
         return Card.model_validate(read_json(path, "a folder that trionet export wrote"))
     except ValidationError as error:
         raise refused(error, str(path), Card) from None
-
-
-def commit() -> str | None:
-    """Commit of the checkout this runs from, with "+changes" behind it where files differ; None outside."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
-        return None
-    try:
-        head = _git(root, "rev-parse", "HEAD")
-        return head + ("+changes" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=20
-    )
-    return done.stdout.strip()

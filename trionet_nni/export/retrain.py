@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.architecture.baselines import BASELINES
+from trionet_nni.architecture.baselines import BASELINES, network_named
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import Splits, load_splits, settled
 from trionet_nni.errors import InputError
@@ -49,7 +49,7 @@ def retrain(
     Args:
         path: exported folder, or its `retrain.yml`.
         seed: instead of the recipe's: initial weights, order, augmentation, dropout.
-        progress: show progress and the result.
+        progress: show it.
         stop_after_steps: end after so many steps, as if interrupted there; nothing is measured then.
         changes: of `retrain.yml`, which is written again with them: the next call goes on with them.
 
@@ -100,7 +100,7 @@ def retrain_architecture(
     Raises:
         InputError: one line about an unusable file.
     """
-    network = BASELINES.get(architecture) or Architecture.load(architecture)
+    network = network_named(architecture)
     config = retrain_config(open_experiment(experiment, changes).config)
     name = architecture if architecture in BASELINES else f"{network.space} {network.hash[:8]}"
     return retrain_network(network, config, out, name=name, seed=seed, progress=progress)
@@ -185,8 +185,6 @@ def _train(
     write_json(directory / "result.json", result)
     write_json(folder / RESULTS[weights], result)
     record(folder, weights, found, splits)
-    if progress:
-        _print_result(folder, result)
     return result
 
 
@@ -209,7 +207,16 @@ def _network(folder: Path, config: RetrainConfig, splits: Splits, recipe: Recipe
     return initial_network(architecture, recipe, CostModel(*wanted))
 
 
-def _print_result(folder: Path, result: dict[str, Any]) -> None:
+def print_result(path: Path, result: dict[str, Any]) -> None:
+    """What a training reached, for a terminal; nothing of one that was interrupted.
+
+    Args:
+        path: exported folder, or its `retrain.yml`.
+        result: what `retrain` or `finetune` returned.
+    """
+    if not result["complete"]:
+        return
+    folder = path if path.is_dir() else path.parent
     card = read_card(folder)
     table = Table(title=f"{card.name}, {result['kind']}")
     values = {

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.architecture.baselines import BASELINES
+from trionet_nni.architecture.baselines import BASELINES, network_named
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.errors import InputError
 from trionet_nni.operators.cost import Cost
+
+_TASK = "count: --task"
 
 
 def count(network: str, size: int | None, classes: int, channels: int = 3) -> Cost:
@@ -19,10 +18,9 @@ def count(network: str, size: int | None, classes: int, channels: int = 3) -> Co
         size: side of the square image in pixels; the skeleton's own when None.
 
     Raises:
-        InputError: neither a baseline nor a usable file, or an impossible number.
+        InputError: neither a baseline nor a usable file.
     """
-    _check_numbers(size, classes, channels)
-    return CostModel(classes, channels, size)(_architecture(network))
+    return CostModel(classes, channels, size)(network_named(network))
 
 
 def count_segmentation(
@@ -35,15 +33,14 @@ def count_segmentation(
         stem: "plain" or "deep" (V1c); when None as Table 6 counts: deep for the ResNets, else plain.
 
     Raises:
-        InputError: see `count`; or there is no such task.
+        InputError: see `count`.
     """
     from trionet_nni.segmentation.count import segmentation_cost  # torch: seconds
     from trionet_nni.segmentation.registry import task_entry
 
-    entry = task_entry(task, "count: --task")
-    _check_numbers(size, classes, channels)
+    entry = task_entry(task, _TASK)
     return segmentation_cost(
-        _architecture(network),
+        network_named(network),
         task,
         size=size or entry.size,
         classes=classes or entry.classes,
@@ -57,16 +54,16 @@ def default_stem(network: str) -> str:
     return "deep" if network.startswith("resnet-") and network in BASELINES else "plain"
 
 
-def _check_numbers(size: int | None, classes: int | None, channels: int) -> None:
+def check_count(size: int | None, classes: int | None, channels: int, task: str | None) -> None:
+    """Look once at what holds for all networks that are counted.
+
+    Raises:
+        InputError: an impossible number, or there is no such task.
+    """
     for field, value in (("--size", size), ("--classes", classes), ("--channels", channels)):
         if value is not None and value < 1:
             raise InputError(f"{field}: found {value}, allowed: a positive number")
+    if task is not None:
+        from trionet_nni.segmentation.registry import task_entry  # torch: seconds
 
-
-def _architecture(network: str) -> Architecture:
-    if network in BASELINES:
-        return BASELINES[network]
-    if not Path(network).exists():
-        allowed = f"a file or one of {', '.join(BASELINES)}"
-        raise InputError(f"{network}: found no such file, allowed: {allowed}")
-    return Architecture.load(network)
+        task_entry(task, _TASK)

@@ -116,11 +116,13 @@ def _known_folder(experiment: str) -> ExperimentFolder | None:
 def _started(options: argparse.Namespace, command: str) -> int:
     """Have NNI start it, with the portal on this machine, and see that it lives."""
     from trionet_nni.nnictl.manager.portal import PATIENCE, loopback_environment
+    from trionet_nni.nnictl.terminal.interpreter import own_python_first
     from trionet_nni.nnictl.terminal.launch import listed
     from trionet_nni.nnictl.terminal.patient import be_patient
     from trionet_nni.nnictl.terminal.start import follow
 
     os.environ["NODE_OPTIONS"] = loopback_environment(PATIENCE)["NODE_OPTIONS"]
+    os.environ["PATH"] = own_python_first()
     be_patient()
     before = {name: entry.get("startTime") for name, entry in listed().items()}
     status = _nni(options)

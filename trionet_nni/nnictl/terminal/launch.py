@@ -22,6 +22,7 @@ from trionet_nni.files.locks import lock
 from trionet_nni.files.text import last_line
 from trionet_nni.nnictl.manager.portal import LOOPBACK, PATIENCE, free_port, loopback_environment
 from trionet_nni.nnictl.manager.rest import Manager
+from trionet_nni.nnictl.terminal.interpreter import own_python_first
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ID = re.compile(r"Experiment ID: (\w+)")
@@ -175,7 +176,7 @@ def _run(arguments: list[str], environment: Mapping[str, str]) -> tuple[int, str
     """
     process = subprocess.Popen(
         [*_patient_nnictl(), *arguments],
-        env={**loopback_environment(PATIENCE), **environment},
+        env={**loopback_environment(PATIENCE), "PATH": own_python_first(), **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

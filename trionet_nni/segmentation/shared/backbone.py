@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.architecture.baselines import BASELINES
+from trionet_nni.architecture.baselines import BASELINES, nearest
 from trionet_nni.data.seeding import seed_of
 from trionet_nni.errors import InputError
 from trionet_nni.export.card import read_card
@@ -102,7 +102,9 @@ def named_architecture(network: str) -> Architecture:
     if path.is_dir():
         path = path / "architecture.json"
     if not path.exists():
-        allowed = f"an exported folder, an architecture file or one of {', '.join(BASELINES)}"
+        allowed = (
+            f"an exported folder, an architecture file or one of {', '.join(BASELINES)}{nearest(network)}"
+        )
         raise InputError(f"backbone.network: found {network!r}, allowed: {allowed}")
     return Architecture.load(path)
 

@@ -1,0 +1,36 @@
+# For the CPU:   docker build -t trionet .
+# With CUDA:     docker build -t trionet --build-arg TORCH_INDEX=https://pypi.org/simple .
+# Then, in the folder of your pictures (`-e TRIONET_PORTAL_HOST=0.0.0.0 -p 8080:8080` shows the portal,
+# `--gpus all` the cards):
+#   docker run --rm -it --user "$(id -u):$(id -g)" -v "$PWD:/work" trionet new mine --data pictures
+#   docker run --rm -it --user "$(id -u):$(id -g)" -v "$PWD:/work" trionet search mine/experiment.yml
+ARG PYTHON=3.11
+
+FROM python:${PYTHON}-slim-bookworm AS build
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# The compiler is for attention's kernels, git for the commit that cards and --version name.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends g++ git \
+    && rm -rf /var/lib/apt/lists/*
+RUN python -m venv /opt/trionet
+ENV PATH=/opt/trionet/bin:$PATH
+# torch in a layer of its own: a change of the source does not download it again.
+RUN pip install --no-cache-dir --index-url "${TORCH_INDEX}" torch==2.14.1 torchvision==0.29.1
+COPY . /source
+RUN pip install --no-cache-dir "/source[search,report]"
+# On a processor unlike this one they are not loaded, and torch computes attention.
+RUN python -m trionet_nni.operators.layers.build_native
+
+FROM python:${PYTHON}-slim-bookworm
+COPY --from=build /opt/trionet /opt/trionet
+# NNI keeps its list of experiments in HOME: in the mounted folder it outlives the container, and any user
+# may write there.
+ENV PATH=/opt/trionet/bin:$PATH HOME=/work
+RUN useradd --no-create-home --home-dir /work trionet \
+    && mkdir /work \
+    && chown trionet /work
+USER trionet
+WORKDIR /work
+ENTRYPOINT ["trionet"]
+CMD ["--help"]
