@@ -17,6 +17,8 @@ OURS = {*PACKAGES, "benchmarks", "tests"}
 NAMED_NOWHERE = {
     "setuptools": "nnictl imports its pkg_resources",
     "tensorboard": "torch.utils.tensorboard writes with it",
+    "onnx": "the format; torch.onnx.export and onnxruntime's quantization build models with it",
+    "onnxscript": "torch.onnx.export writes with it",
 }
 BROUGHT_ALONG = {"triton": "torch, where there is a CUDA build", "pydantic_core": "pydantic"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -43,7 +45,7 @@ def imports_of(*folders: str) -> set[str]:
 
 
 def test_all_that_is_imported_is_asked_for() -> None:
-    runtime = names([*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["search"], *EXTRAS["report"]])
+    runtime = names([*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["search"], *EXTRAS["report"], *EXTRAS["onnx"]])
     assert imports_of(*PACKAGES) <= runtime
     assert imports_of("benchmarks") <= runtime | names(EXTRAS["bench"])
 
@@ -55,6 +57,6 @@ def test_all_that_is_asked_for_is_imported() -> None:
     assert asked - imports_of(*PACKAGES, "benchmarks") == set(NAMED_NOWHERE)
 
 
-@pytest.mark.parametrize("extra", ["train", "search", "report"])
+@pytest.mark.parametrize("extra", ["train", "search", "report", "onnx"])
 def test_an_extra_repeats_nothing_that_is_always_there(extra: str) -> None:
     assert not names(EXTRAS[extra]) & names(PROJECT["dependencies"])

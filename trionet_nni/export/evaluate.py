@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from trionet_nni.data import ImageSet, load_splits
+from trionet_nni.data import ImageSet
 from trionet_nni.data.folder import class_images
 from trionet_nni.data.stores import FileStore
-from trionet_nni.errors import InputError, say
-from trionet_nni.export.card import Card, read_card
+from trionet_nni.errors import InputError
+from trionet_nni.export.card import read_card
 from trionet_nni.export.exported import ExportedNetwork
 from trionet_nni.export.load import load
-from trionet_nni.export.settings import NAME, read_config
+from trionet_nni.export.own_images import test_images
 from trionet_nni.export.weights import BEST, chosen_weights
 from trionet_nni.settings.project import DataConfig
 from trionet_nni.settings.section import refused
@@ -111,7 +111,7 @@ def evaluate(
     card = read_card(folder)
     name, file = chosen_weights(folder, card, weights)
     network = load(folder, str(file))
-    images = _test_images(folder, card, size) if data is None else _pictures(Path(data), network, size)
+    images = test_images(folder, card, size) if data is None else _pictures(Path(data), network, size)
     if torch.cuda.is_available():
         network.cuda()
     found = confusion(network, images, len(network.classes))
@@ -123,23 +123,6 @@ def _check_size(size: int | None) -> None:
         DataConfig(image_size=DataConfig().image_size if size is None else size)
     except ValidationError as error:
         raise refused(error, "evaluate: --size", DataConfig) from None
-
-
-def _test_images(folder: Path, card: Card, size: int | None) -> ImageSet:
-    """The test split, normalized as the card says."""
-    config = read_config(folder / NAME)
-    if size is not None:
-        config = config.model_copy(update={"data": config.data.model_copy(update={"image_size": size})})
-    splits = load_splits(config.data, folder / config.cache)
-    found, wanted = (splits.classes, splits.channels), (card.classes, card.channels)
-    if found != wanted:
-        raise InputError(
-            f"{folder / NAME}: data: found (classes, channels) {found}, allowed: {wanted} as in card.json"
-        )
-    if splits.record["splits"]["test"] != card.data["splits"]["test"]:
-        say(f"{folder / NAME}: the test images are not those of card.json: others may have been trained on")
-    test = splits.test
-    return ImageSet(test.store, test.indices, test.labels, torch.tensor(card.mean), torch.tensor(card.std))
 
 
 def _pictures(root: Path, network: ExportedNetwork, size: int | None) -> ImageSet:

@@ -1,0 +1,1 @@
+"""A network as one file for other runtimes: ONNX, torch.export, safetensors."""
