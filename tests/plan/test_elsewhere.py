@@ -180,6 +180,6 @@ def test_what_cannot_be_estimated_is_one_line(
 @pytest.mark.slow
 def test_the_papers_search_on_eight_cards(capsys: Any) -> None:
     found = plan(capsys, str(IMAGENET), "--gpus", "8", "--gpu", "h100")
-    assert found["candidates"] == 4000 and found["supernet_steps"] == 540 * 1_271_167 // 256
+    assert found["candidates"] == 4000 and found["supernet_steps"] == 540 * (1_271_167 // 256)
     assert 20 < found["hours"]["supernet"] < 500  # four passes of a few GFLOPs, of 690 million images
     assert 2e9 < found["measured"]["memory"] < 80e9
