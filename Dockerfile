@@ -1,9 +1,9 @@
-# For the CPU:   docker build -t trionet .
-# With CUDA:     docker build -t trionet --build-arg TORCH_INDEX=https://pypi.org/simple .
-# Then, in the folder of your pictures (`-e TRIONET_PORTAL_HOST=0.0.0.0 -p 8080:8080` shows the portal,
-# `--gpus all` the cards):
-#   docker run --rm -it --user "$(id -u):$(id -g)" -v "$PWD:/work" trionet new mine --data pictures
-#   docker run --rm -it --user "$(id -u):$(id -g)" -v "$PWD:/work" trionet search mine/experiment.yml
+# For the CPU:   docker build -t trionet --build-arg UID="$(id -u)" .
+# With CUDA:     docker build -t trionet --build-arg UID="$(id -u)" --build-arg TORCH_INDEX=https://pypi.org/simple .
+# Then, in the folder of your pictures (`-e TRIONET_PORTAL_HOST=0.0.0.0 -p 127.0.0.1:8080:8080` shows the portal
+# on this machine, `--gpus all` the cards):
+#   docker run --rm -it --init -v "$PWD:/work" trionet new mine --data pictures
+#   docker run --rm -it --init -v "$PWD:/work" trionet search mine/experiment.yml
 ARG PYTHON=3.11
 
 FROM python:${PYTHON}-slim-bookworm AS build
@@ -24,10 +24,11 @@ RUN python -m trionet_nni.operators.layers.build_native
 
 FROM python:${PYTHON}-slim-bookworm
 COPY --from=build /opt/trionet /opt/trionet
-# NNI keeps its list of experiments in HOME: in the mounted folder it outlives the container, and any user
-# may write there.
+# NNI keeps its list of experiments in HOME: in the mounted folder it outlives the container.
 ENV PATH=/opt/trionet/bin:$PATH HOME=/work
-RUN useradd --no-create-home --home-dir /work trionet \
+# A user with a name, which NNI asks for; results belong to whoever built the image.
+ARG UID=1000
+RUN useradd --uid "${UID}" --no-log-init --no-create-home --home-dir /work trionet \
     && mkdir /work \
     && chown trionet /work
 USER trionet

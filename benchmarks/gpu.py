@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.ratio import Row, Timings, arguments, interleaved, machine, prepare, show
-from benchmarks.roofline import Floor, Rates, floor_of, measured_rates, waiting
+from benchmarks.roofline import measured_rates, waiting
 from trionet_nni.architecture.architecture import Architecture, Block
 from trionet_nni.architecture.skeleton import SKELETONS
 from trionet_nni.files.atomic import write_json
@@ -33,6 +33,7 @@ from trionet_nni.operators.layers.local_attention import LocalAttention
 from trionet_nni.operators.layers.triton_attention import triton_attention
 from trionet_nni.operators.layers.window_attention import window_attention
 from trionet_nni.operators.local import Local
+from trionet_nni.plan.floor import Floor, Rates, floor_of
 
 LARGEST: dict[str, Block] = {  # the largest choice of each operator in Table 1
     "conv": Conv(1 / 4, 7),

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 from nni.nas.evaluator.pytorch import Lightning, LightningModule, Trainer
 from nni.nas.execution import SequentialExecutionEngine
@@ -24,7 +25,9 @@ from torch.nn.functional import cross_entropy
 from strategies.curves import Curves
 from strategies.elastic import ElasticBlock
 from strategies.lanes import LANES
+from strategies.sandwich import draw
 from strategies.sandwich_module import SandwichModule
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data import Splits, load_splits
 from trionet_nni.files.atomic import write_json, write_tensors
@@ -103,6 +106,14 @@ class TrioNetOneShot(OneShotStrategy):  # type: ignore[misc]
         supernet = super().mutate_model(model)
         set_attention_dropout(supernet, self.config.recipe.attention_dropout)
         return supernet
+
+
+def subnetworks(
+    config: SupernetConfig, table: SpaceTable, random: np.random.Generator
+) -> Sequence[Architecture]:
+    """The sub-networks of a step: what it costs can be known before there is a supernet."""
+    sampling = load_module(config.sampling, ("SAMPLING",), "supernet.sampling").SAMPLING
+    return draw(table, sampling, config.sandwich, config.random_subnetworks, random).subnetworks
 
 
 def build_supernet(config: ProjectConfig, splits: Splits) -> ModelSpace:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import sys
 import threading
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS}
 _LONGEST = 1000  # characters of a message
@@ -76,6 +78,12 @@ def shown(value: object, longest: int = 80) -> str:
     except (ValueError, RecursionError):  # a number of thousands of digits; lists in lists in lists …
         text = f"a very large {type(value).__name__}"
     return text if len(text) <= longest else text[:longest] + "…"
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """How a message about a wrong name ends: with the good one that is nearest, if any is near."""
+    found = get_close_matches(name.lower(), list(names), n=1)
+    return f"; the nearest is {found[0]}" if found else ""
 
 
 def _one_line(message: str) -> str:

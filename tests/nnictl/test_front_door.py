@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.checkout import ROOT
 from tests.helpers.patience import until
+from tests.helpers.shell import Shell
 from tests.helpers.toy_experiment import ToyExperiment
 from trionet_nni.nnictl.manager.portal import free_port
 from trionet_nni.nnictl.terminal import launch
@@ -36,37 +34,6 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ToyExperime
 
 def nnictl(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*NNICTL, *arguments], capture_output=True, text=True, check=False, cwd=ROOT)
-
-
-class Terminal:
-    """A pseudo-terminal with a shell line in it."""
-
-    def __init__(self, *arguments: str) -> None:
-        self.said = ""
-        self.process, self._end = pty.fork()
-        if self.process == 0:
-            os.chdir(ROOT)
-            os.execv(
-                "/bin/sh", ["sh", "-c", f'{" ".join(NNICTL + list(arguments))}; echo "status $?"; cat']
-            )
-        os.set_blocking(self._end, False)
-
-    def until(self, pattern: str) -> re.Match[str]:
-        found: list[re.Match[str]] = []
-
-        def seen() -> bool:
-            with suppress(BlockingIOError, OSError):
-                self.said += os.read(self._end, 65536).decode(errors="replace")
-            if match := re.search(pattern, self.said):
-                found.append(match)
-            return bool(found)
-
-        until(seen, lambda: self.said, pause=0.1)
-        return found[0]
-
-    def close(self) -> None:
-        os.close(self._end)
-        os.waitpid(self.process, 0)
 
 
 def test_whose_file_it_is(tmp_path: Path):
@@ -100,39 +67,77 @@ def test_other_commands_are_nnis_own(toy: ToyExperiment):
     assert done.returncode == 1 and "not a valid file" in done.stdout + done.stderr
 
 
+@pytest.fixture
+def shell(toy: ToyExperiment) -> Iterator[Shell]:
+    """As on a machine without GPU and without data."""
+    data = toy.folder / "data"
+    data.mkdir()
+    with Shell(toy.folder, CUDA_VISIBLE_DEVICES="", TRIONET_DATA=str(data)) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("experiments/imagenet.yml", "trialGpuNumber: found 1, allowed: up to the 0 GPUs of this machine"),
+        ("experiments/mine.yml", "data.root: cannot be read (No such file or directory), allowed: "),
+        ("wrong.yml", "found no readable YAML ("),
+    ],
+    ids=["no GPU", "no data", "wrong YAML"],
+)
+def test_by_hand_what_cannot_work_is_one_line_and_leaves_nothing(
+    shell: Shell, toy: ToyExperiment, file: str, told: str
+):
+    if not (ROOT / file).exists():
+        file = str(toy.folder / file)
+        Path(file).write_text("tuner:\n\tclassName: trionet_nni.nnictl.advisor.TrioNetAdvisor\n")
+    said, status = shell.type(f"nnictl create --config {file}")
+    assert status == 2 and said.startswith(f"nnictl: {file}: ") and told in said, said
+    assert said.count("\n") == 1
+    assert not shell.left() and not launch.listed()
+
+
 @pytest.mark.slow
-def test_a_search_that_fails_at_its_start_is_told_and_leaves_nothing_running(toy: ToyExperiment):
+def test_a_search_that_fails_at_its_start_is_told_and_leaves_nothing_running(
+    shell: Shell, toy: ToyExperiment
+):
     toy.write(strategy="tests.helpers.broken_strategy")
-    terminal = Terminal("create", "--config", str(toy.yaml), "--port", str(free_port(8300)))
-    assert terminal.until(r"status (\d+)")[1] == "1"
-    assert "nnictl: broken_strategy: found nothing to search with" in terminal.said
-    terminal.close()
-    until(lambda: not toy.processes(), lambda: str(toy.processes()))
+    said, status = shell.type(f"nnictl create --config {toy.yaml} --port {free_port(8300)}")
+    assert status == 1, said
+    assert "nnictl: broken_strategy: found nothing to search with" in said
+    until(lambda: not shell.left(), lambda: str(shell.left()))
 
 
 @pytest.mark.slow
-def test_where_all_is_well_the_portal_is_on_this_machine_alone_and_the_end_is_told(toy: ToyExperiment):
+def test_where_all_is_well_the_portal_is_on_this_machine_alone_and_the_end_is_told(
+    shell: Shell, toy: ToyExperiment
+):
     toy.write(trials=3)
-    terminal = Terminal("create", "--config", str(toy.yaml), "--port", str(free_port(8300)))
-    assert terminal.until(r"status (\d+)")[1] == "0", terminal.said
+    port = free_port(8300)
+    said, status = shell.type(f"nnictl create --config {toy.yaml} --port {port}")
+    assert status == 0, said
     sockets = toy.sockets()
     assert sockets and {one.laddr.ip for one in sockets} <= {"127.0.0.1", "::1"}
-    experiment = terminal.until(r"experiment (\w+) is done; next: trionet export")[1]
-    assert experiment in launch.listed()
-    terminal.close()
+    if shutil.which("ss"):
+        listening, _ = shell.type(f"ss -ltn 'sport = :{port}'")
+        assert [line.split()[3] for line in listening.splitlines()[1:]] == [f"127.0.0.1:{port}"]
+    experiment = shell.until(r"experiment (\w+) is done; next: trionet export")[1]
+    assert shell.type(f"nnictl stop {experiment}")[1] == 0
+    until(lambda: not shell.left(), lambda: str(shell.left()))
 
 
 @pytest.mark.slow
 def test_a_closed_terminal_ends_whoever_waits_for_it(toy: ToyExperiment):
     toy.set(TOY_SECONDS="30")
     toy.write(trials=3)
-    terminal = Terminal("create", "--config", str(toy.yaml), "--port", str(free_port(8300)))
-    assert terminal.until(r"status (\d+)")[1] == "0", terminal.said
+    shell = Shell(toy.folder)
+    said, status = shell.type(f"nnictl create --config {toy.yaml} --port {free_port(8300)}")
+    assert status == 0, said
 
     def waiting() -> list[str]:
         lines = [" ".join(process.cmdline()) for process in toy.processes()]
         return [line for line in lines if "terminal.notice" in line]
 
     assert waiting()
-    terminal.close()
+    shell.close()
     until(lambda: not waiting(), lambda: str(waiting()))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
 
 from trionet_nni.architecture.architecture import Architecture, Basic, Block
-from trionet_nni.errors import InputError
+from trionet_nni.errors import InputError, nearest
 from trionet_nni.operators.axial import Axial
 from trionet_nni.operators.conv import Conv
 from trionet_nni.operators.local import Local
@@ -34,7 +33,8 @@ def baseline(name: str) -> Architecture:
         InputError: there is none of this name; the nearest one is in the message.
     """
     if name not in BASELINES:
-        raise InputError(f"network: found {name!r}, allowed: {', '.join(BASELINES)}{nearest(name)}")
+        allowed = f"{', '.join(BASELINES)}{nearest(name, BASELINES)}"
+        raise InputError(f"network: found {name!r}, allowed: {allowed}")
     return BASELINES[name]
 
 
@@ -47,12 +47,6 @@ def network_named(network: str) -> Architecture:
     if network in BASELINES:
         return BASELINES[network]
     if not os.path.exists(network):  # noqa: PTH110 (false for a name that no disk can have)
-        allowed = f"a file or one of {', '.join(BASELINES)}{nearest(network)}"
+        allowed = f"a file or one of {', '.join(BASELINES)}{nearest(network, BASELINES)}"
         raise InputError(f"{network}: found no such file, allowed: {allowed}")
     return Architecture.load(network)
-
-
-def nearest(name: str) -> str:
-    """How a message about a wrong name ends: with the good one that is nearest, if any is near."""
-    found = get_close_matches(name.lower(), BASELINES, n=1)
-    return f"; the nearest is {found[0]}" if found else ""

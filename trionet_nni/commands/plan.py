@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trionet_nni.commands.command import add_command, add_set_option
+from trionet_nni.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from trionet_nni.commands.command import Commands
+    from trionet_nni.plan.gpus import Elsewhere
     from trionet_nni.plan.plan import Plan
 
 
@@ -20,20 +24,35 @@ def add(commands: Commands) -> None:
         commands,
         "plan",
         _plan,
-        "Say what an experiment will read, write and cost on this machine, from a few real steps.",
-        "trionet plan experiments/quickstart.yml --set search.population=50",
+        "Say what an experiment will read, write and cost, from a few real steps here or for other cards.",
+        "trionet plan experiments/imagenet.yml --gpus 8 --gpu h100",
     )
     parser.add_argument("experiment", type=Path, help="experiment file, e.g. experiments/quickstart.yml")
-    parser.add_argument("--steps", type=int, default=3, help="measured steps of each stage (default: 3)")
+    parser.add_argument("--steps", type=int, help="measured steps of each stage (default: 3)")
+    text = "estimate for such cards instead, e.g. h100, from their data sheets; nothing is measured"
+    parser.add_argument("--gpu", metavar="CARD", help=text)
+    parser.add_argument("--gpus", type=int, metavar="N", help="with --gpu: how many (default: 1)")
+    text = "with --gpu: images to train on, where the data are not here"
+    parser.add_argument("--images", type=int, metavar="N", help=text)
+    parser.add_argument("--classes", type=int, metavar="N", help="with --gpu: classes of those images")
     add_set_option(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object alone on standard output")
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from trionet_nni.plan.plan import make_plan
+    _check(options)
+    from trionet_nni.experiment.open import open_experiment
+    from trionet_nni.plan.elsewhere import Machine, plan_elsewhere
+    from trionet_nni.plan.plan import STEPS, make_plan
     from trionet_nni.settings.changes import parse_changes
 
-    plan = make_plan(options.experiment, options.steps, parse_changes(options.set))
+    changes = parse_changes(options.set)
+    if options.gpu is None:
+        plan = make_plan(options.experiment, STEPS if options.steps is None else options.steps, changes)
+    else:
+        gpus = 1 if options.gpus is None else options.gpus
+        machine = Machine(options.gpu, gpus, options.images, options.classes)
+        plan = plan_elsewhere(open_experiment(options.experiment, changes), machine)
     if options.json:
         print(json.dumps(plan.to_dict()))
     else:
@@ -41,21 +60,52 @@ def _plan(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check(options: argparse.Namespace) -> None:
+    """What is measured here and what is estimated for elsewhere have options of their own."""
+    for name in ("gpus", "images", "classes"):
+        found = getattr(options, name)
+        if options.gpu is None and found is not None:
+            raise InputError(f"plan: --{name}: found {found} without --gpu, allowed: with it")
+    if options.gpu is not None and options.steps is not None:
+        raise InputError(f"plan: --steps: found {options.steps} with --gpu, allowed: without it")
+
+
 def _print(plan: Plan, experiment: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{experiment}, on {plan.measured.device}", show_header=False)
+    there = plan.elsewhere
+    where = f"on {plan.measured.device}"
+    if there is not None:
+        where = f"estimate for {there.count} × {there.gpu.name}"
+    table = Table(title=f"{experiment}, {where}", show_header=False)
     for name, text in _lines(plan):
         table.add_row(name, text)
     console = Console()
     console.print(table)
+    if there is not None:
+        _print_assumptions(console, plan, there)
+        return
     console.print(
         f"Times from a few steps of {plan.measured.batch} images each, scaled to the recipe's batches: "
         "expect them within a factor of two, on a machine as busy as it is now. Candidates that share one "
         "machine's cores take turns."
     )
     console.print(f"Next: trionet search {experiment}", soft_wrap=True, highlight=False)
+
+
+def _print_assumptions(console: Console, plan: Plan, there: Elsewhere) -> None:
+    """What the estimate rests on, what it leaves open, and cards that would stand idle."""
+    for title, sentences in (("Assumed:", there.assumed), ("Not known:", there.unknown)):
+        console.print(title, *(f"  - {text}" for text in sentences), sep="\n", highlight=False)
+    console.print(
+        "Nothing was measured. For ResNet-50 such estimates are within a factor of two of published rates; "
+        "trionet plan without --gpu measures, on the machine itself."
+    )
+    if there.idle:
+        options = " ".join(f"--set {change}" for change in there.idle)
+        text = f"The search would use {plan.workers} of {there.count} cards. All of them: {options}"
+        console.print(text, soft_wrap=True, highlight=False)
 
 
 def _lines(plan: Plan) -> list[tuple[str, str]]:
@@ -66,7 +116,7 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
         ("reads", f"{plan.data}{f' in {plan.root}' if plan.root else ''}: {plan.classes} classes"),
         ("images", splits),
         ("writes", "\n".join(written)),
-        ("disk", f"{plan.free / 1e9:,.1f} GB free"),
+        *([("disk", f"{plan.free / 1e9:,.1f} GB free")] if plan.free is not None else []),
         ("FLOPs in reach", f"{low:,} to {high:,}"),
         ("budget", "\n".join(
             f"{plan.lowest[limit]:,.0f} to {int(limit):,}: {100 * share:.0f} % of sampled networks meet it"
@@ -81,7 +131,7 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
           if plan.finalists else []),
         ("retraining", f"{plan.retrain_steps:,} steps of {_seconds(measured.retrain_step)}: "
                        f"{_hours(plan.hours['retraining one network'])} for one network"),
-        ("memory", f"{measured.memory / 1e9:.1f} GB at the peak"),
+        ("memory", f"{measured.memory / 1e9:.1f} GB at the peak{' of a card' if plan.elsewhere else ''}"),
         ("until the export", _hours(plan.duration)),
     ]  # fmt: skip
 

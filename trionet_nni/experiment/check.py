@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,24 +71,43 @@ def _checked(experiment: Experiment) -> Checked:
     path, working = experiment.path, experiment.working
     check_nni(path, experiment.settings)
     _check_working(path, working)
-    try:
+    with in_file(path):
         config = experiment.config
-        check_trials(config.search, _nni_value(experiment.settings, "maxTrialNumber"))
+        check_trials(config.search, nni_value(experiment.settings, "maxTrialNumber"))
         cards = check_cards(experiment.settings)
         task = prepare(config, working / "cache")
-        search = config.search
-        budgets = budgets_of(
-            task.table,
-            task.cost,
-            search.limits,
-            min_flops=search.min_flops,
-            band=search.band,
-            field=search.limits_field,
-        )
+        budgets = search_budgets(config.search, task.table, task.cost)
+    return Checked(config.model_copy(update={"data": task.data}), working, task, budgets, cards)
+
+
+@contextmanager
+def in_file(path: Path) -> Iterator[None]:
+    """Begin what is refused inside with the experiment file's name.
+
+    Raises:
+        InputError: with it.
+    """
+    try:
+        yield
     except InputError as error:
         message = str(error)
         raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None
-    return Checked(config.model_copy(update={"data": task.data}), working, task, budgets, cards)
+
+
+def search_budgets(search: SearchConfig, table: SpaceTable, cost: CostModel) -> tuple[Budget, ...]:
+    """The budgets of a search.
+
+    Raises:
+        InputError: no network can meet one.
+    """
+    return budgets_of(
+        table,
+        cost,
+        search.limits,
+        min_flops=search.min_flops,
+        band=search.band,
+        field=search.limits_field,
+    )
 
 
 def _check_working(path: Path, working: Path) -> None:
@@ -106,13 +127,7 @@ def prepare(config: ProjectConfig, cache: Path) -> Task:
         InputError: one of them cannot be used.
     """
     table = load_table(config.space)
-    for field, module in (
-        ("supernet.strategy", config.supernet.strategy),
-        ("supernet.sharing", config.supernet.sharing),
-        ("supernet.sampling", config.supernet.sampling),
-        ("search.strategy", config.search.strategy),
-    ):
-        _check_module(field, module)
+    check_plugins(config)
 
     from trionet_nni.data import load_splits, settled  # torch: seconds
 
@@ -124,6 +139,21 @@ def prepare(config: ProjectConfig, cache: Path) -> Task:
     _check_finalists(config, len(splits.train))
     cost = CostModel(splits.classes, splits.channels, splits.image_size)
     return Task(table, cost, len(splits.train), settled(config.data, splits))
+
+
+def check_plugins(config: ProjectConfig) -> None:
+    """Whether every plug-in exists.
+
+    Raises:
+        InputError: one does not.
+    """
+    for field, module in (
+        ("supernet.strategy", config.supernet.strategy),
+        ("supernet.sharing", config.supernet.sharing),
+        ("supernet.sampling", config.supernet.sampling),
+        ("search.strategy", config.search.strategy),
+    ):
+        _check_module(field, module)
 
 
 def check_trials(search: SearchConfig, trials: Any) -> None:
@@ -173,8 +203,8 @@ def check_cards(settings: dict[str, Any]) -> int:
     """
     service = settings.get("trainingService")
     local = service if isinstance(service, dict) else {}
-    wanted = _nni_value(local, "trialGpuNumber") or _nni_value(settings, "trialGpuNumber")
-    named = _nni_value(local, "gpuIndices")
+    wanted = nni_value(local, "trialGpuNumber") or nni_value(settings, "trialGpuNumber")
+    named = nni_value(local, "gpuIndices")
     if not named and (not isinstance(wanted, int) or wanted < 1):
         return 0
     if local.get("platform") not in (None, "local"):
@@ -190,7 +220,7 @@ def check_cards(settings: dict[str, Any]) -> int:
     return there
 
 
-def _nni_value(settings: dict[str, Any], name: str) -> Any:
+def nni_value(settings: dict[str, Any], name: str) -> Any:
     """A field of NNI's, which takes trial_gpu_number for trialGpuNumber."""
     plain = {str(key).lower().replace("_", ""): value for key, value in settings.items()}
     return plain.get(name.lower())

@@ -1,4 +1,4 @@
-"""What an experiment will read, write and cost on this machine; what cannot work is refused."""
+"""What an experiment will read, write and cost; what cannot work is refused."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ import numpy as np
 from numpy.random import RandomState
 
 from trionet_nni.architecture.budget import Budget
-from trionet_nni.data import Splits, load_splits
+from trionet_nni.architecture.cost import CostModel
+from trionet_nni.data import load_splits
 from trionet_nni.errors import InputError
-from trionet_nni.experiment.check import check_experiment
+from trionet_nni.experiment.check import check_experiment, nni_value
 from trionet_nni.experiment.open import Experiment, open_experiment
 from trionet_nni.finalists.halving import rungs, training_steps
 from trionet_nni.finalists.halving import trials as finalist_trials
+from trionet_nni.plan.counts import Counts, counts_of
+from trionet_nni.plan.gpus import Elsewhere
 from trionet_nni.plan.measure import Timings, measure
 from trionet_nni.settings.changes import Change
 from trionet_nni.settings.plugins import load_module
@@ -48,7 +51,8 @@ class Plan:
         lowest: FLOPs that a candidate of a budget has at least (its band, or min_flops), by the budget's.
         accepted: share of networks drawn as the supernet draws them that lie within a budget, by its FLOPs.
         files: what is written: folder or file, and bytes.
-        free: bytes that the disk has left.
+        free: bytes that the disk has left; None of another machine's.
+        elsewhere: what was assumed of another machine, for which nothing was measured; None: this one.
     """
 
     data: str
@@ -67,7 +71,8 @@ class Plan:
     accepted: dict[str, float]
     measured: Timings
     files: dict[str, int]
-    free: int
+    free: int | None
+    elsewhere: Elsewhere | None = None
 
     @property
     def hours(self) -> dict[str, float]:
@@ -106,39 +111,76 @@ def make_plan(path: Path, steps: int, changes: Sequence[Change] = ()) -> Plan:
 
 def plan_of(experiment: Experiment, steps: int = STEPS) -> Plan:
     """The plan of an experiment that was opened; see `make_plan`."""
-    settings, checked = experiment.settings, check_experiment(experiment)
-    config, working, budgets = checked.config, checked.working, checked.budgets
+    checked = check_experiment(experiment)
+    config, working = checked.config, checked.working
     splits = load_splits(config.data, working / "cache")
-    supernet_steps, retrain_steps = _steps(config, splits)
-    network = budgets[-1].random(RandomState(0))
     images = len(splits.search) + len(splits.recalibration)
+    steps_of(config, counts_of(splits))  # refused before anything is measured
+    network = checked.budgets[-1].random(RandomState(0))
     measured = measure(config, network, working / "cache", steps, images)
-    trials = settings.get("maxTrialNumber")
+    stages = Stages(config, checked.budgets, checked.task.cost, counts_of(splits), measured)
+    workers = workers_of(experiment.settings, checked.cards) if checked.cards else 1
+    plan = planned(experiment, stages, workers, shutil.disk_usage(_existing(working)).free)
+    _check_disk(plan, working)
+    return plan
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What a plan is made from: the work, and how long its parts take."""
+
+    config: ProjectConfig
+    budgets: tuple[Budget, ...]
+    cost: CostModel
+    counts: Counts
+    timings: Timings
+
+
+def workers_of(settings: dict[str, Any], cards: int) -> int:
+    """Candidates that are scored at the same time on so many cards."""
+    each = nni_value(settings, "trialGpuNumber")
+    slots = cards // each if isinstance(each, int) and each > 1 else cards
+    return max(1, min(int(settings.get("trialConcurrency", 1)), slots))
+
+
+def planned(
+    experiment: Experiment,
+    stages: Stages,
+    workers: int,
+    free: int | None,
+    elsewhere: Elsewhere | None = None,
+) -> Plan:
+    """Put a plan together; see `Plan` for the arguments.
+
+    Raises:
+        InputError: a stage cannot be run by its recipe.
+    """
+    config, budgets, counts = stages.config, stages.budgets, stages.counts
+    supernet_steps, retrain_steps = steps_of(config, counts)
+    trials = experiment.settings.get("maxTrialNumber")
     finalists, finalist_steps = _finalists(config)
     candidates = trials - 1 - finalists if isinstance(trials, int) else 0
-    files = _files(config, working, measured, splits, candidates, checked.task.cost(network).params)
-    concurrency = settings.get("trialConcurrency", 1)
-    plan = Plan(
+    params = stages.cost(budgets[-1].random(RandomState(0))).params
+    return Plan(
         config.data.name,
         config.data.root,
-        {name: part["images"] for name, part in splits.record["splits"].items()},
-        splits.classes,
+        counts.images,
+        counts.classes,
         supernet_steps,
         retrain_steps,
         candidates,
         config.search.metric,
         finalists,
         finalist_steps,
-        max(1, min(concurrency, checked.cards)) if checked.cards else 1,
+        workers,
         budgets[-1].reachable,
         {f"{budget.max_flops:.0f}": budget.min_flops for budget in budgets},
         {f"{budget.max_flops:.0f}": acceptance(config, budget) for budget in budgets},
-        measured,
-        files,
-        shutil.disk_usage(_existing(working)).free,
+        stages.timings,
+        _files(config, experiment.working, stages.timings, counts, candidates, params),
+        free,
+        elsewhere,
     )
-    _check_disk(plan, working)
-    return plan
 
 
 def acceptance(config: ProjectConfig, budget: Budget) -> float:
@@ -151,16 +193,16 @@ def acceptance(config: ProjectConfig, budget: Budget) -> float:
     return sum(budget.allows(network) for network in drawn) / _SAMPLES
 
 
-def _steps(config: ProjectConfig, splits: Splits) -> tuple[int, int]:
+def steps_of(config: ProjectConfig, counts: Counts) -> tuple[int, int]:
     """Of the supernet and of one retraining; a warm-up that is too long is refused."""
-    counts = []
+    steps = []
     for field, recipe, images in (
-        ("supernet.recipe", config.supernet.recipe, len(splits.train)),
-        ("retrain", config.retrain, len(splits.full_train)),
+        ("supernet.recipe", config.supernet.recipe, counts.images["train"]),
+        ("retrain", config.retrain, counts.images["full_train"]),
     ):
         check_recipe(recipe, images, field)
-        counts.append(total_steps(recipe, images // recipe.batch_size))
-    return counts[0], counts[1]
+        steps.append(total_steps(recipe, images // recipe.batch_size))
+    return steps[0], steps[1]
 
 
 def _finalists(config: ProjectConfig) -> tuple[int, int]:
@@ -173,24 +215,24 @@ def _finalists(config: ProjectConfig) -> tuple[int, int]:
 
 
 def _files(
-    config: ProjectConfig, working: Path, measured: Timings, splits: Splits, candidates: int, params: int
+    config: ProjectConfig, working: Path, measured: Timings, counts: Counts, candidates: int, params: int
 ) -> dict[str, int]:
-    pixels = splits.channels * splits.image_size**2
+    pixels = counts.channels * counts.image_size**2
     runs, _ = _finalists(config)
-    held = sum(splits.record["splits"][name]["images"] for name in ("full_train", "test"))
+    held = counts.images["full_train"] + counts.images["test"]
     return {
         # The newest checkpoint and the one before it stay until a third is whole.
         str(supernet_directory(working, config)): measured.weights + 3 * measured.checkpoint,
         # A checkpoint holds weights and momenta, four bytes a number.
         str(working / "<experiment id>"): candidates * _EVALUATION_BYTES + runs * _CHECKPOINTS * 8 * params,
-        str(working / "cache"): held * pixels if splits.image_size <= 64 else 0,
+        str(working / "cache"): held * pixels if counts.image_size <= 64 else 0,
         f"exported networks (the best {_EXPORTED})": _EXPORTED * 4 * params,
     }
 
 
 def _check_disk(plan: Plan, working: Path) -> None:
     needed = int(_SPARE * sum(plan.files.values()))
-    if plan.free < needed:
+    if plan.free is not None and plan.free < needed:
         raise InputError(
             f"{working}: found {plan.free / 1e9:.2f} GB free, allowed: {needed / 1e9:.2f} GB or more"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trionet_nni.errors import InputError
+from trionet_nni.errors import InputError, nearest
 from trionet_nni.reproduce.ablation import Table3
 from trionet_nni.reproduce.amounts import Figure7a, Figure7b
 from trionet_nni.reproduce.budgets import Figure4, Table2
@@ -24,5 +24,5 @@ def item_of(name: str, scale: Scale, seeds: tuple[int, ...]) -> Item:
         InputError: there is none of this name.
     """
     if name not in ITEMS:
-        raise InputError(f"reproduce: found {name!r}, allowed: {', '.join(ITEMS)}")
+        raise InputError(f"reproduce: found {name!r}, allowed: {', '.join(ITEMS)}{nearest(name, ITEMS)}")
     return ITEMS[name](scale, seeds)

@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from trionet_nni.architecture.cost import CostModel
+from trionet_nni.experiment.shipped import own_code, shipped
 from trionet_nni.report.count import count, count_segmentation
 from trionet_nni.report.space import ranges
 from trionet_nni.reproduce import paper
-from trionet_nni.settings.plugins import load_table
+from trionet_nni.settings.plugins import load_table, use_code
 
 Verdict = Literal["agrees", "close", "differs", "in reach", "out of reach", "not computed"]
 SPACE = "spaces.trionet"
@@ -63,8 +64,9 @@ def verify() -> list[Row]:
     """All figures, in the order of the paper.
 
     Raises:
-        InputError: the paper's space cannot be loaded: verify runs from a checkout.
+        InputError: the paper's space cannot be loaded.
     """
+    use_code(own_code() or shipped())
     return [*_table1(), *_table2(), *_table4(), *_table6(), *_savings()]
 
 

@@ -15,7 +15,9 @@ from trionet_nni.files.text import last_line
 from trionet_nni.nnictl.manager.rest import Manager
 from trionet_nni.nnictl.terminal import launch
 
-SECONDS = 15  # an experiment that is still starting then is left to itself
+# An experiment that is still starting then is left to itself. One that is well has a trial after seconds;
+# on a machine with four other jobs a search took more than 15 until it could say why it cannot begin.
+SECONDS = 75
 _BETWEEN = 0.25
 
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.architecture.baselines import BASELINES, nearest
+from trionet_nni.architecture.baselines import BASELINES
 from trionet_nni.data.seeding import seed_of
-from trionet_nni.errors import InputError
+from trionet_nni.errors import InputError, nearest
 from trionet_nni.export.card import read_card
 from trionet_nni.export.weights import FILES
 from trionet_nni.files.weights import check_weights, kinds, read_weights
@@ -102,9 +102,8 @@ def named_architecture(network: str) -> Architecture:
     if path.is_dir():
         path = path / "architecture.json"
     if not path.exists():
-        allowed = (
-            f"an exported folder, an architecture file or one of {', '.join(BASELINES)}{nearest(network)}"
-        )
+        names = f"{', '.join(BASELINES)}{nearest(network, BASELINES)}"
+        allowed = f"an exported folder, an architecture file or one of {names}"
         raise InputError(f"backbone.network: found {network!r}, allowed: {allowed}")
     return Architecture.load(path)
 
