@@ -45,7 +45,9 @@ def imports_of(*folders: str) -> set[str]:
 
 
 def test_all_that_is_imported_is_asked_for() -> None:
-    runtime = names([*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["search"], *EXTRAS["report"], *EXTRAS["onnx"]])
+    runtime = names(
+        [*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["search"], *EXTRAS["report"], *EXTRAS["onnx"]]
+    )
     assert imports_of(*PACKAGES) <= runtime
     assert imports_of("benchmarks") <= runtime | names(EXTRAS["bench"])
 

@@ -34,8 +34,9 @@ def test_an_onnx_file_is_the_network_for_any_batch_and_size(
     file = tmp_path / "files" / "net.onnx"
     assert main(["onnx", str(network_folder), "-o", str(file), "--dynamic-size", "--int8"]) == 0
     network, session = load(network_folder), onnxruntime.InferenceSession(str(file))
-    for shape in ((1, 1, 28, 28), (5, 1, 28, 28), (2, 1, 33, 24), (3, 1, 45, 61)):
-        x = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    channels = network.preprocess.channels
+    for batch, *side in ((1, 28, 28), (5, 28, 28), (2, 33, 24), (3, 45, 61)):
+        x = torch.randn(batch, channels, *side, generator=torch.Generator().manual_seed(1))
         (found,) = session.run(["logits"], {"image": x.numpy()})
         with torch.inference_mode():
             wanted = network(x).numpy()
@@ -61,7 +62,9 @@ def test_an_onnx_file_is_the_network_for_any_batch_and_size(
 
 @pytest.mark.slow
 def test_a_program_of_torch_export_and_a_file_of_weights(network_folder: Path, tmp_path: Path) -> None:
-    network, x = load(network_folder), torch.randn(3, 1, 28, 28)
+    network = load(network_folder)
+    side = network.preprocess.image_size
+    x = torch.randn(3, network.preprocess.channels, side, side)
     assert main(["onnx", str(network_folder), "-o", str(tmp_path / "net.pt2")]) == 0
     told = {"classes": ""}
     program = torch.export.load(tmp_path / "net.pt2", extra_files=told)
@@ -71,7 +74,9 @@ def test_a_program_of_torch_export_and_a_file_of_weights(network_folder: Path, t
     assert main(["onnx", str(network_folder), "-o", str(tmp_path / "net.safetensors")]) == 0
     with safe_open(tmp_path / "net.safetensors", "pt") as file:
         assert json.loads(file.metadata()["classes"]) == list(network.classes)
-        assert all(torch.equal(file.get_tensor(name), value) for name, value in network.state_dict().items())
+        assert all(
+            torch.equal(file.get_tensor(name), value) for name, value in network.state_dict().items()
+        )
 
 
 @pytest.mark.parametrize(
@@ -95,6 +100,7 @@ def test_a_file_that_computes_something_else_is_no_success(network_folder: Path)
     with torch.no_grad():
         other.classifier.bias += 1
     path = network_folder / "weights.safetensors"
-    refuse_another(check(network, network, path, (1, 28, 28), None))
+    side = (network.preprocess.channels, 28, 28)
+    refuse_another(check(network, network, path, side, None))
     with pytest.raises(RunFailed, match="found logits that differ by"):
-        refuse_another(check(network, other, path, (1, 28, 28), None))
+        refuse_another(check(network, other, path, side, None))

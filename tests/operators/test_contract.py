@@ -19,6 +19,7 @@ from strategies.multi_head_sharing import SHARING as BY_HEAD
 from strategies.prefix_sharing import SHARING as PREFIX
 from strategies.usage import Usage
 from tests.helpers.architectures import random_architectures
+from tests.helpers.columns import column
 from tests.helpers.elastic import supernet_of, used_elements
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.cost import block_cost
@@ -36,12 +37,6 @@ from trionet_nni.supernet.slicing import block_cuts, cut_index, cut_shape, store
 PLACES = (Place(64, 64, 6, 1), Place(32, 64, 6, 2), Place(32, 64, 7, 2), Place(64, 64, 7, 1))
 RULES = (BY_HEAD, PREFIX)
 every_operator = pytest.mark.parametrize("name", OPERATORS)
-
-
-def column(name: str) -> OperatorChoices:
-    """A column of a table with the example values of the operator's kinds of options."""
-    kinds = operator_kind(name).option_kinds()
-    return OperatorChoices(name, tuple((option, kind.examples) for option, kind in kinds.items()))
 
 
 def table(*names: str) -> SpaceTable:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.export import Dim
 
-from tests.operators.test_contract import column
+from tests.helpers.columns import column
 from trionet_nni.network.trionet import ResidualBlock
 from trionet_nni.operators.layers.line_attention import any_length, centred
 from trionet_nni.operators.place import Place
