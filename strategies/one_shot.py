@@ -24,6 +24,7 @@ from torch.nn.functional import cross_entropy
 from strategies.curves import Curves
 from strategies.elastic import ElasticBlock
 from strategies.lanes import LANES
+from strategies.largest_first import LargestFirst
 from strategies.sandwich_module import SandwichModule
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data import Splits, load_splits
@@ -54,10 +55,15 @@ class SupernetTask(LightningModule):  # type: ignore[misc]
         return logits
 
     def loss(self, batch: tuple[Tensor, Tensor], supernet: Module | None = None) -> Tensor:
-        """Cross entropy with label smoothing, of the task's own supernet where no other is named."""
+        """Cross entropy with label smoothing, of the task's own supernet where no other is named.
+
+        Args:
+            batch: images [B, C, S, S]; labels [B], or a teacher's probabilities [B, classes] as they are.
+        """
         images, labels = batch
         logits = (supernet or self)(images)
-        return cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+        smoothing = 0.0 if labels.is_floating_point() else self.recipe.label_smoothing
+        return cross_entropy(logits, labels, label_smoothing=smoothing)
 
     def configure_optimizers(self) -> Any:
         """SGD without decay of its own: decay belongs to the largest sub-network alone."""
@@ -96,6 +102,7 @@ class TrioNetOneShot(OneShotStrategy):  # type: ignore[misc]
             seed=self.config.recipe.seed,
             # Side by side, passes would draw from torch's generator in an order left to chance.
             lanes=1 if self.config.recipe.random else LANES,
+            largest_first=LargestFirst(self.config.distillation),
         )
 
     def mutate_model(self, model: ModelSpace) -> Any:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from strategies.elastic import elastic_blocks
 from strategies.lanes import Lane, SecondLane, divided
+from strategies.largest_first import OFF, Batch, LargestFirst
 from strategies.sandwich import Step, draw
 from strategies.usage import Usage
 from trionet_nni.architecture.architecture import Architecture
@@ -26,7 +27,6 @@ from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.supernet.sampling import Sampling
 
 LOG_EVERY_STEPS = 10
-Batch = tuple[Tensor, Tensor]  # images [B, C, S, S] and labels [B]
 
 
 class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
@@ -43,6 +43,7 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
         weight_decay: of the largest sub-network, per step.
         seed: of the draws.
         lanes: 2: on a CPU with threads for it, passes of a step run side by side (`strategies.lanes`).
+        largest_first: options beyond the paper.
     """
 
     def __init__(
@@ -56,13 +57,14 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
         weight_decay: float,
         seed: int,
         lanes: int = 1,
+        largest_first: LargestFirst = OFF,
     ) -> None:
         super().__init__(training_module)
         self.table, self.sampling, self.sandwich = table, sampling, sandwich
         self.random_subnetworks, self.weight_decay, self.seed = random_subnetworks, weight_decay, seed
         self.operator_counts: Counter[str] = Counter()
         self._usage: Usage | None = None
-        self.lanes = lanes
+        self.lanes, self.largest_first = lanes, largest_first
         self._lane: Lane | None = None
         # In a tuple, where Lightning does not take its supernet for a part of this module.
         self._second: tuple[SecondLane, ...] = ()
@@ -97,11 +99,17 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
 
         Starts from gradients of None. Returns the losses, detached.
         """
-        side_by_side = self.lanes > 1 and len(step.subnetworks) > 1 and _two_lanes_pay(batch[0])
-        losses = (self._two_lanes if side_by_side else self._one_lane)(batch, step.subnetworks)
+        if self.largest_first:
+            losses = self.largest_first.losses(self._passes, self.model, batch, step)
+        else:
+            losses = self._passes(batch, step.subnetworks)
         self.usage.average_over_processes()
         self.usage.add_decay(step.subnetworks[step.decayed], self.weight_decay)
         return losses
+
+    def _passes(self, batch: Batch, subnetworks: Sequence[Architecture]) -> list[Tensor]:
+        side_by_side = self.lanes > 1 and len(subnetworks) > 1 and _two_lanes_pay(batch[0])
+        return (self._two_lanes if side_by_side else self._one_lane)(batch, subnetworks)
 
     def _one_lane(self, batch: Batch, subnetworks: Sequence[Architecture]) -> list[Tensor]:
         loss = self.training_module.loss

@@ -100,8 +100,9 @@ def test_passes_that_draw_random_numbers_keep_to_one_lane():
         assert module_of(dropout=dropout).lanes == lanes
 
 
-def test_a_stopped_training_goes_on_to_the_same_bits(two_threads, tmp_path: Path):
-    settings, cache = config(), tmp_path / "cache"
+@pytest.mark.parametrize("options", [{}, {"distillation": True}])
+def test_a_stopped_training_goes_on_to_the_same_bits(two_threads, tmp_path: Path, options):
+    settings, cache = config(**options), tmp_path / "cache"
     for directory, stops in ((tmp_path / "whole", [None]), (tmp_path / "stopped", [3, None])):
         for stop in stops:
             train_supernet(settings, directory, lambda _: None, cache=cache, stop_after_steps=stop)

@@ -150,6 +150,8 @@ class SupernetConfig(_Section):
     sampling: str = "strategies.hierarchical_sampling"  # ablation: strategies.uniform_sampling
     sandwich: bool = True  # ablation: false
     random_subnetworks: int = Field(2, ge=1, le=1000)  # n of the sandwich rule
+    # Beyond the paper, and off (docs/results.md)
+    distillation: bool = False  # the largest of a step teaches the others, see strategies.distillation
     curve_points: int = Field(10, ge=1, le=10_000)  # how often the curves of Fig. 5 are measured
     checkpoint_minutes: float = Field(5, ge=0)  # how often a resumable checkpoint is written
     recipe: RecipeConfig = RecipeConfig(epochs=540)
@@ -160,6 +162,12 @@ class SupernetConfig(_Section):
         if recipe.survival != 1:
             raise ValueError("a supernet's recipe has survival 1: sampling drops blocks already (Table 5)")
         return recipe
+
+    def identity(self) -> dict[str, Any]:
+        """What its weights are known by; options that are off are not named, as before there were any."""
+        cadence = {"curve_points", "checkpoint_minutes"}  # neither changes the weights
+        off = {name for name in ("distillation",) if not getattr(self, name)}
+        return {**self.model_dump(exclude=cadence | off), "recipe": self.recipe.identity()}
 
 
 _Flops = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -264,14 +272,10 @@ class ProjectConfig(_Section):
 
     def supernet_hash(self) -> str:
         """Name of a supernet: equal exactly when space, data and training recipe are equal."""
-        cadence = {"curve_points", "checkpoint_minutes"}  # neither changes the weights
         parts = {
             "space": self.space,
             "data": self.data.identity(),
-            "supernet": {
-                **self.supernet.model_dump(exclude=cadence),
-                "recipe": self.supernet.recipe.identity(),
-            },
+            "supernet": self.supernet.identity(),
         }
         text = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
