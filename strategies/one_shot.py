@@ -102,7 +102,7 @@ class TrioNetOneShot(OneShotStrategy):  # type: ignore[misc]
             seed=self.config.recipe.seed,
             # Side by side, passes would draw from torch's generator in an order left to chance.
             lanes=1 if self.config.recipe.random else LANES,
-            largest_first=LargestFirst(self.config.distillation),
+            largest_first=LargestFirst(self.config.distillation, self.config.projection),
         )
 
     def mutate_model(self, model: ModelSpace) -> Any:

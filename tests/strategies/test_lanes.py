@@ -100,7 +100,7 @@ def test_passes_that_draw_random_numbers_keep_to_one_lane():
         assert module_of(dropout=dropout).lanes == lanes
 
 
-@pytest.mark.parametrize("options", [{}, {"distillation": True}])
+@pytest.mark.parametrize("options", [{}, {"distillation": True, "projection": True}])
 def test_a_stopped_training_goes_on_to_the_same_bits(two_threads, tmp_path: Path, options):
     settings, cache = config(**options), tmp_path / "cache"
     for directory, stops in ((tmp_path / "whole", [None]), (tmp_path / "stopped", [3, None])):

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
 import torch
-from torch import Tensor
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from spaces import small
 from strategies.one_shot import SupernetTask, TrioNetOneShot
+from strategies.projection import copied, make_way
 from strategies.sandwich import Step
 from strategies.sandwich_module import SandwichModule
 from tests.helpers.elastic import make_supernet
 from tests.helpers.supernets import project
 from trionet_nni.settings.project import ProjectConfig
 
-OPTIONS = [{"distillation": False}, {"distillation": True}]
+OPTIONS = [
+    dict(zip(("distillation", "projection"), on, strict=True))
+    for on in itertools.product([False, True], repeat=2)
+]
 ON = OPTIONS[1:]
 BATCH = (
     torch.randn(4, 1, 28, 28, generator=torch.Generator().manual_seed(0)).double(),
@@ -130,6 +137,51 @@ def test_losses_come_in_the_order_of_the_subnetworks() -> None:
                 smoothing = 0.0 if target.is_floating_point() else 0.1
                 loss = cross_entropy(plain.model(BATCH[0]), target, label_smoothing=smoothing)
             torch.testing.assert_close(found[index], loss)
+
+
+@pytest.mark.parametrize("sandwich", [True, False])
+def test_a_conflict_is_taken_out_of_the_largest_s_gradient(sandwich: bool) -> None:
+    module, plain = module_of(projection=True, sandwich=sandwich), module_of(sandwich=sandwich)
+    conflicts = 0
+    for number in range(2):
+        step = module.draw(number)
+        found = gradients_of(module, BATCH, step)
+        largest = gradients_of(plain, BATCH, one(step, step.decayed))
+        rest = summed([gradients_of(plain, BATCH, one(step, index)) for index in others(step)])
+        for name, g in found.items():
+            g_L, g_O = largest[name], rest[name]
+            if g is None:
+                assert g_L is None and g_O is None
+            elif g_L is None or g_O is None:
+                torch.testing.assert_close(g, g_L if g_O is None else g_O)
+            else:
+                inner, square = (g_L * g_O).sum(), g_O.square().sum()
+                conflicts += int(inner < 0)
+                torch.testing.assert_close(g, g_O + g_L - min(0.0, inner / square) * g_O, msg=name)
+    assert conflicts > 10
+
+
+vectors = st.lists(
+    st.tuples(*[st.floats(-100, 100, allow_subnormal=False)] * 2), min_size=1, max_size=8
+).map(lambda rows: torch.tensor(rows, dtype=torch.float64))
+
+
+@given(vectors)
+def test_what_is_left_of_the_largest_s_gradient_is_not_against_the_others_(rows: Tensor) -> None:
+    first, rest = rows[:, 0], rows[:, 1]
+    parameter = nn.Parameter(torch.zeros_like(first))
+    parameter.grad = first.clone()
+    kept = copied([parameter, nn.Parameter(torch.zeros(2))])
+    total = parameter.grad.add_(rest)
+    before = total.clone()
+    make_way(kept)
+    assert parameter.grad is total  # in place: leaves of the supernet are views of it
+    left = total - rest
+    scale = float(first.norm() * rest.norm())
+    assert float(left @ rest) >= -1e-9 * (1 + scale)
+    assert float(left.norm()) <= float(first.norm()) + 1e-9 * (1 + float(before.norm()))
+    if float(first @ rest) >= 1e-9 * scale:
+        assert torch.equal(total, before)
 
 
 @pytest.mark.parametrize("options", ON)

@@ -134,7 +134,7 @@ def checkpoint_after(directory: Path, cache: Path, config, steps: int) -> dict:
 
 @pytest.mark.parametrize("sandwich", [True, False])
 @pytest.mark.parametrize("sharing", ["strategies.multi_head_sharing", "strategies.prefix_sharing"])
-@pytest.mark.parametrize("options", [{}, {"distillation": True}])
+@pytest.mark.parametrize("options", [{}, {"distillation": True, "projection": True}])
 def test_what_no_subnetwork_used_stays_bit_identical(tmp_path: Path, sandwich, sharing, options):
     """Weight and momentum, over a real step after momentum has built up."""
     config = project(sandwich=sandwich, sharing=sharing, **options)

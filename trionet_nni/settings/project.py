@@ -152,6 +152,7 @@ class SupernetConfig(_Section):
     random_subnetworks: int = Field(2, ge=1, le=1000)  # n of the sandwich rule
     # Beyond the paper, and off (docs/results.md)
     distillation: bool = False  # the largest of a step teaches the others, see strategies.distillation
+    projection: bool = False  # its gradient makes way for theirs, see strategies.projection
     curve_points: int = Field(10, ge=1, le=10_000)  # how often the curves of Fig. 5 are measured
     checkpoint_minutes: float = Field(5, ge=0)  # how often a resumable checkpoint is written
     recipe: RecipeConfig = RecipeConfig(epochs=540)
@@ -166,7 +167,7 @@ class SupernetConfig(_Section):
     def identity(self) -> dict[str, Any]:
         """What its weights are known by; options that are off are not named, as before there were any."""
         cadence = {"curve_points", "checkpoint_minutes"}  # neither changes the weights
-        off = {name for name in ("distillation",) if not getattr(self, name)}
+        off = {name for name in ("distillation", "projection") if not getattr(self, name)}
         return {**self.model_dump(exclude=cadence | off), "recipe": self.recipe.identity()}
 
 
