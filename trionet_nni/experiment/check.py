@@ -118,9 +118,11 @@ def prepare(config: ProjectConfig, cache: Path) -> Task:
 
     splits = load_splits(config.data, cache)
 
-    from trionet_nni.training.recipe import check_recipe
+    from trionet_nni.training.recipe import check_batch, check_recipe
 
     check_recipe(config.supernet.recipe, len(splits.train), "supernet.recipe")
+    if config.search.adaptation:
+        check_batch(config.finetune.batch_size, len(splits.train), "finetune")
     _check_finalists(config, len(splits.train))
     cost = CostModel(splits.classes, splits.channels, splits.image_size)
     return Task(table, cost, len(splits.train), settled(config.data, splits))

@@ -225,6 +225,9 @@ class SearchConfig(_Section):
     time_limit: float = Field(3600, gt=0)  # seconds of one candidate; one that hangs has failed
     warm: bool = True  # evaluators stay between candidates; false: each trial loads everything itself
     finalists: FinalistsConfig | None = None  # the best, trained from scratch; the paper has none
+    # Beyond the paper, and off (docs/results.md): steps of the `finetune` recipe that a candidate's copy of
+    # the supernet's weights takes before it is scored; see trionet_nni.supernet.adaptation
+    adaptation: int = Field(0, ge=0, le=100_000)
     seed: Seed = 0
 
     @property

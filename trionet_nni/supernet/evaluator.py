@@ -1,4 +1,7 @@
-"""Scoring a sub-network with the supernet's weights: slice, recalibrate BN, measure (section 3.4)."""
+"""Scoring a sub-network with the supernet's weights: slice, recalibrate BN, measure (section 3.4).
+
+Between the first two it may adapt, an option beyond the paper: see `trionet_nni.supernet.adaptation`.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from trionet_nni.files.weights import check_weights, read_weights
 from trionet_nni.network.trionet import TrioNet, network_from_state
 from trionet_nni.settings.plugins import load_module, load_table
 from trionet_nni.settings.project import ProjectConfig
+from trionet_nni.supernet.adaptation import adapt, for_steps
 from trionet_nni.supernet.folder import WEIGHTS as WEIGHTS
 from trionet_nni.supernet.results import Evaluation
 from trionet_nni.supernet.slicing import subnetwork_state
@@ -48,13 +52,13 @@ class Evaluator:
     ) -> None:
         splits = load_splits(config.data, cache)
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._config = config
+        self._config, self._train = config, splits.train
         self._cost = CostModel(splits.classes, splits.channels, splits.image_size)
         self._search, self._recalibration = in_memory(splits.search), in_memory(splits.recalibration)
         weights = supernet_weights(supernet_directory, config, self._cost)
         self._state = {name: tensor.to(self.device) for name, tensor in weights.items()}
 
-    @torch.inference_mode()
+    @torch.no_grad()  # not inference mode: what is cut out there could not be adapted
     def evaluate(self, architecture: Architecture) -> Evaluation:
         """Loss and accuracy of a sub-network on the search split, BN recalibrated (Eq. 3, section 3.4).
 
@@ -63,6 +67,8 @@ class Evaluator:
         """
         started = time.perf_counter()
         network = self.network(architecture)
+        if self._config.search.adaptation:
+            adapt(network, self._train, for_steps(self._config.finetune, self._config.search.adaptation))
         recalibrate(network, self._recalibration)
         found = scores(network, self._search)
         cost = self._cost(architecture)
