@@ -28,13 +28,13 @@ def main() -> int:
     bench = Bench(Records(folder / "results", KEPT), folder)
     units = [unit for unit in plan() if all(word in unit.title for word in options.only)]
     if options.command == "run":
-        return _run(units, bench, options.seconds)
+        return compute_missing(units, bench, options.seconds)
     if options.command == "keep":
         for name in CASES:
             print(bench.records.keep(name, [unit.identity for unit in plan() if unit.case.name == name]))
         return 0
     if options.command == "units":
-        return _list(units, bench)
+        return show(units, bench)
     return _table(bench, options.json, write=options.command == "page")
 
 
@@ -56,7 +56,12 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(units: list[Unit], bench: Bench, seconds: float) -> int:
+def compute_missing(units: list[Unit], bench: Bench, seconds: float) -> int:
+    """Compute what is missing, in this order, unless another process computes there; the exit status.
+
+    Args:
+        seconds: of CPU, at most.
+    """
     import nni  # sets up the logger that is quietened below
 
     from benchmarks.worth.runner import run
@@ -90,7 +95,8 @@ def _table(bench: Bench, as_json: bool, *, write: bool) -> int:
     return 0
 
 
-def _list(units: list[Unit], bench: Bench) -> int:
+def show(units: list[Unit], bench: Bench) -> int:
+    """Print what is done and what is missing."""
     missing = 0.0
     for unit in units:
         found = bench.result(unit)

@@ -9,17 +9,22 @@ from benchmarks.worth.case import CACHE, Case
 from benchmarks.worth.measure import measure
 from benchmarks.worth.meter import Meter
 from benchmarks.worth.source import Given
-from benchmarks.worth.supernet import Supernet, pipeline_config, pipeline_splits
+from benchmarks.worth.supernet import Supernet, of_options, pipeline_splits
 from benchmarks.worth.unit import Bench, Unit
 
 
 @dataclass(frozen=True)
 class Scoring(Unit):
-    """Loss and accuracy of networks on the search images, with the weights of the supernet of a seed."""
+    """Loss and accuracy of networks on the search images, with the weights of the supernet of a seed.
+
+    Attributes:
+        options: of the supernet.
+    """
 
     case: Case
     networks: tuple[Given, ...]
     seed: int
+    options: tuple[str, ...] = ()
 
     kind: ClassVar[str] = "scoring"
 
@@ -27,12 +32,13 @@ class Scoring(Unit):
     def title(self) -> str:
         """Names the first network, and how many there are."""
         first = self.networks[0].name
-        return f"{self.case.name}: {len(self.networks)} networks from {first} on by supernet {self.seed}"
+        by = f"supernet{of_options(self.options)} {self.seed}"
+        return f"{self.case.name}: {len(self.networks)} networks from {first} on by {by}"
 
     @property
     def supernet(self) -> Supernet:
         """Whose weights they get."""
-        return Supernet(self.case, self.seed)
+        return Supernet(self.case, self.seed, self.options)
 
     @property
     def needs(self) -> tuple[Unit, ...]:
@@ -53,8 +59,7 @@ class Scoring(Unit):
         from trionet_nni.supernet.evaluator import Evaluator
         from trionet_nni.training.recalibrate import recalibrate
 
-        config = pipeline_config(self.case, self.seed)
-        evaluator = Evaluator(config, self.supernet.directory(bench), CACHE)
+        evaluator = Evaluator(self.supernet.config, self.supernet.directory(bench), CACHE)
         splits = pipeline_splits(self.case)
         scores = {}
         for one in self.networks:

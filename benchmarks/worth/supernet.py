@@ -62,22 +62,34 @@ def _data(case: Case) -> DataConfig:
 
 @dataclass(frozen=True)
 class Supernet(Unit):
-    """The trained supernet of a seed. Its weights stay in the bench's folder, and are not committed."""
+    """The trained supernet of a seed. Its weights stay in the bench's folder, and are not committed.
+
+    Attributes:
+        options: switches of `SupernetConfig` that are on, beyond the paper.
+    """
 
     case: Case
     seed: int
+    options: tuple[str, ...] = ()
 
     kind: ClassVar[str] = "supernet"
 
     @property
     def title(self) -> str:
         """Names the seed."""
-        return f"{self.case.name}: supernet, seed {self.seed}"
+        return f"{self.case.name}: supernet{of_options(self.options)}, seed {self.seed}"
+
+    @property
+    def config(self) -> ProjectConfig:
+        """The experiment that it is the supernet of."""
+        config = pipeline_config(self.case, self.seed)
+        supernet = config.supernet.model_copy(update=dict.fromkeys(self.options, True))
+        return config.model_copy(update={"supernet": supernet})
 
     @property
     def conditions(self) -> dict[str, Any]:
         """How it is trained."""
-        supernet = pipeline_config(self.case, self.seed).supernet
+        supernet = self.config.supernet
         cadence = {"curve_points", "checkpoint_minutes"}
         return {
             "supernet": supernet.model_dump(exclude_defaults=True, exclude=cadence),
@@ -91,14 +103,18 @@ class Supernet(Unit):
 
     def ensure(self, bench: Bench) -> None:
         """Train it where its weights are not there, as on another machine than the one with the result."""
-        config = pipeline_config(self.case, self.seed)
-        if not is_complete(self.directory(bench), config.supernet_hash()):
-            ensure_supernet(config, self.directory(bench), CACHE, _say)
+        if not is_complete(self.directory(bench), self.config.supernet_hash()):
+            ensure_supernet(self.config, self.directory(bench), CACHE, _say)
 
     def compute(self, bench: Bench, meter: Meter) -> dict[str, Any]:
         """Train it, or go on from its checkpoint."""
         self.ensure(bench)
         return {"steps": self.case.supernet.steps, "curve": Curve(self.directory(bench) / CURVE).points()}
+
+
+def of_options(options: tuple[str, ...]) -> str:
+    """What titles say of them."""
+    return f" with {' and '.join(options)}" if options else ""
 
 
 def _say(point: Point) -> None:
