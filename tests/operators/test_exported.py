@@ -41,6 +41,7 @@ def test_an_exported_block_takes_any_batch_and_size(name: str, stride: int) -> N
         torch.testing.assert_close(after, wanted, atol=0, rtol=0)
 
 
+@pytest.mark.slow
 @every_operator
 def test_a_block_is_compiled_as_one_graph(name: str) -> None:
     built, maps = block(name, 2)
