@@ -8,7 +8,7 @@ import pytest
 
 from trionet_nni.errors import InputError
 from trionet_nni.settings.before import BEFORE, as_before, without_former
-from trionet_nni.settings.project import ProjectConfig, parse_project, parse_stored
+from trionet_nni.settings.project import FinalistsConfig, ProjectConfig, parse_project, parse_stored
 
 FILE = {"space": "spaces.small", "search": {"max_flops": 2e7}}
 
@@ -52,3 +52,12 @@ def test_a_key_made_of_the_fields_is_as_it_was() -> None:
     assert without_former("search", {"max_flops": 1, **BEFORE["search"]}) == {"max_flops": 1}
     assert without_former("search", {"metric": "loss"}) == {"metric": "loss"}
     assert as_before({"search": {"metric": "loss"}})["search"]["metric"] == "loss"
+
+
+def test_finalists_without_halvings_were_trained_once_each() -> None:
+    assert FinalistsConfig(**{"count": 6, "steps": 10, "halvings": 0}) == FinalistsConfig(
+        count=6, steps=10, repeats=1
+    )
+    assert FinalistsConfig(steps=10).repeats > 1
+    with pytest.raises(ValueError, match="halvings 0, or left out"):
+        FinalistsConfig(**{"count": 6, "steps": 10, "halvings": 2})
