@@ -1,6 +1,7 @@
 """TrioNet: networks of convolution, local and axial self-attention, found by architecture search.
 
-`trionet_nni.load("out/1")` loads an exported or retrained network, with or without NNI installed.
+`trionet_nni.load("out/1")` loads an exported or retrained network, with or without NNI installed;
+`trionet_nni.create_model` also makes it fit another task, and knows the paper's hand-designed networks.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from trionet_nni.version import __version__
 
 if TYPE_CHECKING:
     from trionet_nni.export.load import load as load
+    from trionet_nni.export.models import create_model as create_model
+    from trionet_nni.export.models import list_models as list_models
 
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "create_model", "list_models", "load"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,4 +24,8 @@ def __getattr__(name: str) -> Any:
         from trionet_nni.export.load import load
 
         return load
+    if name in ("create_model", "list_models"):
+        from trionet_nni.export import models
+
+        return getattr(models, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -171,6 +171,24 @@ class TrioNet(nn.Module):
         stem = frame.stem.stride * (2 if frame.stem.pool else 1)
         return tuple(accumulate(frame.strides, mul, initial=stem))[1:]
 
+    @property
+    def num_features(self) -> int:
+        """Channels of the last map, which the classifier takes."""
+        return self.channels[-1]
+
+    def get_classifier(self) -> nn.Module:
+        """The last layer: linear, or nothing for a backbone."""
+        return self.classifier
+
+    def reset_classifier(self, num_classes: int) -> None:
+        """A new classifier of so many classes, with weights drawn as for a new network; 0 takes it away."""
+        self.classifier = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The map behind the last stage, before it is averaged: [B, num_features, h, w]."""
+        maps: Tensor = self.stages(self.stem(x))
+        return maps
+
     def features(self, x: Tensor) -> tuple[Tensor, ...]:
         """The map behind every stage, for a head of another task.
 
@@ -185,7 +203,7 @@ class TrioNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits."""
-        features = self.stages(self.stem(x)).mean((2, 3))
+        features = self.forward_features(x).mean((2, 3))
         logits: Tensor = self.classifier(self.dropout(features))
         return logits
 

@@ -1,0 +1,101 @@
+"""Networks by name or folder, as libraries of models give them; neither NNI nor Lightning is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from trionet_nni.architecture.baselines import BASELINES, baseline
+from trionet_nni.errors import InputError
+from trionet_nni.export.card import read_card
+from trionet_nni.export.inherit import inherit
+from trionet_nni.export.load import architecture_of, load
+from trionet_nni.export.weights import chosen_weights
+from trionet_nni.network.trionet import TrioNet
+
+
+def list_models() -> list[str]:
+    """Names that `create_model` knows beside folders: the hand-designed networks of the paper's tables."""
+    return [name.replace("-", "_") for name in BASELINES]
+
+
+def create_model(
+    model: str | Path,
+    *,
+    pretrained: bool | None = None,
+    num_classes: int | None = None,
+    in_chans: int | None = None,
+    image_size: int | None = None,
+    features_only: bool = False,
+) -> nn.Module:
+    """A network, in training mode unless it is one of a folder exactly as it was trained.
+
+    Args:
+        model: a name of `list_models`, or an exported folder.
+        pretrained: a folder's best measured weights (its default); names have none.
+        num_classes: outputs; 0 leaves the classifier out. A folder's own, or 1,000, when None.
+        in_chans: channels of the images. A folder's own, or 3, when None.
+        image_size: side of the images in pixels, which axial tables are made or fitted for. A folder's own,
+            or the space's, when None.
+        features_only: give the map behind every stage instead of logits; see `Backbone`.
+
+    Raises:
+        InputError: there is no such network, or no weights.
+    """
+    if Path(model).is_dir():
+        network = _of_folder(Path(model), pretrained is not False, num_classes, in_chans, image_size)
+    else:
+        if pretrained:
+            raise InputError(f"pretrained: found True for {str(model)!r}, allowed: for an exported folder")
+        classes = 1000 if num_classes is None else num_classes or None
+        channels = 3 if in_chans is None else in_chans
+        architecture = baseline(str(model).replace("_", "-"))
+        network = TrioNet(architecture, classes=classes, channels=channels, image_size=image_size)
+    return Backbone(network) if features_only else network
+
+
+def _of_folder(
+    folder: Path, pretrained: bool, num_classes: int | None, in_chans: int | None, image_size: int | None
+) -> TrioNet:
+    card = read_card(folder)
+    task = (
+        card.classes if num_classes is None else num_classes,
+        card.channels if in_chans is None else in_chans,
+        card.image_size if image_size is None else image_size,
+    )
+    if pretrained and task == (card.classes, card.channels, card.image_size):
+        return load(folder)
+    classes, channels, size = task
+    network = TrioNet(
+        architecture_of(card, folder / "architecture.json"),
+        classes=classes or card.classes,
+        channels=channels,
+        image_size=size,
+    )
+    if pretrained:
+        inherit(network, chosen_weights(folder, card)[1], same_classes=classes in (0, card.classes))
+    if not classes:
+        network.reset_classifier(0)
+    return network
+
+
+class Backbone(nn.Module):
+    """A network that gives its maps.
+
+    Attributes:
+        channels: of the map behind every stage.
+        strides: image pixels a position of each.
+
+    Shape: as `TrioNet.features`, a list.
+    """
+
+    def __init__(self, network: TrioNet) -> None:
+        super().__init__()
+        self.network = network
+        self.network.reset_classifier(0)
+        self.channels, self.strides = network.channels, network.strides
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """The map behind every stage."""
+        return list(self.network.features(x))
