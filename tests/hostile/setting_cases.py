@@ -110,7 +110,7 @@ UNKNOWN = (
         _KEY,
         "a field of NNI in two spellings",
         (("trial_concurrency", 2),),
-        "allowed: Value error, each field once, not trialConcurrency and trial_concurrency",
+        "allowed: each field once, not trialConcurrency and trial_concurrency",
     ),
 )
 

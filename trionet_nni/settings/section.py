@@ -49,7 +49,7 @@ def refused(error: ValidationError, source: str, model: type[BaseModel]) -> Inpu
     elif first["type"] == "missing":
         return InputError(f"{where}: found nothing, allowed: a value")
     else:
-        allowed = first["msg"]
+        allowed = first["msg"].removeprefix("Value error, ")  # pydantic's words for a rule of ours
     # A model's own rule looks at all of it: to show all of it says nothing.
     what = "these settings" if first["type"] == "value_error" and not field else shown(first["input"])
     return InputError(f"{where}: found {what}, allowed: {allowed}")
