@@ -87,10 +87,10 @@ def test_json_is_one_object_and_text_ends_with_the_next_command(tmp_path: Path, 
     data = json.loads(capsys.readouterr().out)
     hours = data["hours"]
     assert data["duration_hours"] == pytest.approx(hours["supernet"] + hours["search"] + hours["finalists"])
-    assert hours["finalists"] == pytest.approx(1.0)
+    assert hours["finalists"] == pytest.approx(1.5)
     assert main(["plan", str(path), "--steps", "1"]) == 0
     said = capsys.readouterr().out
-    assert "6 trainings, 3,600 steps in all: " in said
+    assert "9 trainings, 5,400 steps in all: " in said
     assert said.strip().endswith(f"Next: trionet search {path}")
 
 
