@@ -176,7 +176,7 @@ def test_a_baseline_is_trained_like_an_exported_network(tmp_path: Path) -> None:
         result = retrain_architecture(network, tmp_path / "x.yml", out, seed=3, progress=False)
         assert (result["seed"], result["steps"], result["images"]) == (3, 1, 50)
         assert load(out, "retrained")(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
-    with pytest.raises(InputError, match="found no such file, allowed: .*nearest is axial-26"):
+    with pytest.raises(InputError, match=r"found no such file, allowed: .*nearest is axial-26"):
         retrain_architecture("axial-27", tmp_path / "x.yml", tmp_path / "out")
 
 
