@@ -4,7 +4,7 @@
 
 What is counted:
 
-finished    evaluations of candidates, and trainings of finalists to the end of a rung, whose result was in
+finished    evaluations of candidates, and trainings of finalists, one a rung, whose result was in
             the store (fsynced) or in NNI's database; looked at several times a second and right before
             every kill
 lost        finished, and not in the results store at the end

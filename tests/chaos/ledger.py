@@ -19,7 +19,7 @@ class Ledger:
     Attributes:
         begun: computations of the objective that began.
         ended: those that came to their end.
-        finalists: trainings from scratch, to the end of a rung each, that there have to be.
+        finalists: trainings from scratch, one a rung and network, that there have to be.
         failed: trials without a result, all of them tried again.
         experiments: more than one would be a search that was forgotten.
     """
