@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,6 +100,55 @@ def cub_2011(root: Path, classes: int, images: int, draw: Draw = picture) -> Non
         draw(base / "images" / file, number)
 
 
+def food_101(root: Path, classes: int, images: int, draw: Draw = picture) -> None:
+    base = root / "food-101"
+    names = [f"dish_{number}" for number in range(classes)]
+    (base / "meta").mkdir(parents=True)
+    for part, start in (("train", 0), ("test", classes * images)):
+        lists: dict[str, list[str]] = {name: [] for name in names}
+        for number in range(start, start + classes * images):
+            file = f"{names[number % classes]}/{number}"
+            lists[names[number % classes]].append(file)
+            draw(base / "images" / f"{file}.jpg", number)
+        (base / "meta" / f"{part}.json").write_text(json.dumps(lists))
+
+
+def oxford_pets(root: Path, classes: int, images: int, draw: Draw = picture) -> None:
+    base = root / "oxford-iiit-pet"
+    for part, start in (("trainval", 0), ("test", classes * images)):
+        numbers = range(start, start + classes * images)
+        names = [f"Some_cat{number % classes}_{number}" for number in numbers]
+        listed = (f"{name} {number % classes + 1} 1 1" for name, number in zip(names, numbers, strict=True))
+        lines(base / "annotations" / f"{part}.txt", *listed)
+        for name, number in zip(names, numbers, strict=True):
+            draw(base / "images" / f"{name}.jpg", number)
+
+
+def _cifar(folder: Path, parts: dict[str, range], classes: int, label: str, meta: tuple[str, str]) -> None:
+    """Batches as torchvision reads them; image number so-and-so has that number in its first pixel."""
+    folder.mkdir(parents=True)
+    for name, numbers in parts.items():
+        data = np.random.RandomState(len(name)).randint(0, 256, (len(numbers), 3072), dtype=np.uint8)
+        data[:, 0] = np.array(numbers)
+        batch = {"data": data, label: [number % classes for number in numbers]}
+        (folder / name).write_bytes(pickle.dumps(batch))
+    file, key = meta
+    (folder / file).write_bytes(pickle.dumps({key: [f"thing {number}" for number in range(classes)]}))
+
+
+def cifar_10(root: Path, classes: int, images: int, draw: Draw = picture) -> None:
+    count = classes * images
+    train = {f"data_batch_{n}": range(count * (n - 1) // 5, count * n // 5) for n in range(1, 6)}
+    parts = train | {"test_batch": range(count, 2 * count)}
+    _cifar(root / "cifar-10-batches-py", parts, classes, "labels", ("batches.meta", "label_names"))
+
+
+def cifar_100(root: Path, classes: int, images: int, draw: Draw = picture) -> None:
+    count = classes * images
+    parts = {"train": range(count), "test": range(count, 2 * count)}
+    _cifar(root / "cifar-100-python", parts, classes, "fine_labels", ("meta", "fine_label_names"))
+
+
 WRITERS = {
     "stanford-cars": stanford_cars,
     "fgvc-aircraft": fgvc_aircraft,
@@ -105,4 +156,8 @@ WRITERS = {
     "caltech-101": caltech_101,
     "cub-2010": cub_2010,
     "cub-2011": cub_2011,
+    "food-101": food_101,
+    "oxford-pets": oxford_pets,
+    "cifar-10": cifar_10,
+    "cifar-100": cifar_100,
 }

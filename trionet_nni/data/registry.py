@@ -13,6 +13,9 @@ from trionet_nni.data import fgvc_aircraft
 from trionet_nni.data import cub
 from trionet_nni.data import caltech101
 from trionet_nni.data import flowers
+from trionet_nni.data import cifar
+from trionet_nni.data import food101
+from trionet_nni.data import pets
 
 # isort: on
 from trionet_nni.data.source import Dataset
