@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,10 +48,12 @@ def test_trials_side_by_side_have_an_evaluator_each(
     warm: WarmExperiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOY_SECONDS", "1")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     first, second = networks(2)
     # The same candidate twice at once: it is evaluated once, and both are told.
     asking = [warm.asking(network) for network in (first, second, first)]
-    until(lambda: len(warm.evaluators()) == 3)
+    # One for each trial, as far as there are cores; the others wait for one.
+    until(lambda: len(warm.evaluators()) == min(3, len(os.sched_getaffinity(0))))
     told = [answer(process)["metrics"]["default"] for process in asking]
     assert told == [toy_score(network) for network in (first, second, first)]
     assert sorted(warm.noted("done")) == sorted([first.hash, second.hash])
@@ -191,6 +194,15 @@ def test_bad_questions_are_answered_in_one_line(tmp_path: Path, monkeypatch: pyt
         assert len(warm.evaluators()) == 1 and warm.noted("start") == []
 
 
+def test_a_network_above_a_further_limit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (network,) = networks(1)
+    with warm_experiment(tmp_path, monkeypatch, budget={"params": 10}) as warm:
+        told = answer(warm.asking(network))["error"]
+    assert "allowed: up to 10 (search.budget.params)" in told and "\n" not in told
+
+
 def test_a_trial_stays_light(warm: WarmExperiment, channel: str) -> None:
     (network,) = networks(1)
     record = {"parameter_id": 3, "parameters": network.to_sample()}
@@ -234,6 +246,22 @@ def test_devices(tmp_path: Path) -> None:
     assert (first.device, second.device) == ("cpu-0", "cpu-1") and a is not None and b is not None
     a.close()
     assert take_evaluator(folder, {"CUDA_VISIBLE_DEVICES": ""})[0].device == "cpu-0"
+
+
+def test_a_trial_beyond_the_processors_shares_waits_for_one(tmp_path: Path) -> None:
+    folder = ExperimentFolder(tmp_path)
+    cores = len(os.sched_getaffinity(0))
+    environment = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(cores)}  # one share
+    first, held = take_evaluator(folder, environment)
+    assert held is not None
+    taken: list[str] = []
+    waiting = threading.Thread(target=lambda: taken.append(take_evaluator(folder, environment)[0].device))
+    waiting.start()
+    waiting.join(0.3)
+    assert waiting.is_alive() and not taken
+    held.close()
+    waiting.join(PATIENCE)
+    assert taken == [first.device]
     assert connect(first.socket) is None
 
 

@@ -39,7 +39,7 @@ _TEXT = """\
 experimentName: {name}
 trialCommand: python3 -m trionet_nni.nnictl.trial
 trialCodeDirectory: {code}
-trialConcurrency: 2
+trialConcurrency: 3           # one more than fit two cores: it waits where no time is lost
 maxTrialNumber: {trials}   # one of the supernet, {candidates} candidates, {trainings} finalists' trainings
 experimentWorkingDirectory: runs
 searchSpace: {{}}

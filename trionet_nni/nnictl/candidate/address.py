@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import try_lock
 from trionet_nni.files.text import last_line_of
 
+_LOOK_SECONDS = 0.02  # between looks at which share is free
 _MAX_ADDRESS = 100  # bytes; the kernel takes 107 and a final zero
 _DRIVER = Path("/dev/nvidiactl")
 
@@ -81,6 +83,9 @@ def take_evaluator(
 ) -> tuple[EvaluatorFiles, IO[str] | None]:
     """The evaluator that a trial asks: of its card, which others may share, or of a share of the processor.
 
+    There are as many shares as the processor has room for. A trial beyond them waits here for the next one
+    that is free: NNI's manager takes most of a second to start a trial, which then is over already.
+
     Returns:
         Its files, and a lock to hold while it is asked: the first share that no other trial has.
     """
@@ -89,13 +94,20 @@ def take_evaluator(
         cards = "all"
     if cards and cards != "-1":
         return evaluator_files(folder, "gpu-" + re.sub(r"[^\w.-]", "_", cards)[:60]), None
-    number = 0
     while True:
-        found = evaluator_files(folder, f"cpu-{number}")
-        held = try_lock(found.busy)
-        if held is not None:
-            return found, held
-        number += 1
+        for number in range(_shares(environment)):
+            found = evaluator_files(folder, f"cpu-{number}")
+            held = try_lock(found.busy)
+            if held is not None:
+                return found, held
+        time.sleep(_LOOK_SECONDS)
+
+
+def _shares(environment: Mapping[str, str]) -> int:
+    """Evaluators that the processor has cores for, of as many threads as a trial has."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    given = environment.get("OMP_NUM_THREADS", "")
+    return max(1, cores // max(1, int(given) if given.isdecimal() else 1))
 
 
 @contextmanager
