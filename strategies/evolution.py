@@ -37,6 +37,7 @@ from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError
 from trionet_nni.nnictl.search.candidate import CandidateSpace
 from trionet_nni.nnictl.search.strategy import SearchStrategy
+from trionet_nni.settings.ceilings import ceilings_of
 from trionet_nni.settings.project import SearchConfig
 
 _TRIES = 200
@@ -190,6 +191,12 @@ def build(config: SearchConfig, table: SpaceTable, cost: CostModel) -> BudgetedE
         InputError: a budget is outside the reachable range.
     """
     budgets = budgets_of(
-        table, cost, config.limits, min_flops=config.min_flops, band=config.band, field=config.limits_field
+        table,
+        cost,
+        config.limits,
+        min_flops=config.min_flops,
+        band=config.band,
+        field=config.limits_field,
+        ceilings=ceilings_of(config, table, cost),
     )
     return BudgetedEvolution(config, budgets)

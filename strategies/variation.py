@@ -11,7 +11,8 @@ from typing import TypeVar
 from numpy.random import RandomState
 
 from trionet_nni.architecture.architecture import Architecture, Block
-from trionet_nni.architecture.budget import Budget, Position
+from trionet_nni.architecture.budget import Budget
+from trionet_nni.architecture.ceiling import Position
 
 T = TypeVar("T")
 Outline = tuple[tuple[int, ...], dict[Position, Block]]  # depths, and the blocks that are settled

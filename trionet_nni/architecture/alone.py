@@ -34,11 +34,21 @@ def stand_alone(budget: Budget) -> list[Architecture]:
     for choices in budget.table.operators:
         costs = [_stage_costs(budget, choices, stage) for stage in range(len(budget.table.depths))]
         within = [one for one in _same_block(costs, choices) if _allowed(budget, one)]
-        best = max(within, key=lambda one: one[0], default=None) or _closest(budget, costs)
+        largest_first = sorted(within, key=lambda one: -one[0])  # of equal ones the first stays the first
+        networks = (_network(budget, one) for one in (*largest_first, _closest(budget, costs)) if one)
+        best = next((one for one in networks if _kept(budget, one)), None)
         if best is not None:
-            stages = tuple((block,) * depth for depth, block in best[1])
-            chosen.append(Architecture(budget.table.space, stages))
+            chosen.append(best)
     return chosen
+
+
+def _network(budget: Budget, one: Priced) -> Architecture:
+    return Architecture(budget.table.space, tuple((block,) * depth for depth, block in one[1]))
+
+
+def _kept(budget: Budget, network: Architecture) -> bool:
+    """Whether it keeps what else is limited."""
+    return all(one.allows(network) for one in budget.ceilings)
 
 
 def _stage_costs(budget: Budget, choices: OperatorChoices, stage: int) -> dict[Stage, int]:

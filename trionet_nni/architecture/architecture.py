@@ -185,6 +185,24 @@ def block_to_dict(block: Block) -> dict[str, Any]:
     return {"operator": block.operator, **options}
 
 
+def block_from_dict(data: object, where: str = "block") -> Block:
+    """Read the JSON form of one block.
+
+    Raises:
+        InputError: naming the field, what was found and what is allowed.
+    """
+    if not isinstance(data, Mapping):
+        raise InputError(f"{where}: found {type(data).__name__}, allowed: an object")
+    kind = _block_kind(where, data.get("operator"))
+    _check_keys(where, data, {"operator", *(option.name for option in fields(kind))})
+    if issubclass(kind, Basic):
+        return kind()
+    options = {
+        name: option.read(f"{where}.{name}", data[name]) for name, option in kind.option_kinds().items()
+    }
+    return kind(**options)
+
+
 def _sample_block(sample: Mapping[str, Any], stage: int, block: int) -> dict[str, Any]:
     prefix = block_label(stage, block)
     operator = _lookup(sample, f"{prefix}.operator")
@@ -204,20 +222,7 @@ def _lookup(sample: Mapping[str, Any], label: str) -> Any:
 def _read_stage(index: int, stage: object) -> tuple[Block, ...]:
     if not isinstance(stage, (list, tuple)):
         raise InputError(f"stages[{index}]: found {type(stage).__name__}, allowed: a list of blocks")
-    return tuple(_read_block(f"stages[{index}][{number}]", block) for number, block in enumerate(stage))
-
-
-def _read_block(where: str, data: object) -> Block:
-    if not isinstance(data, Mapping):
-        raise InputError(f"{where}: found {type(data).__name__}, allowed: an object")
-    kind = _block_kind(where, data.get("operator"))
-    _check_keys(where, data, {"operator", *(option.name for option in fields(kind))})
-    if issubclass(kind, Basic):
-        return kind()
-    options = {
-        name: option.read(f"{where}.{name}", data[name]) for name, option in kind.option_kinds().items()
-    }
-    return kind(**options)
+    return tuple(block_from_dict(block, f"stages[{index}][{number}]") for number, block in enumerate(stage))
 
 
 def _block_kind(where: str, operator: object) -> type[Block]:

@@ -7,7 +7,7 @@ room for the cheapest (and enough for the dearest) rest: nothing is ever rejecte
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -15,11 +15,11 @@ from itertools import product
 from numpy.random import RandomState
 
 from trionet_nni.architecture.architecture import Architecture, Block
+from trionet_nni.architecture.ceiling import Ceiling, Position, Room
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError
 
-Position = tuple[int, int]
 _TRIES = 100
 
 
@@ -30,6 +30,7 @@ class Budget:
     Attributes:
         base: FLOPs that every network has (stem and classifier).
         blocks: FLOPs of every candidate at every position.
+        ceilings: what else is limited.
     """
 
     table: SpaceTable
@@ -37,6 +38,7 @@ class Budget:
     max_flops: float
     base: int
     blocks: dict[Position, dict[Block, int]]
+    ceilings: tuple[Ceiling, ...] = ()
 
     @classmethod
     def of(
@@ -91,8 +93,9 @@ class Budget:
         )
 
     def allows(self, architecture: Architecture) -> bool:
-        """Whether a network lies within the budget."""
-        return self.min_flops <= self.flops(architecture) <= self.max_flops
+        """Whether a network lies within the budget, and under everything else that is limited."""
+        within = self.min_flops <= self.flops(architecture) <= self.max_flops
+        return within and all(one.allows(architecture) for one in self.ceilings)
 
     def random(self, random: RandomState) -> Architecture:
         """A network inside the budget: depths, then operators, then options, each uniform over what fits.
@@ -121,6 +124,7 @@ class Budget:
         positions = list(_positions(depths))
         rest_low = {at: min(self.blocks[at].values()) for at in positions}
         rest_high = {at: max(self.blocks[at].values()) for at in positions}
+        rooms = [Room(one, positions) for one in self.ceilings]
         chosen: dict[Position, Block] = {}
         spent = self.base
         for number in random.permutation(len(positions)):
@@ -128,31 +132,39 @@ class Budget:
             del rest_low[at], rest_high[at]
             floor = self.min_flops - spent - sum(rest_high.values())
             ceiling = self.max_flops - spent - sum(rest_low.values())
+            fitting = {
+                block: flops
+                for block, flops in self.blocks[at].items()
+                if floor <= flops <= ceiling and all(room.fits(at, block) for room in rooms)
+            }
             block = fixed.get(at)
-            if block is None or not floor <= self.blocks[at][block] <= ceiling:
-                block = self._draw(at, floor, ceiling, random)
+            if block is None or block not in fitting:
+                block = self._draw(at, fitting, ceiling, random)
             chosen[at] = block
             spent += self.blocks[at][block]
+            for room in rooms:
+                room.take(at, block)
         stages = (
             tuple(chosen[stage, index] for index in range(depth)) for stage, depth in enumerate(depths)
         )
         return Architecture(self.table.space, tuple(stages))
 
-    def _draw(self, at: Position, floor: float, ceiling: float, random: RandomState) -> Block:
+    def _draw(self, at: Position, fitting: Iterable[Block], ceiling: float, random: RandomState) -> Block:
         """The operator uniformly among those with a candidate that fits, then such a candidate."""
-        fitting: dict[str, list[Block]] = {}
-        for block, flops in self.blocks[at].items():
-            if floor <= flops <= ceiling:
-                fitting.setdefault(block.operator, []).append(block)
-        if not fitting:  # a gap between costs, seen only when min_flops is close to max_flops
+        by_operator: dict[str, list[Block]] = {}
+        for block in fitting:
+            by_operator.setdefault(block.operator, []).append(block)
+        if not by_operator:  # a gap between costs: a narrow band, or another limit is near
             return min(self.blocks[at], key=lambda block: abs(self.blocks[at][block] - ceiling))
-        operator = list(fitting)[random.randint(len(fitting))]
-        return fitting[operator][random.randint(len(fitting[operator]))]
+        operator = list(by_operator)[random.randint(len(by_operator))]
+        return by_operator[operator][random.randint(len(by_operator[operator]))]
 
     def fits(self, depths: tuple[int, ...]) -> bool:
         """Whether networks of these depths reach into the budget."""
         low, high = self._range(depths)
-        return low <= self.max_flops and high >= self.min_flops
+        positions = list(_positions(depths))
+        inside = low <= self.max_flops and high >= self.min_flops
+        return inside and all(one.lowest(positions) <= one.limit for one in self.ceilings)
 
     def _range(self, depths: tuple[int, ...]) -> tuple[int, int]:
         costs = [self.blocks[at].values() for at in _positions(depths)]
@@ -167,6 +179,7 @@ def budgets_of(
     min_flops: float = 0,
     band: float = 0,
     field: str = "budgets",
+    ceilings: Sequence[Ceiling] = (),
 ) -> tuple[Budget, ...]:
     """One budget for each limit, refused before anything starts if no network can meet one.
 
@@ -176,12 +189,38 @@ def budgets_of(
         min_flops: the lower end of all of them.
         band: the lower end of each as a share of its limit, 0 to 1; the higher of both ends counts.
         field: what the limits are called in an experiment file's `search`.
+        ceilings: what else is limited, for all of them.
 
     Raises:
         InputError: with the reachable range.
     """
     budgets = tuple(Budget.of(table, cost, min_flops, limit, field) for limit in limits)
-    return tuple(_in_band(budget, band, field) for budget in budgets) if band > 0 else budgets
+    if band > 0:
+        budgets = tuple(_in_band(budget, band, field) for budget in budgets)
+    return tuple(_under(budget, tuple(ceilings)) for budget in budgets) if ceilings else budgets
+
+
+def _under(budget: Budget, ceilings: tuple[Ceiling, ...]) -> Budget:
+    """A budget with further limits.
+
+    Raises:
+        InputError: one of them leaves no network, or no network was found under all of them.
+    """
+    for one in ceilings:
+        least = min(one.lowest(_positions(depths)) for depths in product(*budget.table.depths))
+        if least > one.limit:
+            raise InputError(f"{one.field}: found {one.limit:.4g}, allowed: {least:.4g} or more")
+    limited = replace(budget, ceilings=ceilings)
+    try:
+        limited.random(RandomState(0))
+    except InputError:
+        names = " and ".join(f"{one.field} {one.limit:.4g}" for one in ceilings)
+        flops = f"{budget.min_flops:.4g} to {budget.max_flops:.4g} FLOPs"
+        raise InputError(
+            f"{ceilings[0].field}: found no network of {flops} under {names}, allowed: a higher limit, "
+            "fewer FLOPs, or a wider search.band"
+        ) from None
+    return limited
 
 
 def _in_band(budget: Budget, band: float, field: str) -> Budget:

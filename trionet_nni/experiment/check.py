@@ -17,6 +17,7 @@ from trionet_nni.experiment.nni_file import check_nni
 from trionet_nni.experiment.open import Experiment
 from trionet_nni.finalists.halving import rungs
 from trionet_nni.finalists.halving import trials as finalist_trials
+from trionet_nni.settings.ceilings import ceilings_of
 from trionet_nni.settings.changes import naming
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import DataConfig, ProjectConfig, SearchConfig
@@ -107,6 +108,7 @@ def search_budgets(search: SearchConfig, table: SpaceTable, cost: CostModel) -> 
         min_flops=search.min_flops,
         band=search.band,
         field=search.limits_field,
+        ceilings=ceilings_of(search, table, cost),
     )
 
 

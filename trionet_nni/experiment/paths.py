@@ -26,6 +26,8 @@ def with_absolute_paths(config: ProjectConfig, code: Path) -> ProjectConfig:
     settings = config.model_dump(mode="json")
     if config.data.root is not None:
         settings["data"]["root"] = str(_data_root(config.data.root, code))
+    if config.search.budget is not None and config.search.budget.table is not None:
+        settings["search"]["budget"]["table"] = str((code / config.search.budget.table).resolve())
     # Read again, as every trial reads it: 10 and 10.0 are equal, but not to the supernet's hash.
     return ProjectConfig.model_validate(settings)
 

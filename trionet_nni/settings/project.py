@@ -190,6 +190,22 @@ class FinalistsConfig(_Section):
         return {"repeats": 1, **{name: value for name, value in data.items() if name != "halvings"}}
 
 
+class CeilingsConfig(_Section):
+    """Hard limits of every candidate beside FLOPs."""
+
+    params: int | None = Field(None, ge=1)  # of a network
+    # Milliseconds of a pass, as the table predicts it: `trionet latency --table` writes it on the machine
+    # that the networks are for, with a backend, a batch and threads
+    latency_ms: float | None = Field(None, gt=0)
+    table: str | None = None  # relative to the folder that holds `spaces/`
+
+    @model_validator(mode="after")
+    def _latency_has_a_table(self) -> CeilingsConfig:
+        if (self.latency_ms is None) != (self.table is None):
+            raise ValueError("latency_ms and table together, or neither")
+        return self
+
+
 class SearchConfig(_Section):
     """Evolution under one or several hard FLOPs budgets (Eq. 3; docs/paper-choices.md).
 
@@ -202,6 +218,7 @@ class SearchConfig(_Section):
     budgets: tuple[_Flops, ...] | None = Field(None, min_length=1)
     max_flops: float = Field(gt=0)  # hard limit of every candidate; left out where there are budgets
     min_flops: float = Field(0, ge=0)  # hard lower limit of every candidate, whatever the band
+    budget: CeilingsConfig | None = None  # further hard limits: parameters, latency
     # A budget is meant to be used, and a supernet ranks better among equals: candidates cost at least this
     # share of the budget they are made for, and each operator alone is in the first population. 0: the
     # paper's search, with any cost below the budget and a first population drawn at random.

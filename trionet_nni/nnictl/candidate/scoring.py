@@ -13,6 +13,7 @@ from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import Run, open_run
 from trionet_nni.files.locks import locked_key
 from trionet_nni.files.text import read_object
+from trionet_nni.settings.ceilings import ceilings_of
 from trionet_nni.settings.plugins import load_module, load_table
 from trionet_nni.settings.project import ONE_SHOT, Metric
 from trionet_nni.supernet.results import Evaluation
@@ -35,6 +36,7 @@ class Scoring:
         self.config = self.run.config
         self._table = load_table(self.config.space)
         self._cost = _cost(folder)
+        self._ceilings = ceilings_of(self.config.search, self._table, self._cost)
         self._store = self.run.results
         self._make = make or partial(evaluate_of, self.run)
         self._evaluate: Evaluate | None = None
@@ -87,6 +89,12 @@ class Scoring:
                 f"parameters: found a network of {flops:.4g} FLOPs, allowed: "
                 f"{search.min_flops:.4g} to {search.max_flops:.4g} (search.{search.limits_field})"
             )
+        for one in self._ceilings:
+            if not one.allows(architecture):
+                raise InputError(
+                    f"parameters: found a network of {one.of(architecture):.4g}, allowed: up to "
+                    f"{one.limit:.4g} ({one.field})"
+                )
         return architecture
 
 
