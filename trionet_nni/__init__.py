@@ -1,7 +1,8 @@
 """TrioNet: networks of convolution, local and axial self-attention, found by architecture search.
 
 `trionet_nni.load("out/1")` loads an exported or retrained network, with or without NNI installed;
-`trionet_nni.create_model` also makes it fit another task, and knows the paper's hand-designed networks.
+`trionet_nni.create_model` also makes it fit another task, and knows the paper's hand-designed networks;
+after `trionet_nni.register_with_timm()` timm makes them too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,16 @@ if TYPE_CHECKING:
     from trionet_nni.export.models import create_model as create_model
     from trionet_nni.export.models import list_models as list_models
 
-__all__ = ["__version__", "create_model", "list_models", "load"]
+__all__ = ["__version__", "create_model", "list_models", "load", "register_with_timm"]
+
+
+def register_with_timm() -> None:
+    """Make `timm.create_model` know this project's networks; see `export.timm_models`.
+
+    Raises:
+        ModuleNotFoundError: timm is not installed; `pip install 'trionet-nni[timm]'` brings it.
+    """
+    from trionet_nni.export import timm_models  # noqa: F401 (it registers what it defines)
 
 
 def __getattr__(name: str) -> Any:

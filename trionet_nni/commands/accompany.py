@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
@@ -273,11 +274,23 @@ def _export(console: Console, folder: ExperimentFolder, out: Path, top: int) -> 
     try:
         rows = export(folder.root, top, out)
         print_common_front(folder.root, rows)
+        _report(console, folder, out)
         print_exported(rows, out)
     except InputError as error:
         console.print(f"[red]{error}[/]", highlight=False)
         return 1
     return 0
+
+
+def _report(console: Console, folder: ExperimentFolder, out: Path) -> None:
+    """Write the search's page beside its networks, where figures can be drawn."""
+    if find_spec("matplotlib") is None:
+        return
+    from trionet_nni.report.page.page import write_report
+
+    path = out / "report.html"
+    write_report(folder.root, path)
+    console.print(f"The search as one page: {path}", soft_wrap=True, highlight=False)
 
 
 def _explain_interrupt(console: Console, experiment: launch.Experiment, again: str) -> None:

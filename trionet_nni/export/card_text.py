@@ -5,23 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 
 from trionet_nni.architecture.architecture import Architecture, block_to_dict
+from trionet_nni.architecture.drawing import network_svg
 from trionet_nni.export.card import Card, Finalist, Trained
 from trionet_nni.export.weights import best_measured
 from trionet_nni.files.atomic import write_json, write_text
 
+PICTURE = "network.svg"
+
 
 def write_card(folder: Path, card: Card, architecture: Architecture) -> None:
-    """Write `card.md` and `card.json`."""
-    write_text(folder / "card.md", _markdown(card, architecture))
+    """Write `card.md` with its picture, and `card.json`."""
+    drawing = network_svg(architecture, image_size=card.image_size, classes=card.classes)
+    write_text(folder / PICTURE, drawing)
+    write_text(folder / "card.md", markdown(card, architecture))
     write_json(folder / "card.json", card.model_dump())
 
 
-def _markdown(card: Card, architecture: Architecture) -> str:
+def markdown(card: Card, architecture: Architecture) -> str:
+    """The card for people."""
     writer = f"trionet-nni {card.version}" + (f" at commit `{card.commit}`" if card.commit else "")
     lines = [
         f"# {card.name}",
         "",
         f"Architecture `{card.architecture}` of the space `{card.space}`, written by {writer}.",
+        "",
+        f"![{architecture.operators}]({PICTURE})",
         "",
         "| stage | block | operator | options |",
         "|---|---|---|---|",

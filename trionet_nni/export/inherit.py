@@ -51,7 +51,7 @@ def inherit(network: TrioNet, path: Path, *, same_classes: bool) -> Inherited:
     }
     for name in (name for names in new.values() for name in names):
         state[name] = own[name]
-    fitted = _fit_tables(network, state)
+    fitted = fit_tables(network, state)
     check_weights(path, state, kinds(network))
     network.load_state_dict(state)
     return Inherited(tuple(part for part, names in new.items() if names), fitted)
@@ -66,8 +66,8 @@ def _unfit(own: Mapping[str, Tensor], state: Mapping[str, Tensor], beginning: st
     return [name for name in names if name in state and state[name].shape != own[name].shape]
 
 
-def _fit_tables(network: TrioNet, state: dict[str, Tensor]) -> int:
-    """Fit every axial table in `state` to the network's; how many had another length."""
+def fit_tables(network: TrioNet, state: dict[str, Tensor]) -> int:
+    """Fit every axial table in `state` to the network's, as `inherit` says; how many had another length."""
     lengths = {
         f"{name}.table": layer.table.shape[1]
         for name, layer in network.named_modules()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.baselines import BASELINES, baseline
 from trionet_nni.errors import InputError
 from trionet_nni.export.card import read_card
@@ -32,7 +33,8 @@ def create_model(
     """A network, in training mode unless it is one of a folder exactly as it was trained.
 
     Args:
-        model: a name of `list_models`, or an exported folder.
+        model: a name of `list_models`, an architecture file (.json), an exported folder, or a network
+            on Hugging Face's hub, "hf-hub:USER/NAME", which `trionet push` brought there.
         pretrained: a folder's best measured weights (its default); names have none.
         num_classes: outputs; 0 leaves the classifier out. A folder's own, or 1,000, when None.
         in_chans: channels of the images. A folder's own, or 3, when None.
@@ -42,7 +44,12 @@ def create_model(
 
     Raises:
         InputError: there is no such network, or no weights.
+        RunFailed: the hub has no such network, or cannot be reached.
     """
+    if str(model).startswith("hf-hub:"):
+        from trionet_nni.export.hub import fetch
+
+        model = fetch(str(model))
     if Path(model).is_dir():
         network = _of_folder(Path(model), pretrained is not False, num_classes, in_chans, image_size)
     else:
@@ -50,9 +57,13 @@ def create_model(
             raise InputError(f"pretrained: found True for {str(model)!r}, allowed: for an exported folder")
         classes = 1000 if num_classes is None else num_classes or None
         channels = 3 if in_chans is None else in_chans
-        architecture = baseline(str(model).replace("_", "-"))
+        architecture = _architecture(str(model))
         network = TrioNet(architecture, classes=classes, channels=channels, image_size=image_size)
     return Backbone(network) if features_only else network
+
+
+def _architecture(name: str) -> Architecture:
+    return Architecture.load(name) if name.endswith(".json") else baseline(name.replace("_", "-"))
 
 
 def _of_folder(

@@ -19,6 +19,7 @@ FILES: dict[str, str] = {
     "finetuned": "finetuned.safetensors",
     "supernet": "weights.safetensors",
 }
+SHARED = "model.safetensors"  # the one set of a folder that `trionet push` wrote
 START = "transferred.safetensors"  # what a fine-tuning on other images begins with: no network of use yet
 # The files in which a training says what it reached; before cards did, these alone knew.
 RESULTS = {"retrained": "retrain_result.json", "finetuned": "finetune_result.json"}
@@ -34,6 +35,8 @@ def chosen_weights(folder: Path, card: Card, weights: str = BEST) -> tuple[str, 
         InputError: there is none of them.
     """
     if weights == BEST:
+        if (folder / SHARED).exists():
+            return next(iter(card.trained), Path(SHARED).stem), folder / SHARED
         name = _best(folder, card)
         return name, folder / FILES[name]
     if weights not in FILES:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from trionet_nni.export.deploy.about import IMAGE, LOGITS, about
@@ -24,9 +25,25 @@ def write_onnx(network: ExportedNetwork, path: Path, dynamic_size: bool) -> None
     Args:
         dynamic_size: height and width are open, too.
     """
+    save_onnx(network, _example(network), path, dynamic_size=dynamic_size, metadata=about(network))
+
+
+def save_onnx(
+    network: nn.Module,
+    example: Tensor,
+    path: Path,
+    *,
+    dynamic_size: bool = False,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """See `write_onnx`, which does it for an exported network.
+
+    Args:
+        example: images of the right size, at least two of them: a batch of 1 would be taken as fixed.
+    """
     program = torch.onnx.export(
         network,
-        (_example(network),),
+        (example,),
         input_names=[IMAGE],
         output_names=[LOGITS],
         dynamic_shapes=_open(dynamic_size),
@@ -34,7 +51,7 @@ def write_onnx(network: ExportedNetwork, path: Path, dynamic_size: bool) -> None
         verbose=False,
     )
     assert program is not None
-    program.model.metadata_props.update(about(network))
+    program.model.metadata_props.update(metadata or {})
     with replacing(path) as temporary:
         program.save(str(temporary), external_data=False)
 
@@ -58,11 +75,9 @@ def exported(network: ExportedNetwork, dynamic_size: bool) -> ExportedProgram:
 FORMATS: dict[str, Write] = {"onnx": write_onnx, "pt2": write_pt2, "safetensors": write_safetensors}
 
 
-def _example(network: ExportedNetwork) -> torch.Tensor:
+def _example(network: ExportedNetwork) -> Tensor:
     see = network.preprocess
-    return torch.zeros(
-        2, see.channels, see.image_size, see.image_size
-    )  # a batch of 1 would be taken as fixed
+    return torch.zeros(2, see.channels, see.image_size, see.image_size)
 
 
 def _open(dynamic_size: bool) -> Any:
