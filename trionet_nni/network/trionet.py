@@ -106,9 +106,12 @@ def build_deep_stem(frame: Skeleton, channels: int) -> nn.Sequential:
 
 
 def initialize(network: nn.Module) -> None:
-    """He initialization of every plain convolution (the operators initialize themselves)."""
+    """He initialization of every plain convolution (the operators initialize themselves).
+
+    Weights without storage are left out: nothing comes of it, and torch takes a millisecond for each.
+    """
     for module in network.modules():
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
