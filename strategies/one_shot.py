@@ -17,7 +17,6 @@ from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.oneshot.pytorch.strategy import OneShotStrategy, no_default_hook
 from nni.nas.oneshot.pytorch.supermodule.sampling import PathSamplingRepeat
 from nni.nas.space import RawFormatModelSpace
-from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 from torch.nn import Module
 from torch.nn.functional import cross_entropy
@@ -39,6 +38,7 @@ from trionet_nni.supernet.sharing import Sharing
 from trionet_nni.training.batches import StepBatches, step_loader
 from trionet_nni.training.checkpoints import NAME, AtomicCheckpointIO, StepCheckpoint, newest_checkpoint
 from trionet_nni.training.divergence import Divergence, RolledBack, rolling_back
+from trionet_nni.training.loggers import curves_logger
 from trionet_nni.training.recipe import check_recipe, optimizer, precision, schedule, total_steps
 
 Report = Callable[[dict[str, float]], None]
@@ -214,7 +214,7 @@ def _trainer(recipe: RecipeConfig, directory: Path, steps: int, callbacks: list[
         devices=1,
         accelerator="auto",
         precision=precision(recipe),
-        logger=TensorBoardLogger(directory, name="", version="tensorboard"),
+        logger=curves_logger(recipe.logger, directory, "tensorboard"),
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
         enable_progress_bar=False,

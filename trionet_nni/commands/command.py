@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 Run = Callable[[argparse.Namespace], int]
+LOGGERS = ("tensorboard", "csv", "wandb", "mlflow")
 
 
 def add_command(
@@ -39,6 +40,17 @@ def add_set_option(parser: argparse.ArgumentParser, example: str = "search.popul
     """Add `--set`, which changes a setting of the file for this run and is written down with it."""
     text = f"another value for a setting, e.g. {example}; repeatable"
     parser.add_argument("--set", action="append", default=[], metavar="SETTING=VALUE", help=text)
+
+
+def add_logger_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--logger`, which is short for the settings that `logger_settings` gives."""
+    text = "where the curves go (default: tensorboard; wandb and mlflow are packages of their own)"
+    parser.add_argument("--logger", choices=LOGGERS, help=text)
+
+
+def logger_settings(options: argparse.Namespace, *recipes: str) -> list[str]:
+    """What `--logger` means, as `--set` has it: the logger of these recipes; `--set` itself comes after."""
+    return [] if options.logger is None else [f"{recipe}.logger={options.logger}" for recipe in recipes]
 
 
 def add_quiet_option(parser: argparse.ArgumentParser) -> None:

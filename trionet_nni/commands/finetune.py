@@ -6,7 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trionet_nni.commands.command import add_command, add_quiet_option, add_set_option
+from trionet_nni.commands.command import (
+    add_command,
+    add_logger_option,
+    add_quiet_option,
+    add_set_option,
+    logger_settings,
+)
 from trionet_nni.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,6 +36,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--size", type=int, help=text)
     parser.add_argument("--weights", help="with --data: where to begin (default: the best measured)")
     add_set_option(parser, "finetune.epochs=1")
+    add_logger_option(parser)
     parser.add_argument("--seed", type=int, help="of the training (default: the recipe's)")
     add_quiet_option(parser)
 
@@ -42,7 +49,7 @@ def _run(options: argparse.Namespace) -> int:
     from trionet_nni.settings.changes import parse_changes
     from trionet_nni.training.process import prepare_process
 
-    changes = parse_changes(options.set)
+    changes = parse_changes([*logger_settings(options, "finetune"), *options.set])
     prepare_process()
     if options.data is None:
         result = finetune(options.export, seed=options.seed, progress=not options.quiet, changes=changes)

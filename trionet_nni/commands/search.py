@@ -6,7 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trionet_nni.commands.command import add_command, add_quiet_option, add_set_option
+from trionet_nni.commands.command import (
+    add_command,
+    add_logger_option,
+    add_quiet_option,
+    add_set_option,
+    logger_settings,
+)
 
 if TYPE_CHECKING:
     from trionet_nni.commands.command import Commands
@@ -27,6 +33,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("-o", "--out", type=Path, default=Path("out"), help="their folder (default: out)")
     parser.add_argument("--minutes", type=float, help="set the schedule for so long on this machine")
     add_set_option(parser)
+    add_logger_option(parser)
     parser.add_argument("--new", action="store_true", help="though one of this file is unfinished")
     add_quiet_option(parser)
 
@@ -42,6 +49,8 @@ def _run(options: argparse.Namespace) -> int:
         top=options.top,
         new=options.new,
         minutes=options.minutes,
-        changes=parse_changes(options.set),
+        changes=parse_changes(
+            [*logger_settings(options, "supernet.recipe", "retrain", "finetune"), *options.set]
+        ),
         quiet=options.quiet,
     )

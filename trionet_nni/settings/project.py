@@ -112,6 +112,9 @@ class RecipeConfig(_Section):
     )
     seed: Seed = 0
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"  # auto: bf16-mixed on CUDA
+    logger: Literal["tensorboard", "csv", "wandb", "mlflow"] = (
+        "tensorboard"  # of the curves, as Lightning's
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -137,8 +140,8 @@ class RecipeConfig(_Section):
         return bool(self.dropout or self.attention_dropout or self.survival < 1)
 
     def identity(self) -> dict[str, Any]:
-        """What a run is known by: all fields, precision and warm-up's share only where they are named."""
-        unnamed = {"precision"} if self.precision == "auto" else set()
+        """What a run is known by: all fields that change it, precision and warm-up's share where named."""
+        unnamed = {"logger", "precision"} if self.precision == "auto" else {"logger"}
         return self.model_dump(exclude=unnamed if self.warmup is not None else {*unnamed, "warmup"})
 
 

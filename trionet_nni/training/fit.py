@@ -64,6 +64,7 @@ def fit(
         checkpoint_minutes=checkpoint_minutes,
         stop_after_steps=stop_after_steps,
         precision=precision(recipe),
+        logger=recipe.logger,
     )
     count = int(train.labels.max()) + 1 if classes is None else classes
     module = Classification(network, recipe, count, batches.steps_per_epoch, run.mark)

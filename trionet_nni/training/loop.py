@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.warnings import PossibleUserWarning
-from pytorch_lightning.loggers import TensorBoardLogger
 from rich.console import Console
 from torch.utils.data import DataLoader
 
@@ -27,6 +26,7 @@ from trionet_nni.training.checkpoints import (
     read_checkpoint,
 )
 from trionet_nni.training.divergence import Divergence, RolledBack, rolling_back
+from trionet_nni.training.loggers import curves_logger
 from trionet_nni.training.progress import ProgressCallback
 from trionet_nni.training.restoring import Started, restoring
 
@@ -56,6 +56,7 @@ class Run:
         checkpoint_minutes: time between checkpoints.
         stop_after_steps: end after so many steps of the whole run, as if interrupted there.
         precision: as Lightning names it.
+        logger: where its curves go; see `loggers.curves_logger`.
     """
 
     directory: Path
@@ -66,6 +67,7 @@ class Run:
     checkpoint_minutes: float = 2
     stop_after_steps: int | None = None
     precision: Any = "32-true"
+    logger: str = "tensorboard"
 
 
 def run_steps(
@@ -148,7 +150,7 @@ def _trainer(run: Run, callbacks: list[pl.Callback]) -> pl.Trainer:
         precision=run.precision,
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
-        logger=TensorBoardLogger(run.directory, name="", version="curves"),
+        logger=curves_logger(run.logger, run.directory, "curves"),
         log_every_n_steps=max(1, min(50, run.total // 20)),
         enable_progress_bar=False,
         enable_model_summary=False,
