@@ -237,7 +237,8 @@ def test_a_trial_stays_light(warm: WarmExperiment, channel: str) -> None:
     assert json.loads(metric["value"])["default"] == toy_score(network)
 
 
-def test_devices(tmp_path: Path) -> None:
+def test_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     folder = ExperimentFolder(tmp_path / ("long-name-" * 12) / "e1")
     card, held = take_evaluator(folder, {"CUDA_VISIBLE_DEVICES": "0,1"})
     assert (card.device, held) == ("gpu-0_1", None)
