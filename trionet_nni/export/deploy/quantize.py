@@ -37,6 +37,9 @@ def write_int8(source: Path, path: Path, images: ImageSet) -> int:
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
             per_channel=True,
+            # Seven bits: processors without VNNI add pairs of products in 16 bits, which eight overflow.
+            # On one, the quickstart's network had 95.8 % in float32, 91.2 with eight bits, 95.8 with seven.
+            reduce_range=True,
             op_types_to_quantize=[
                 "Conv",
                 "Gemm",
