@@ -31,13 +31,13 @@ from nni.nas.strategy.evolution import Individual
 from strategies.variation import Variation
 from trionet_nni.architecture.alone import stand_alone
 from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.architecture.budget import Budget, budgets_of
+from trionet_nni.architecture.budget import Budget
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError
 from trionet_nni.nnictl.search.candidate import CandidateSpace
 from trionet_nni.nnictl.search.strategy import SearchStrategy
-from trionet_nni.settings.ceilings import ceilings_of
+from trionet_nni.settings.budgets import search_budgets
 from trionet_nni.settings.project import SearchConfig
 
 _TRIES = 200
@@ -190,13 +190,4 @@ def build(config: SearchConfig, table: SpaceTable, cost: CostModel) -> BudgetedE
     Raises:
         InputError: a budget is outside the reachable range.
     """
-    budgets = budgets_of(
-        table,
-        cost,
-        config.limits,
-        min_flops=config.min_flops,
-        band=config.band,
-        field=config.limits_field,
-        ceilings=ceilings_of(config, table, cost),
-    )
-    return BudgetedEvolution(config, budgets)
+    return BudgetedEvolution(config, search_budgets(config, table, cost))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.architecture.budget import Budget, budgets_of
+from trionet_nni.architecture.budget import Budget
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError, shown
@@ -17,7 +17,7 @@ from trionet_nni.experiment.nni_file import check_nni
 from trionet_nni.experiment.open import Experiment
 from trionet_nni.finalists.halving import rungs
 from trionet_nni.finalists.halving import trials as finalist_trials
-from trionet_nni.settings.ceilings import ceilings_of
+from trionet_nni.settings.budgets import search_budgets
 from trionet_nni.settings.changes import naming
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import DataConfig, ProjectConfig, SearchConfig
@@ -93,23 +93,6 @@ def in_file(path: Path) -> Iterator[None]:
     except InputError as error:
         message = str(error)
         raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None
-
-
-def search_budgets(search: SearchConfig, table: SpaceTable, cost: CostModel) -> tuple[Budget, ...]:
-    """The budgets of a search.
-
-    Raises:
-        InputError: no network can meet one.
-    """
-    return budgets_of(
-        table,
-        cost,
-        search.limits,
-        min_flops=search.min_flops,
-        band=search.band,
-        field=search.limits_field,
-        ceilings=ceilings_of(search, table, cost),
-    )
 
 
 def _check_working(path: Path, working: Path) -> None:

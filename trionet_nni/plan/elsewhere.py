@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.errors import InputError
-from trionet_nni.experiment.check import check_plugins, check_trials, in_file, nni_value, search_budgets
+from trionet_nni.experiment.check import check_plugins, check_trials, in_file, nni_value
 from trionet_nni.experiment.nni_file import check_nni
 from trionet_nni.experiment.open import Experiment
 from trionet_nni.plan.counts import Counts, counts_elsewhere
@@ -14,6 +14,7 @@ from trionet_nni.plan.estimate import BETWEEN_SECONDS, SHARE, Estimate
 from trionet_nni.plan.gpus import Elsewhere, Gpu, gpu_named
 from trionet_nni.plan.measure import Timings
 from trionet_nni.plan.plan import Plan, Stages, planned, steps_of, workers_of
+from trionet_nni.settings.budgets import search_budgets
 from trionet_nni.settings.changes import naming
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import ProjectConfig

@@ -13,7 +13,7 @@ from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import Run, open_run
 from trionet_nni.files.locks import locked_key
 from trionet_nni.files.text import read_object
-from trionet_nni.settings.ceilings import ceilings_of
+from trionet_nni.settings.budgets import ceilings_of
 from trionet_nni.settings.plugins import load_module, load_table
 from trionet_nni.settings.project import ONE_SHOT, Metric
 from trionet_nni.supernet.results import Evaluation
