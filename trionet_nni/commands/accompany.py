@@ -283,13 +283,19 @@ def _export(console: Console, folder: ExperimentFolder, out: Path, top: int) -> 
 
 
 def _report(console: Console, folder: ExperimentFolder, out: Path) -> None:
-    """Write the search's page beside its networks, where figures can be drawn."""
+    """Write the search's page beside its networks, where figures can be drawn; without it nothing is lost."""
     if find_spec("matplotlib") is None:
         return
     from trionet_nni.report.page.page import write_report
 
     path = out / "report.html"
-    write_report(folder.root, path)
+    try:
+        write_report(folder.root, path)
+    except InputError as error:
+        console.print(
+            f"There is no page of the search: {error}", soft_wrap=True, highlight=False, markup=False
+        )
+        return
     console.print(f"The search as one page: {path}", soft_wrap=True, highlight=False)
 
 

@@ -17,6 +17,9 @@ from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.network.trionet import TrioNet
 
 FILES = ("README.md", PICTURE, "architecture.json", "card.json", "config.json", SHARED)
+NAME = "trionet"  # what timm calls a network of any architecture
+# Where a checkpoint is changed for other channels or classes, as timm asks.
+LAYERS = {"first_conv": "stem.0", "classifier": "classifier"}
 _PAPER = "Searching for TrioNet: Combining Convolution with Local and Global Self-Attention"
 
 
@@ -70,7 +73,7 @@ def _config(card: Card, architecture: Architecture) -> dict[str, Any]:
     """What timm reads of it."""
     size = (card.channels, card.image_size, card.image_size)
     return {
-        "architecture": "trionet",
+        "architecture": NAME,
         "num_classes": card.classes,
         "num_features": architecture.skeleton.widths[-1],
         "label_names": card.class_names,
@@ -80,8 +83,7 @@ def _config(card: Card, architecture: Architecture) -> dict[str, Any]:
             "img_size": card.image_size,
         },
         "pretrained_cfg": {
-            "first_conv": "stem.0",
-            "classifier": "classifier",
+            **LAYERS,
             "input_size": size,
             "fixed_input_size": False,
             "interpolation": "bilinear",

@@ -16,11 +16,8 @@ from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.baselines import BASELINES
 from trionet_nni.errors import InputError
 from trionet_nni.export.inherit import fit_tables
+from trionet_nni.export.staged import LAYERS, NAME
 from trionet_nni.network.trionet import TrioNet, set_survival
-
-# Where a checkpoint is changed for other channels or classes; the rest is timm's own default.
-LAYERS = {"first_conv": "stem.0", "classifier": "classifier"}
-ANY = "trionet"  # the name for a network of any architecture
 
 
 class TimmTrioNet(TrioNet):
@@ -118,7 +115,7 @@ def trionet(pretrained: bool = False, **settings: Any) -> nn.Module:
         pretrained: with the weights that the name's source has.
         settings: of `TimmTrioNet`, and those of timm's own builder.
     """
-    return _built(ANY, pretrained, settings)
+    return _built(NAME, pretrained, settings)
 
 
 def _built(name: str, pretrained: bool, settings: dict[str, Any]) -> nn.Module:
@@ -150,11 +147,11 @@ def _fitted(state: dict[str, Tensor], network: TrioNet) -> dict[str, Tensor]:
 
 
 def _baseline(name: str) -> str:
-    return name.removeprefix(f"{ANY}_").replace("_", "-")
+    return name.removeprefix(f"{NAME}_").replace("_", "-")
 
 
 def _names() -> list[str]:
-    return [ANY, *(f"{ANY}_{name.replace('-', '_')}" for name in BASELINES)]
+    return [NAME, *(f"{NAME}_{name.replace('-', '_')}" for name in BASELINES)]
 
 
 default_cfgs = generate_default_cfgs({name: PretrainedCfg(**LAYERS) for name in _names()})

@@ -29,8 +29,8 @@ class Findings:
         finalists: of each budget, the winner first; empty lists where there are none, or none yet.
         supernet: what its training wrote in the end: steps, seconds, how often it drew each operator, data.
         curve: of the supernet.
-        size: channels, side in pixels and classes of the images.
-        failures: lines about trials without a result.
+        cost: what FLOPs depend on: channels, side in pixels and classes of the images.
+        failures: how many trials gave no result.
     """
 
     folder: ExperimentFolder
