@@ -283,7 +283,7 @@ def _export(console: Console, folder: ExperimentFolder, out: Path, top: int) -> 
 
 
 def _report(console: Console, folder: ExperimentFolder, out: Path) -> None:
-    """Write the search's page beside its networks, where figures can be drawn; without it nothing is lost."""
+    """Write the search's page beside its networks, where figures can be drawn."""
     if find_spec("matplotlib") is None:
         return
     from trionet_nni.report.page.page import write_report
