@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -121,15 +122,15 @@ def _write(row: ExportedRow, run: Run, splits: Splits) -> None:
 
 def print_exported(rows: list[ExportedRow], out: Path) -> None:
     """The table of what was exported, and the command that comes next."""
-    table = Table(title="Exported networks")
+    table = Table(title="Exported networks", box=box.SIMPLE_HEAD)  # a line for each in 80 columns
     scores = scores_header(row.evaluation for row in rows)
     scratch = any(row.finalist for row in rows)
-    own = ("trained", "own loss") if scratch else ()
-    for name in ("folder", *own, *scores, "GFLOPs", "M params", "operators"):
+    own = ("own loss",) if scratch else ()
+    for name in ("folder", *own, *scores, "MFLOPs", "params", "operators"):
         table.add_column(name, justify="left" if name in ("folder", "operators") else "right")
     for row in rows:
         result = row.evaluation
-        numbers = (*scores_row(result), f"{result.flops / 1e9:.4f}", f"{result.params / 1e6:.3f}")
+        numbers = (*scores_row(result), *costs_row(result))
         if row.rank == 1:  # the best within the next budget
             table.add_section()
         own = _from_scratch(row.finalist) if scratch else ()
@@ -139,7 +140,10 @@ def print_exported(rows: list[ExportedRow], out: Path) -> None:
     images = rows[0].evaluation.images
     console.print(measured_on(images))
     if scratch:
-        console.print("Own loss: the mean of so many trainings from scratch; it ranks the finalists.")
+        text = (
+            "Own loss: from scratch, the mean of as many trainings as in brackets; it ranks the finalists."
+        )
+        console.print(text, highlight=False)
     left = leftover(rows, out)
     if left:
         names = " ".join(map(str, left))
@@ -149,8 +153,8 @@ def print_exported(rows: list[ExportedRow], out: Path) -> None:
         console.print(f"{'      ' if number else 'Next: '}bash {script}", soft_wrap=True, highlight=False)
 
 
-def _from_scratch(found: Standing | None) -> tuple[str, str]:
-    return ("", "") if found is None else (f"{len(found.results)} ×", f"{found.loss:.4f}")
+def _from_scratch(found: Standing | None) -> tuple[str]:
+    return ("",) if found is None else (f"{found.loss:.4f} ({len(found.results)})",)
 
 
 def scores_header(results: Iterable[Evaluation]) -> tuple[str, ...]:
@@ -162,6 +166,11 @@ def scores_row(result: Evaluation) -> tuple[str, ...]:
     """What stands in these columns."""
     accuracy = f"{result.accuracy:.4f}"
     return (accuracy,) if result.loss is None else (f"{result.loss:.4f}", accuracy)
+
+
+def costs_row(result: Evaluation) -> tuple[str, str]:
+    """What stands below "MFLOPs" and "params"."""
+    return f"{result.flops / 1e6:,.1f}", f"{result.params:,}"
 
 
 def measured_on(images: int) -> str:

@@ -222,8 +222,8 @@ def print_result(path: Path, result: dict[str, Any]) -> None:
     values = {
         "test accuracy": f"{result['accuracy']:.4f}",
         "test images": f"{result['images']:,}",
-        "GFLOPs": f"{card.flops / 1e9:.4f}",
-        "M params": f"{card.params / 1e6:.3f}",
+        "MFLOPs": f"{card.flops / 1e6:,.1f}",
+        "params": f"{card.params:,}",
         "seed": str(result["seed"]),
         "steps": f"{result['steps']:,}",
         "seconds": f"{result['seconds']:.0f}",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -14,7 +15,7 @@ from trionet_nni.architecture.budget import budget_name
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import find_run, open_run
-from trionet_nni.export.best import ExportedRow, measured_on, scores_header, scores_row
+from trionet_nni.export.best import ExportedRow, costs_row, measured_on, scores_header, scores_row
 from trionet_nni.settings.before import BEFORE
 from trionet_nni.supernet.results import Evaluation, ResultsStore
 
@@ -128,10 +129,11 @@ def print_common_front(experiment: str | Path, rows: Sequence[ExportedRow]) -> N
 
 
 def _table(front: Sequence[FrontRow], last: Sequence[str]) -> Table:
-    table = Table(title="Quality against cost: networks that no other one beats")
+    title = "Quality against cost: networks that no other one beats"
+    table = Table(title=title, box=box.SIMPLE_HEAD)
     marks = ("budget", "best of") if _several(front) else ()
     scores = scores_header(row.evaluation for row in front)
-    for name in (*marks, "GFLOPs", "M params", *scores, *last):
+    for name in (*marks, "MFLOPs", "params", *scores, *last):
         table.add_column(name, justify="left" if name in ("best of", *last) else "right")
     return table
 
@@ -148,4 +150,4 @@ def _budgets(row: FrontRow) -> tuple[str, ...]:
 
 def _numbers(row: FrontRow) -> tuple[str, ...]:
     result = row.evaluation
-    return f"{result.flops / 1e9:.4f}", f"{result.params / 1e6:.3f}", *scores_row(result)
+    return *costs_row(result), *scores_row(result)
