@@ -23,7 +23,15 @@ NAMED_NOWHERE = {
 BROUGHT_ALONG = {"triton": "torch, where there is a CUDA build", "pydantic_core": "pydantic"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-RUNTIME = ("train", "search", "report", "onnx", "hub", "timm")  # of the library, not of work on it
+RUNTIME = (
+    "train",
+    "search",
+    "report",
+    "onnx",
+    "hub",
+    "timm",
+    "datasets",
+)  # of the library, not of work on it
 
 
 def names(requirements: list[str]) -> set[str]:
@@ -53,7 +61,7 @@ def test_all_that_is_imported_is_asked_for() -> None:
 
 def test_all_that_is_asked_for_is_imported() -> None:
     asked = names(PROJECT["dependencies"]).union(
-        *(names(EXTRAS[extra]) for extra in EXTRAS if extra != "dev")
+        *(names(EXTRAS[extra]) for extra in EXTRAS if extra not in ("dev", "docs"))
     )
     assert asked - imports_of(*PACKAGES, "benchmarks") == set(NAMED_NOWHERE)
 

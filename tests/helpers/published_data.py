@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -149,6 +151,62 @@ def cifar_100(root: Path, classes: int, images: int, draw: Draw = picture) -> No
     _cifar(root / "cifar-100-python", parts, classes, "fine_labels", ("meta", "fine_label_names"))
 
 
+def _bytes(folder: Path, number: int, draw: Draw) -> bytes:
+    path = folder / f"{number}.jpg"
+    draw(path, number)
+    data = path.read_bytes()
+    path.unlink()
+    return data
+
+
+def parquet(root: Path, classes: int, images: int, draw: Draw = picture) -> None:
+    """As Hugging Face's `datasets` writes them: two files to train on, one to test."""
+    import pyarrow as pa
+    from pyarrow.parquet import write_table
+
+    root.mkdir(parents=True, exist_ok=True)
+    names = [f"thing {number}" for number in range(classes)]
+    features = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
+    metadata = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+    count = classes * images
+    (root / "data").mkdir()
+    for name, numbers in {
+        "train-00000-of-00002": range(count // 2),
+        "train-00001-of-00002": range(count // 2, count),
+        "test-00000-of-00001": range(count, 2 * count),
+    }.items():
+        pictures = [{"bytes": _bytes(root, number, draw), "path": f"{number}.jpg"} for number in numbers]
+        labels = pa.array([number % classes for number in numbers], pa.int64())
+        table = pa.table({"image": pictures, "label": labels}).replace_schema_metadata(metadata)
+        write_table(table, root / "data" / f"{name}.parquet")
+
+
+def webdataset(root: Path, classes: int, images: int, draw: Draw = picture) -> None:
+    """Two shards to train on, one to validate; classes as numbers."""
+    root.mkdir(parents=True, exist_ok=True)
+    count = classes * images
+    for name, numbers in {
+        "pictures-train-0": range(count // 2),
+        "pictures-train-1": range(count // 2, count),
+        "pictures-val-0": range(count, 2 * count),
+    }.items():
+        samples = {
+            f"sample{number:06}": {"jpg": _bytes(root, number, draw), "cls": str(number % classes).encode()}
+            for number in numbers
+        }
+        shard(root / f"{name}.tar", samples)
+
+
+def shard(path: Path, samples: dict[str, dict[str, bytes]]) -> None:
+    """A tar file of samples: name → ending → content."""
+    with tarfile.open(path, "w") as archive:
+        for key, files in samples.items():
+            for end, content in files.items():
+                member = tarfile.TarInfo(f"{key}.{end}")
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+
+
 WRITERS = {
     "stanford-cars": stanford_cars,
     "fgvc-aircraft": fgvc_aircraft,
@@ -160,4 +218,6 @@ WRITERS = {
     "oxford-pets": oxford_pets,
     "cifar-10": cifar_10,
     "cifar-100": cifar_100,
+    "parquet": parquet,
+    "webdataset": webdataset,
 }

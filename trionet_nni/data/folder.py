@@ -120,4 +120,4 @@ def _source(root: Path, size: int, train: Listing, test: Listing | None) -> Sour
     return listed_source("folder", root, size, tuple(train), labelled(train), given)
 
 
-DATASETS = (Dataset("folder", open_folder, classes=None),)
+DATASETS = (Dataset("folder", open_folder, classes=None, names=class_names),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import ModuleType
 
 # isort: off
@@ -16,6 +17,8 @@ from trionet_nni.data import flowers
 from trionet_nni.data import cifar
 from trionet_nni.data import food101
 from trionet_nni.data import pets
+from trionet_nni.data import parquet
+from trionet_nni.data import webdataset
 
 # isort: on
 from trionet_nni.data.source import Dataset
@@ -24,6 +27,14 @@ from trionet_nni.settings.project import DataConfig
 
 _MODULES = [found for found in list(globals().values()) if isinstance(found, ModuleType)]
 DATASETS: dict[str, Dataset] = {one.name: one for module in _MODULES for one in module.DATASETS}
+
+
+def kind_of(root: Path) -> str:
+    """As which data set a folder of a user's own can be read, by what lies in it or one folder below."""
+    for packed in (parquet.FORMAT, webdataset.FORMAT):
+        if any(found for pattern in ("*", "*/*") for found in root.glob(f"{pattern}{packed.suffix}")):
+            return packed.name
+    return "folder"
 
 
 def dataset(config: DataConfig, source: str = "") -> Dataset:

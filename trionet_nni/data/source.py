@@ -40,6 +40,7 @@ class Dataset:
         name: as `data.name` of an experiment file says it.
         open: all its images, undivided.
         classes: how many there are; None where the folder says it.
+        names: of the classes in a folder, without a look at its images; only where `classes` is None.
         channels: of an image.
     """
 
@@ -47,3 +48,4 @@ class Dataset:
     open: Callable[[DataConfig], Source]
     classes: int | None
     channels: int = 3
+    names: Callable[[Path], list[str]] | None = None

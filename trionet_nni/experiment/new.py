@@ -51,7 +51,7 @@ tuner:
   classArgs:
     space: {space}
     data:
-      name: folder
+      name: {data}
       root: {root}
       image_size: {size}
     supernet:
@@ -182,6 +182,7 @@ def _text(folder: Path, code: str, choice: Choice) -> str:
     left = choice.pictures.pool - searching
     return _TEXT.format(
         folder=_scalar(str(folder)),
+        data=choice.pictures.data,
         root=_scalar(str(choice.pictures.root)),
         reasons="\n".join(_comment(sentence) for sentence in choice.reasons),
         name=_scalar(f"trionet-{folder.name}"),

@@ -9,7 +9,7 @@ from statistics import median
 
 from PIL import Image
 
-from trionet_nni.data.folder import open_folder
+from trionet_nni.data.registry import dataset, kind_of
 from trionet_nni.errors import InputError
 from trionet_nni.settings.project import DataConfig
 
@@ -18,15 +18,17 @@ _LOOKED_AT = 200  # pictures, spread over all of them: only their headers are re
 
 @dataclass(frozen=True)
 class Pictures:
-    """A folder of class folders.
+    """A folder of class folders, or of packed pictures.
 
     Attributes:
+        data: as which data set it is read.
         pool: pictures that may be trained on; the others are the test pictures.
         own_test: whether the folder has test pictures of its own.
         side: median of the shorter sides, pixels.
     """
 
     root: Path
+    data: str
     classes: tuple[str, ...]
     count: int
     pool: int
@@ -40,12 +42,12 @@ def look_at(root: Path) -> Pictures:
     Raises:
         InputError: it holds no class folders, or a class without pictures, or nothing that can be read.
     """
-    config = DataConfig(name="folder", root=str(root))
-    source = open_folder(config)
+    config = DataConfig(name=kind_of(root), root=str(root))
+    source = dataset(config).open(config)
     files = source.files or ()
     own_test = source.train_count is not None
     pool = source.train_count or len(files) - round(config.test_fraction * len(files))
-    return Pictures(root, source.class_names, len(files), pool, own_test, _side(root, files))
+    return Pictures(root, config.name, source.class_names, len(files), pool, own_test, _side(root, files))
 
 
 def _side(root: Path, files: Sequence[Path]) -> int:

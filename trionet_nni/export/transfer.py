@@ -12,7 +12,7 @@ from rich.console import Console
 
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import Splits, load_splits, settled
-from trionet_nni.data.registry import DATASETS
+from trionet_nni.data.registry import DATASETS, kind_of
 from trionet_nni.errors import InputError, say
 from trionet_nni.export.card import Card, make_card, read_card
 from trionet_nni.export.card_text import write_card
@@ -55,7 +55,9 @@ def transfer(
         data: a folder of class folders, or a data set's name.
         size: side of the images in pixels; the source's when None.
         weights: of the source, as for `load`.
-        seed, progress, stop_after_steps: as for `finetune`.
+        seed: as for `finetune`.
+        progress: as for `finetune`.
+        stop_after_steps: as for `finetune`.
         changes: of `out/retrain.yml`: its recipes, and how the images are divided.
 
     Returns:
@@ -103,7 +105,7 @@ def _data(before: DataConfig, data: str, size: int | None) -> DataConfig:
     known = {"name": data} if data in DATASETS and not Path(data).is_dir() else {}
     if known and DATASETS[data].classes is None:
         raise InputError(f"finetune: --data: found {data!r}, which is no folder here, allowed: a folder")
-    chosen = known or {"name": "folder", "root": str(Path(data).resolve())}
+    chosen = known or {"name": kind_of(Path(data)), "root": str(Path(data).resolve())}
     same = {name: getattr(before, name) for name in ("test_fraction", "seed", "workers", "bad_images")}
     try:
         return DataConfig(image_size=before.image_size if size is None else size, **same, **chosen)

@@ -9,7 +9,6 @@ from typing import Any
 
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.architecture.table import SpaceTable
-from trionet_nni.data.folder import class_names
 from trionet_nni.data.registry import dataset
 from trionet_nni.operators.cost import Cost
 from trionet_nni.settings.plugins import load_table
@@ -40,8 +39,9 @@ def cost_model(config: ProjectConfig) -> CostModel:
     if known.classes is not None:
         return CostModel(known.classes, known.channels, config.data.image_size)
     root = None if config.data.root is None else Path(config.data.root)
-    classes = len(class_names(root)) if root is not None and root.is_dir() else _IMAGENET_CLASSES
-    return CostModel(classes, known.channels, config.data.image_size)
+    if known.names is None or root is None or not root.is_dir():
+        return CostModel(_IMAGENET_CLASSES, known.channels, config.data.image_size)
+    return CostModel(len(known.names(root)), known.channels, config.data.image_size)
 
 
 def ranges(table: SpaceTable, cost: CostModel) -> dict[str, dict[str, int]]:
