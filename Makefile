@@ -5,7 +5,7 @@ LOCK := requirements.lock
 # Two processes, in each of which torch computes with one thread.
 PYTEST = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=$${OMP_WAIT_POLICY:-passive} $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: install search test test-all lint native bench chaos clean
+.PHONY: install search test test-all lint docs native bench chaos clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make test     the test suite, on two processes (5 minutes on 2 cores)"
 	@echo "make test-all the same, what is slow, and the compiled kernels where a C++ compiler is (12 minutes)"
 	@echo "make lint     ruff, mypy, import-linter"
+	@echo "make docs     the documentation as a site, build/site"
 	@echo "make native   the compiled CPU kernels again, after a C++ compiler was installed (make install builds it too)"
 	@echo "make bench    every benchmark; writes docs/performance.md (half an hour on 2 cores)"
 	@echo "make chaos    a search whose processes are killed 50 times: what is lost, repeated, mismatched (half an hour)"
@@ -46,6 +47,13 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+.venv/.docs: .venv/.installed requirements-docs.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.lock
+	@touch $@
 
 native: install  # `make install` does it too; this is for a compiler that came later
 	@$(BIN)/python -m trionet_nni.operators.layers.build_native

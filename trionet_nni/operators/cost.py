@@ -46,7 +46,9 @@ def attention_cost(
     """Projections, position table [qk ÷ heads, offsets] shared by the heads, and the three products.
 
     Args:
-        inputs, qk, v: channels of the input, of queries (= keys) and of values.
+        inputs: channels of the input.
+        qk: channels of queries, and of keys.
+        v: channels of values.
         queries: positions of the map.
         keys: positions that each query attends to; q·r is counted once for each of them.
         offsets: entries of the position table.

@@ -25,7 +25,7 @@ class Scoring:
     """Scores the candidates of one experiment.
 
     Args:
-        evaluate: measures an architecture; made when the first one has to be measured.
+        make: gives what measures an architecture, when the first one has to be measured.
 
     Raises:
         InputError: the experiment's settings cannot be read.

@@ -19,7 +19,10 @@ class AxialLayer(nn.Module):
     """One of the two layers: projections and attention along one axis.
 
     Args:
-        inputs, qk, v, heads: as for local attention.
+        inputs: channels.
+        qk: channels of queries, and of keys.
+        v: channels of values.
+        heads: number of heads.
         length: reach of the table in positions, the longest line that needs no interpolation.
         axis: 2 for the height, 3 for the width.
     """

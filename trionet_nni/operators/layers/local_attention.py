@@ -33,9 +33,11 @@ def local_attention(
     """Eq. 1 over the window that the table's width gives.
 
     Args:
-        q_BCHW, k_BCHW: queries and keys, `heads` groups of d channels each.
+        q_BCHW: queries, `heads` groups of d channels each.
+        k_BCHW: keys, likewise.
         v_BVHW: values, `heads` groups of channels.
-        rows_dm, columns_dm: position table; its width m (odd) is the window.
+        rows_dm: position table of the rows; its width m (odd) is the window.
+        columns_dm: position table of the columns.
         border: neighbours outside the map are zero vectors ("zero"), or are left out ("mask").
         route: how it is computed (see `ops.routes`); all routes give the same numbers. Only "window" has
             second derivatives.

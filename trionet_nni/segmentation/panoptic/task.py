@@ -81,7 +81,8 @@ class PanopticTask:
     Pictures are scaled so that their longer side fills the square crop; in training times a random scale.
 
     Args:
-        train, validation: None in a task that only predicts.
+        train: None in a task that only predicts.
+        validation: likewise.
     """
 
     score = "PQ"

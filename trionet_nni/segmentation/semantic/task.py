@@ -51,7 +51,8 @@ class Semantic:
 
     Args:
         classes: names, the background first.
-        train, validation: pictures with masks that have been checked.
+        train: pictures with masks that have been checked.
+        validation: likewise.
     """
 
     score = "mIoU"
