@@ -9,7 +9,7 @@ PYTEST = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=$${OMP_WAIT_POLICY:-passive} $(BIN)/p
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make search   the whole way on real digits: supernet, search, top networks (8 to 17 minutes on 2 cores)"
+	@echo "make search   the whole way on real digits: supernet, search, top networks (8 to 15 minutes on 2 cores)"
 	@echo "make test     the test suite, on two processes (5 minutes on 2 cores)"
 	@echo "make test-all the same, what is slow, and the compiled kernels where a C++ compiler is (12 minutes)"
 	@echo "make lint     ruff, mypy, import-linter"
