@@ -36,7 +36,10 @@ def main() -> int:
 
 def run(folder: Path, options: argparse.Namespace, kills: int) -> tuple[float, Ledger, list[str]]:
     """One search: seconds, books, and what was killed."""
-    experiment = Experiment(folder, options.candidates, options.concurrency, options.seconds, options.seed)
+    ladder = options.finalists, options.rungs
+    experiment = Experiment(
+        folder, options.candidates, options.concurrency, options.seconds, options.seed, ladder
+    )
     storm = Storm(experiment, options.candidates, kills, options.seed, say, options.minutes * 60)
     try:
         seconds = storm.run()
@@ -68,6 +71,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--concurrency", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=1.0, help="of an evaluation, on average")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--finalists", type=int, default=5, help="on the first rung")
+    parser.add_argument("--rungs", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=1e9, help="after these, no further kill")
     parser.add_argument("--no-peace", action="store_true", help="without the undisturbed search")
     parser.add_argument("--folder", type=Path, help="a new one (default: below the temporary folder)")

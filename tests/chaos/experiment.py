@@ -22,8 +22,7 @@ from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.finalists.halving import rungs, trials
 from trionet_nni.nnictl.candidate.job import SUPERNET
 
-# Five networks to step 10, three to 20, two to 40: ten trainings, each of a few seconds.
-LADDER = rungs(5, 40, repeats=3)
+_STEPS = 40  # of a finalist's training, which takes a few seconds
 _SIGNS = {"nnictl.trial": "trial", "--exp_params": "dispatcher", "main.js": "manager"}
 PROCESSES = ("trial", "evaluator", "dispatcher", "manager", "terminal")
 
@@ -33,9 +32,19 @@ class Experiment:
 
     Args:
         seconds: of an evaluation, on average.
+        finalists: of the first rung, and the rungs: 5 and 3 are ten trainings.
     """
 
-    def __init__(self, folder: Path, candidates: int, concurrency: int, seconds: float, seed: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        candidates: int,
+        concurrency: int,
+        seconds: float,
+        seed: int,
+        finalists: tuple[int, int] = (5, 3),
+    ) -> None:
+        self.ladder = rungs(finalists[0], _STEPS, repeats=finalists[1])
         self.folder, self.runs = folder.resolve(), folder.resolve() / "runs"
         self.log, self.portal = self.folder / "computations.log", self.folder / "portal.json"
         self.file = self.folder / "chaos.yml"
@@ -54,7 +63,7 @@ class Experiment:
         }
 
     def _settings(self, candidates: int, concurrency: int, seed: int) -> dict[str, Any]:
-        finalists = {"count": LADDER[0].networks, "steps": LADDER[-1].steps, "repeats": len(LADDER)}
+        finalists = {"count": self.ladder[0].networks, "steps": _STEPS, "repeats": len(self.ladder)}
         search: dict[str, Any] = {"finalists": finalists}
         search |= {"max_flops": 2.0e7, "population": max(4, candidates // 5), "parents": 4, "seed": seed}
         return {
@@ -63,7 +72,7 @@ class Experiment:
             "trialCommand": "python3 -m trionet_nni.nnictl.trial",
             "trialCodeDirectory": str(ROOT),
             "trialConcurrency": concurrency,
-            "maxTrialNumber": candidates + 1 + trials(LADDER),
+            "maxTrialNumber": candidates + 1 + trials(self.ladder),
             "experimentWorkingDirectory": str(self.runs),
             "trainingService": {"platform": "local"},
             "tuner": {

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from tests.chaos.experiment import LADDER, Experiment, name_of
-from trionet_nni.finalists.halving import Training
+from tests.chaos.experiment import Experiment, name_of
+from trionet_nni.finalists.halving import Rung, Training
 from trionet_nni.finalists.results import FinalistStore
 from trionet_nni.supernet.results import ResultsStore
 
@@ -58,14 +59,14 @@ def ledger(experiment: Experiment, candidates: int, seen: dict[str, float]) -> L
     results = ResultsStore(files.evaluations, "loss").all()
     store = {item.architecture.hash: item.score("loss") for item in results}
     finalists = FinalistStore(files.finalists)
-    store |= _trained(finalists)
+    store |= _trained(finalists, experiment.ladder)
     lines = [line.split() for line in experiment.log.read_text().splitlines()]
     begun = [(name, float(at)) for at, word, name, _ in lines if word == "begin"]
     failures = files.failures.read_text().splitlines() if files.failures.exists() else []
     (chosen,) = finalists.chosen() or [[]]
     return Ledger(
         candidates,
-        sum(min(rung.networks, len(chosen)) for rung in LADDER),
+        sum(min(rung.networks, len(chosen)) for rung in experiment.ladder),
         len(set(seen) | set(store)),
         sum(name not in store for name in seen),
         sum(at > seen[name] for name, at in begun if name in seen),
@@ -89,10 +90,10 @@ def _mismatched(experiment: Experiment, store: dict[str, float]) -> int:
     return wrong
 
 
-def _trained(store: FinalistStore) -> dict[str, float]:
+def _trained(store: FinalistStore, ladder: Sequence[Rung]) -> dict[str, float]:
     """The score of every finalist on every rung."""
     brackets = store.chosen() or []
-    trainings = [Training(network, rung) for bracket in brackets for network in bracket for rung in LADDER]
+    trainings = [Training(network, rung) for bracket in brackets for network in bracket for rung in ladder]
     results = [result for result in map(store.get, trainings) if result is not None]
     return {"{}-rung{}".format(*one.training.key): one.score("loss") for one in results}
 

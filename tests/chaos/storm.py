@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import psutil
 
-from tests.chaos.experiment import LADDER, PROCESSES, Experiment
+from tests.chaos.experiment import PROCESSES, Experiment
 from trionet_nni.finalists.halving import trials
 
 _POLL_SECONDS = 0.2
@@ -43,7 +43,7 @@ class Storm:
         last = max(1, candidates - 4)
         late = kills // 5  # while finalists are trained, which are few
         first = [self._random.uniform(0, last) for _ in range(kills - late)]
-        trainings = trials(LADDER) - 1
+        trainings = trials(experiment.ladder) - 1
         self._plan = sorted(first + [candidates + self._random.uniform(0, trainings) for _ in range(late)])
         self.seen: dict[str, float] = {}
         self.killed: list[str] = []

@@ -12,13 +12,17 @@ from trionet_nni.errors import InputError
 from trionet_nni.export.card import read_card
 from trionet_nni.export.inherit import inherit
 from trionet_nni.export.load import architecture_of, load
+from trionet_nni.export.searched import has_weights, searched_folder, searched_names
 from trionet_nni.export.weights import chosen_weights
 from trionet_nni.network.trionet import TrioNet
 
 
 def list_models() -> list[str]:
-    """Names that `create_model` knows beside folders: the hand-designed networks of the paper's tables."""
-    return [name.replace("-", "_") for name in BASELINES]
+    """Names that `create_model` knows beside folders.
+
+    The hand-designed networks of the paper's tables, and those that this project's own searches found.
+    """
+    return [*(name.replace("-", "_") for name in BASELINES), *searched_names()]
 
 
 def create_model(
@@ -35,7 +39,8 @@ def create_model(
     Args:
         model: a name of `list_models`, an architecture file (.json), an exported folder, or a network
             on Hugging Face's hub, "hf-hub:USER/NAME", which `trionet push` brought there.
-        pretrained: a folder's best measured weights (its default); names have none.
+        pretrained: the best measured weights, of a folder or of a searched network that has some (their
+            default); hand-designed networks have none.
         num_classes: outputs; 0 leaves the classifier out. A folder's own, or 1,000, when None.
         in_chans: channels of the images. A folder's own, or 3, when None.
         image_size: side of the images in pixels, which axial tables are made or fitted for. A folder's own,
@@ -50,11 +55,16 @@ def create_model(
         from trionet_nni.export.hub import fetch
 
         model = fetch(str(model))
+    found = searched_folder(str(model))
+    if found is not None:
+        model, pretrained = found, has_weights(found) if pretrained is None else pretrained
     if Path(model).is_dir():
         network = _of_folder(Path(model), pretrained is not False, num_classes, in_chans, image_size)
     else:
         if pretrained:
-            raise InputError(f"pretrained: found True for {str(model)!r}, allowed: for an exported folder")
+            raise InputError(
+                f"pretrained: found True for {str(model)!r}, allowed: for networks with weights"
+            )
         classes = 1000 if num_classes is None else num_classes or None
         channels = 3 if in_chans is None else in_chans
         architecture = _architecture(str(model))

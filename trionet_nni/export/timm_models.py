@@ -16,7 +16,11 @@ from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.baselines import BASELINES
 from trionet_nni.errors import InputError
 from trionet_nni.export.inherit import fit_tables
+from trionet_nni.export.models import list_models
+from trionet_nni.export.searched import has_weights, searched_folder
 from trionet_nni.export.staged import LAYERS, NAME
+from trionet_nni.export.weights import SHARED
+from trionet_nni.files.text import read_json
 from trionet_nni.network.trionet import TrioNet, set_survival
 
 
@@ -119,6 +123,8 @@ def trionet(pretrained: bool = False, **settings: Any) -> nn.Module:
 
 
 def _built(name: str, pretrained: bool, settings: dict[str, Any]) -> nn.Module:
+    for key, value in _searched(name).get("model_args", {}).items():
+        settings.setdefault(key, value)
     settings.setdefault("architecture", BASELINES.get(_baseline(name)))
     if settings["architecture"] is None:
         raise InputError(
@@ -151,10 +157,25 @@ def _baseline(name: str) -> str:
 
 
 def _names() -> list[str]:
-    return [NAME, *(f"{NAME}_{name.replace('-', '_')}" for name in BASELINES)]
+    return [NAME, *(f"{NAME}_{name}" for name in list_models())]
 
 
-default_cfgs = generate_default_cfgs({name: PretrainedCfg(**LAYERS) for name in _names()})
+def _searched(name: str) -> dict[str, Any]:
+    """What the `config.json` of a network says that one of our searches found; nothing of another one."""
+    folder = searched_folder(name.removeprefix(f"{NAME}_"))
+    return {} if folder is None else dict(read_json(folder / "config.json", "a network's configuration"))
+
+
+def _pretrained(name: str) -> PretrainedCfg:
+    folder, found = searched_folder(name.removeprefix(f"{NAME}_")), _searched(name)
+    if folder is None:
+        return PretrainedCfg(**LAYERS)
+    file = str(folder / SHARED) if has_weights(folder) else None
+    names = {"num_classes": found["num_classes"], "label_names": found["label_names"]}
+    return PretrainedCfg(file=file, **names, **found["pretrained_cfg"])
+
+
+default_cfgs = generate_default_cfgs({name: _pretrained(name) for name in _names()})
 
 
 def _register(name: str) -> None:
@@ -162,7 +183,8 @@ def _register(name: str) -> None:
         return _built(name, pretrained, settings)
 
     build.__name__ = build.__qualname__ = name
-    build.__doc__ = f"The paper's {_baseline(name)}, as timm builds its models."
+    whose = "This project's" if _searched(name) else "The paper's"
+    build.__doc__ = f"{whose} {_baseline(name)}, as timm builds its models."
     register_model(build)
 
 
