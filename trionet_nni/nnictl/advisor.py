@@ -53,6 +53,7 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
         self._manager = Manager.of_tuner(os.environ["NNI_TUNER_COMMAND_CHANNEL"])
         self._session: Session | None = None
         self._commands: queue.SimpleQueue[tuple[CommandType, str]] = queue.SimpleQueue()
+        self._keep_private()
         self._start_log()
         self._warn_if_exposed()
         self._leave_mark()
@@ -190,6 +191,11 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
 
         if mark := os.environ.get("TRIONET_SEARCH"):
             write_text(self._folder.search, f"{mark}\n")
+
+    def _keep_private(self) -> None:
+        """Other users of the machine have no business in a run."""
+        with suppress(OSError):  # a file system that knows no such rights
+            self._folder.root.chmod(0o700)
 
     def _start_log(self) -> None:
         """Messages go to NNI's dispatcher.log, which the portal shows, and to the experiment's own log."""

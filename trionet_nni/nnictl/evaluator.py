@@ -22,7 +22,7 @@ from trionet_nni.errors import InputError, failure_line
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import lock, wait_until_free
 from trionet_nni.files.text import parse_json
-from trionet_nni.nnictl.candidate.address import EvaluatorFiles, address, evaluator_files
+from trionet_nni.nnictl.candidate.address import EvaluatorFiles, address, evaluator_files, of_owner
 from trionet_nni.nnictl.candidate.ask import environment_of
 from trionet_nni.nnictl.candidate.scoring import Scoring, metrics
 from trionet_nni.nnictl.candidate.time_limit import begin, end
@@ -77,7 +77,10 @@ class Server:
             except TimeoutError:
                 return
             with connection:
-                self._answer(connection, scoring)
+                if of_owner(connection):
+                    self._answer(connection, scoring)
+                else:
+                    print("another user asked, and got no answer", flush=True)
 
     def _answer(self, connection: socket.socket, scoring: Scoring) -> None:
         try:

@@ -3,6 +3,7 @@
 // names another address. A server that names its own host, or listens on a socket file, is left alone.
 'use strict';
 const net = require('node:net');
+require('./owner.cjs');
 
 const host = process.env.TRIONET_PORTAL_HOST || '127.0.0.1';
 const listen = net.Server.prototype.listen;

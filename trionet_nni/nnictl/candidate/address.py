@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import struct
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -127,13 +128,25 @@ def address(path: Path) -> Iterator[str]:
         os.close(parent)
 
 
+def of_owner(connection: socket.socket) -> bool:
+    """Whether this user, or root, is at the other end of a Unix socket; yes where that is not told."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    size = struct.calcsize("3i")  # process, user, group
+    _, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return user in (0, os.getuid())
+
+
 def connect(path: Path) -> socket.socket | None:
-    """A connection to who listens there; None where nobody does."""
+    """A connection to who listens there; None where nobody does, or another user."""
     connection = socket.socket(socket.AF_UNIX)
     try:
         with address(path) as name:
             connection.connect(name)
     except OSError:
+        connection.close()
+        return None
+    if not of_owner(connection):
         connection.close()
         return None
     return connection
