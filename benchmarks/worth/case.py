@@ -147,7 +147,7 @@ _CIFAR = Case(
         precision="32-true",
     ),
     candidates=150,
-    repeats=1,
+    repeats=3,
     costs=(("training", 50), ("supernet", 450), ("search", 40), ("finalists", 300), ("study", 800)),
 )
 CASES = {case.name: case for case in (_DIGITS, _CIFAR)}
