@@ -27,6 +27,7 @@ from trionet_nni.settings.project import DataConfig
 
 _MODULES = [found for found in list(globals().values()) if isinstance(found, ModuleType)]
 DATASETS: dict[str, Dataset] = {one.name: one for module in _MODULES for one in module.DATASETS}
+OWN = frozenset(name for name, one in DATASETS.items() if one.names is not None)  # whose folder says all
 
 
 def kind_of(root: Path) -> str:

@@ -127,7 +127,9 @@ def print_exported(rows: list[ExportedRow], out: Path) -> None:
     scratch = any(row.finalist for row in rows)
     own = ("own loss",) if scratch else ()
     for name in ("folder", *own, *scores, "MFLOPs", "params", "operators"):
-        table.add_column(name, justify="left" if name in ("folder", "operators") else "right")
+        table.add_column(
+            name, justify="left" if name in ("folder", "operators") else "right", overflow="fold"
+        )
     for row in rows:
         result = row.evaluation
         numbers = (*scores_row(result), *costs_row(result))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
+from trionet_nni.data.registry import OWN
 from trionet_nni.files.atomic import write_text
 from trionet_nni.report.page.findings import Findings, findings
 from trionet_nni.report.page.sections import sections
+from trionet_nni.settings.project import DataConfig
 from trionet_nni.version import __version__
 
 _CSS = """
@@ -51,9 +53,14 @@ def write_report(experiment: str | Path, path: Path) -> Findings:
     return found
 
 
+def _pictures(data: DataConfig) -> str:
+    """What they are called: a folder of a user's own by its name."""
+    return Path(data.root).name if data.root is not None and data.name in OWN else data.name
+
+
 def page(found: Findings) -> str:
     """The whole file."""
-    title = f"A search over {found.config.space} on {found.config.data.name}"
+    title = f"A search over {found.config.space} on {_pictures(found.config.data)}"
     body = "".join(
         f"<section><h2>{escape(heading)}</h2>{text}</section>\n" for heading, text in sections(found)
     )
