@@ -32,6 +32,7 @@ from trionet_nni.settings.latency_table import LatencyFile, LatencyTable
 
 BACKENDS = ("torch", "onnxruntime")  # what compiles for minutes is not worth a table
 _FITTED, _BLOCK_SECONDS, _NETWORK_SECONDS = 16, 0.06, 1.0
+_KEPT = 0.9  # share of networks that a limit is kept by, as far as those can tell that were fitted
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,20 @@ def measure_table(conditions: Conditions, path: Path, *, progress: bool = True) 
         )
         known += _at(place, conditions)
         write_json(partial, {**about, "blocks": known})
-    outside, scale = _fit(conditions, LatencyTable.of(_file(about, known, 0.0, 1.0)))
-    table = LatencyTable.of(_file(about, known, outside, scale))
+    line = _fit(conditions, LatencyTable.of(_file(about, known, _Line(0.0, 1.0, 0.0))))
+    table = LatencyTable.of(_file(about, known, line))
     write_json(path, table.file.model_dump())
     partial.unlink(missing_ok=True)
     return table
+
+
+@dataclass(frozen=True)
+class _Line:
+    """See `LatencyFile`."""
+
+    outside: float
+    scale: float
+    margin: float
 
 
 @dataclass(frozen=True)
@@ -163,8 +173,8 @@ def _known(partial: Path, about: dict[str, Any]) -> list[dict[str, Any]]:
     return [one.model_dump() for one in file.blocks]
 
 
-def _file(about: dict[str, Any], blocks: list[dict[str, Any]], outside: float, scale: float) -> LatencyFile:
-    return LatencyFile.model_validate({**about, "outside": outside, "scale": scale, "blocks": blocks})
+def _file(about: dict[str, Any], blocks: list[dict[str, Any]], line: _Line) -> LatencyFile:
+    return LatencyFile.model_validate({**about, **asdict(line), "blocks": blocks})
 
 
 def _places(conditions: Conditions) -> list[Place]:
@@ -214,11 +224,12 @@ def _built(conditions: Conditions, network: Architecture) -> TrioNet:
     return TrioNet(network, classes=cost.classes, channels=cost.channels, image_size=conditions.image_size)
 
 
-def _fit(conditions: Conditions, table: LatencyTable) -> tuple[float, float]:
+def _fit(conditions: Conditions, table: LatencyTable) -> _Line:
     """The line through whole networks against the sums over their blocks, by their relative errors."""
     networks = _networks(conditions, _FITTED, seed=0)
     sums = np.array([table.total(one) for one in networks])
     times = np.array(_measured(conditions, networks))
     rows = np.stack([np.ones_like(sums), sums], 1) / times[:, None]
     (outside, scale), *_ = np.linalg.lstsq(rows, np.ones_like(times), rcond=None)
-    return float(outside), float(scale)
+    slower = times / (outside + scale * sums) - 1
+    return _Line(float(outside), float(scale), max(0.0, float(np.quantile(slower, _KEPT))))
