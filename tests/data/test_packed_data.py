@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -182,3 +184,20 @@ def refused(name: str, root: Path) -> str:
         DATASETS[name].open(config(name, root))
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may write everywhere, so the system's answer is put in its place."""
+    webdataset(tmp_path, 2, 3)
+
+    def closed(path: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr("trionet_nni.data.packed.lock", closed)
+    assert "cannot be written (Read-only file system)" in refused("webdataset", tmp_path)
+    monkeypatch.undo()
+    assert DATASETS["webdataset"].open(config("webdataset", tmp_path)).class_names == ("0", "1")
+    monkeypatch.setattr("trionet_nni.data.packed.lock", closed)
+    assert DATASETS["webdataset"].open(config("webdataset", tmp_path)).class_names == ("0", "1")

@@ -7,6 +7,7 @@ it can also be looked at; `name: folder` reads it from then on as well.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -25,6 +26,7 @@ from trionet_nni.files.locks import lock
 from trionet_nni.settings.project import DataConfig
 
 FOLDER = "unpacked"
+_CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)  # of a folder that is there to be read
 _DONE = "unpacked.json"
 _PARTS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -85,7 +87,9 @@ class Format:
             with lock(root / f".{FOLDER}.lock"):  # of two that come at once the other one waits
                 if _read(folder) != mark:
                     self._unpack(root, files, folder, mark)
-        except PermissionError as error:
+        except OSError as error:
+            if error.errno not in _CLOSED:
+                raise
             found = f"cannot be written ({error.strerror})"
             raise InputError(f"{root}: data.root: {found}, allowed: a folder to unpack into") from None
         return folder
