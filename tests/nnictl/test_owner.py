@@ -125,6 +125,18 @@ def test_pages_of_other_sites_are_refused(
     until(lambda: portal.said(why))
 
 
+def test_names_of_a_tunnel_can_be_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIONET_PORTAL_NAMES", "a.example, Tunnel.example")
+    tunnelled = Portal(tmp_path)
+    try:
+        origin = "Origin: https://tunnel.example"
+        assert tunnelled.ask(origin, host="tunnel.example") == "HTTP/1.1 200 OK"
+        assert tunnelled.ask(origin, host="a.example") == "HTTP/1.1 403 Forbidden"
+    finally:
+        tunnelled.process.kill()
+        tunnelled.process.wait()
+
+
 def test_who_opened_the_portal_is_asked_for_nothing_but_a_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,8 +12,10 @@ const ESTABLISHED = '01'; // of a connection in any other state the kernel may l
 const MOST_LINES = 200; // of refusals in the log
 const OWNER = Symbol('owner');
 const NAMES = new Set(['localhost', '127.0.0.1', '[::1]', os.hostname().toLowerCase()]);
-if (process.env.TRIONET_PORTAL_HOST) {
-    NAMES.add(process.env.TRIONET_PORTAL_HOST.toLowerCase());
+for (const name of [process.env.TRIONET_PORTAL_HOST, ...(process.env.TRIONET_PORTAL_NAMES || '').split(',')]) {
+    if (name && name.trim()) {
+        NAMES.add(name.trim().toLowerCase()); // of a tunnel or a proxy, say
+    }
 }
 let lines = 0;
 
@@ -72,7 +74,7 @@ function refusal(request) {
     if (!NAMES.has(nameOf(host))) {
         return `it is meant for ${JSON.stringify(String(host).slice(0, 100))}`;
     }
-    if (origin !== undefined && origin !== `http://${host}`) {
+    if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) {
         return `a page of ${JSON.stringify(String(origin).slice(0, 100))} has sent it`;
     }
     return undefined;
