@@ -219,8 +219,9 @@ def test_automatic_precision_does_not_rename_a_supernet():
     assert config.supernet_hash() != other.supernet_hash()
 
 
-def test_processes_share_the_mean_of_what_was_used(tmp_path: Path):
-    arguments = (f"file://{tmp_path}/rendezvous", f"{tmp_path}/rank")
+@pytest.mark.parametrize("bucket", [1, 400, 25_000_000], ids=["each alone", "some", "all"])
+def test_processes_share_the_mean_of_what_was_used(tmp_path: Path, bucket: int):
+    arguments = (f"file://{tmp_path}/rendezvous", f"{tmp_path}/rank", bucket)
     multiprocessing.spawn(average, arguments, nprocs=2)
     results = [torch.load(tmp_path / f"rank{rank}", weights_only=True) for rank in range(2)]
     for name, cuts in CUTS.items():
@@ -228,5 +229,6 @@ def test_processes_share_the_mean_of_what_was_used(tmp_path: Path):
         for cut in cuts:
             used[cut_index(used, cut)] = True
         for rank, result in enumerate(results):
-            expected = torch.where(used, (gradient(0) + gradient(1)) / 2, gradient(rank))
+            mean = (gradient(0, name) + gradient(1, name)) / 2
+            expected = torch.where(used, mean, gradient(rank, name))
             assert torch.equal(result[name], expected), name
