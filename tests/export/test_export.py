@@ -253,7 +253,7 @@ def test_each_budget_has_a_folder_with_its_best(
     assert f"No result within {budget_name(1e3)} yet" in said
     front = said.split("Exported networks")[0]
     for row in pareto(experiment):
-        (line,) = [line for line in front.splitlines() if f"{row.evaluation.flops / 1e9:.4f}" in line]
+        (line,) = [line for line in front.splitlines() if f" {row.evaluation.flops / 1e6:,.1f} " in line]
         assert budget_name(row.budget or 0) in line
         if row.best_of:
             assert str(out / budget_name(row.best_of[0]) / "1") in line
