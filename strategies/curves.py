@@ -45,8 +45,8 @@ class Curves(pl.Callback):
         self.looked_at = None if due is None else min(step for step in self.at if step >= due)
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: object) -> None:
-        """Measure where it is due."""
-        if trainer.global_step not in self.at:
+        """Measure where it is due; of several processes, the first does."""
+        if trainer.global_step not in self.at or not trainer.is_global_zero:
             return
         assert isinstance(pl_module, SandwichModule)
         measured = {name: self._accuracy(pl_module, name) for name in self.table.operator_names}

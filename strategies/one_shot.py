@@ -29,10 +29,12 @@ from strategies.sandwich_module import SandwichModule
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.data import Splits, load_splits
+from trionet_nni.errors import InputError
 from trionet_nni.files.atomic import write_json, write_tensors
 from trionet_nni.operators.layers.attention_dropout import set_attention_dropout
 from trionet_nni.settings.plugins import load_module
 from trionet_nni.settings.project import ProjectConfig, RecipeConfig, SupernetConfig
+from trionet_nni.supernet.ranks import devices
 from trionet_nni.supernet.region_sgd import RegionSGD
 from trionet_nni.supernet.sharing import Sharing
 from trionet_nni.training.batches import StepBatches, step_loader
@@ -40,6 +42,7 @@ from trionet_nni.training.checkpoints import NAME, AtomicCheckpointIO, StepCheck
 from trionet_nni.training.divergence import Divergence, RolledBack, rolling_back
 from trionet_nni.training.loggers import curves_logger
 from trionet_nni.training.recipe import check_recipe, optimizer, precision, schedule, total_steps
+from trionet_nni.training.share import this_share
 
 Report = Callable[[dict[str, float]], None]
 
@@ -97,6 +100,8 @@ class TrioNetOneShot(OneShotStrategy):  # type: ignore[misc]
             random_subnetworks=self.config.random_subnetworks,
             weight_decay=self.config.recipe.weight_decay,
             seed=self.config.recipe.seed,
+            parts=self.config.recipe.parts,
+            share=this_share(),
             # Side by side, passes would draw from torch's generator in an order left to chance.
             lanes=1 if self.config.recipe.random else LANES,
         )
@@ -144,15 +149,24 @@ def train_supernet(
         cache: folder for decoded images.
         stop_after_steps: stop early with a checkpoint, unfinished.
 
+    In each process that torchrun starts it is called once: they share every batch's parts, and the first
+    of them writes.
+
     Raises:
-        InputError: the configuration does not fit the data.
+        InputError: the configuration does not fit the data, or the number of processes.
         RunFailed: it diverged twice.
     """
     directory.mkdir(parents=True, exist_ok=True)
     splits = load_splits(config.data, cache or directory.parent.parent / "cache")
     recipe = config.supernet.recipe
     check_recipe(recipe, len(splits.train), "supernet.recipe")
-    batches = StepBatches(splits.train, recipe.batch_size, recipe.augment, recipe.seed)
+    share = this_share()
+    if recipe.parts % share.world:
+        allowed = f"a divisor of the {recipe.parts} parts of a batch (batch_size / micro_batch)"
+        raise InputError(f"supernet.recipe: found {share.world} processes, allowed: {allowed}")
+    batches = StepBatches(
+        splits.train, recipe.batch_size, recipe.augment, recipe.seed, recipe.micro_batch, share
+    )
     steps = total_steps(recipe, batches.steps_per_epoch)
 
     def attempt(back: RolledBack | None) -> None:
@@ -191,7 +205,7 @@ def _train(
         fit_kwargs={"ckpt_path": str(last)} if checkpoint else None,
     )
     strategy(RawFormatModelSpace(space, evaluator), SequentialExecutionEngine())
-    if trainer.global_step < steps:
+    if trainer.global_step < steps or not trainer.is_global_zero:
         return
     write_tensors(directory / "supernet.safetensors", dict(strategy.supernet.state_dict()))
     write_json(
@@ -211,7 +225,7 @@ def _trainer(recipe: RecipeConfig, directory: Path, steps: int, callbacks: list[
     return Trainer(
         max_steps=steps,
         max_epochs=1,  # of the loader, which is the whole run
-        devices=1,
+        **devices(),
         accelerator="auto",
         precision=precision(recipe),
         logger=curves_logger(recipe.logger, directory, "tensorboard"),

@@ -16,6 +16,7 @@ import torch
 from nni.nas.evaluator.pytorch import LightningModule
 from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
 from torch import Tensor
+from torch.nn import Module
 
 from strategies.elastic import elastic_blocks
 from strategies.lanes import Lane, SecondLane, divided
@@ -24,6 +25,7 @@ from strategies.usage import Usage
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.supernet.sampling import Sampling
+from trionet_nni.training.share import ALONE, Share
 
 LOG_EVERY_STEPS = 10
 Batch = tuple[Tensor, Tensor]  # images [B, C, S, S] and labels [B]
@@ -42,6 +44,8 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
         random_subnetworks: n of the sandwich rule.
         weight_decay: of the largest sub-network, per step.
         seed: of the draws.
+        parts: passes of a sub-network that a batch takes, one after the other, in all processes together.
+        share: this process's, of the parts.
         lanes: 2: on a CPU with threads for it, passes of a step run side by side (`strategies.lanes`).
     """
 
@@ -55,11 +59,14 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
         random_subnetworks: int,
         weight_decay: float,
         seed: int,
+        parts: int = 1,
+        share: Share = ALONE,
         lanes: int = 1,
     ) -> None:
         super().__init__(training_module)
         self.table, self.sampling, self.sandwich = table, sampling, sandwich
         self.random_subnetworks, self.weight_decay, self.seed = random_subnetworks, weight_decay, seed
+        self.parts, self.share = parts, share
         self.operator_counts: Counter[str] = Counter()
         self._usage: Usage | None = None
         self.lanes = lanes
@@ -79,33 +86,51 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One optimizer step; the sum of its losses."""
         number = self.trainer.global_step
-        torch.manual_seed(hash((self.seed, number)))  # dropout
         optimizer: Any = self.optimizers()
         optimizer.zero_grad(set_to_none=True)
         step = self.draw(number)
-        losses = self.accumulate(batch, step)
+        losses = self.accumulate(batch, step, number)
         optimizer.optimizer.regions = self.usage.regions()
         optimizer.step()
         self.lr_schedulers().step()
         self._count(step)
         if (number + 1) % LOG_EVERY_STEPS == 0:
             self._log(number, losses)
-        return torch.stack(losses).sum()
+        return losses.sum()
 
-    def accumulate(self, batch: Batch, step: Step) -> list[Tensor]:
+    def accumulate(self, batch: Batch, step: Step, number: int = 0) -> Tensor:
         """Backward passes of all sub-networks; gradients add up, and the largest's weights decay.
 
-        Starts from gradients of None. Returns the losses, detached.
+        Starts from gradients of None. Where a batch is taken in parts, gradients and losses are the means
+        over all of them, of all processes.
+
+        Args:
+            batch: what this process trains on: all parts of its share.
+            number: of the step; decides what dropout draws.
+
+        Returns:
+            The losses, detached, [sub-networks].
         """
         side_by_side = self.lanes > 1 and len(step.subnetworks) > 1 and _two_lanes_pay(batch[0])
-        losses = (self._two_lanes if side_by_side else self._one_lane)(batch, step.subnetworks)
-        self.usage.average_over_processes()
+        passes = self._two_lanes if side_by_side else self._one_lane
+        mine = self.share.of(self.parts)
+        losses: list[Tensor] = []
+        for part, images, labels in zip(mine, *(tensor.chunk(len(mine)) for tensor in batch), strict=True):
+            whose = (self.seed, number) if self.parts == 1 else (self.seed, number, part)
+            torch.manual_seed(hash(whose))  # dropout
+            losses.append(torch.stack(passes((images, labels), step.subnetworks)))
+        loss = torch.stack(losses).sum(0)
+        self.usage.average_over_processes(loss)
         self.usage.add_decay(step.subnetworks[step.decayed], self.weight_decay)
-        return losses
+        return loss
+
+    def _loss(self, batch: Batch, supernet: Module | None = None) -> Tensor:
+        """Of one part, weighed so that those of this process add up to a mean."""
+        loss: Tensor = self.training_module.loss(batch, supernet)
+        return loss / len(self.share.of(self.parts))
 
     def _one_lane(self, batch: Batch, subnetworks: Sequence[Architecture]) -> list[Tensor]:
-        loss = self.training_module.loss
-        return self._first.run(subnetworks, lambda _: loss(batch), self.manual_backward)
+        return self._first.run(subnetworks, lambda _: self._loss(batch), self.manual_backward)
 
     def _two_lanes(self, batch: Batch, subnetworks: Sequence[Architecture]) -> list[Tensor]:
         threads = torch.get_num_threads()
@@ -115,7 +140,7 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
         second = self._second[0]
         torch.set_num_threads(threads - threads // 2)
         try:
-            wait = second.start([subnetworks[i] for i in its], partial(self.training_module.loss, batch))
+            wait = second.start([subnetworks[i] for i in its], partial(self._loss, batch))
             own = self._one_lane(batch, [subnetworks[i] for i in mine])
             losses = dict(zip([*mine, *its], [*own, *wait()], strict=True))
         finally:
@@ -148,7 +173,7 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
         largest = max(step.subnetworks, key=lambda a: sum(a.depths))
         self.operator_counts.update(block.operator for _, block in largest.blocks())
 
-    def _log(self, number: int, losses: list[Tensor]) -> None:
+    def _log(self, number: int, losses: Tensor) -> None:
         total = max(1, sum(self.operator_counts.values()))
         names = ["smallest", "largest"] if self.sandwich else []
         names += [f"random{index}" for index in range(len(losses) - len(names))]

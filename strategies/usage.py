@@ -7,6 +7,7 @@ must stay bit-identical: weight, momentum and decay.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -43,9 +44,14 @@ class Usage:
             found.update(block.regions())
         return found
 
-    def average_over_processes(self) -> None:
-        """Where several processes train together, give all the mean of their gradients."""
-        averaged((parameter.grad, region) for parameter, region in self.regions().items())
+    def average_over_processes(self, losses: Tensor) -> None:
+        """Where several processes train together, give all of them the means of gradients and losses.
+
+        Args:
+            losses: one of each sub-network; they travel with the gradients.
+        """
+        used = ((parameter.grad, region) for parameter, region in self.regions().items())
+        averaged(chain(used, [(losses, Region((WHOLE,)))]))
 
     def _parts(self, architecture: Architecture) -> Iterator[tuple[Tensor, Tensor]]:
         """(gradient, weight) of everything that a sub-network uses, as views."""

@@ -126,7 +126,7 @@ run 0 'population: 6' cat mine/runs/*/trionet/experiment.yml
 
 echo "== The same experiment through nnictl, by hand"
 file=$(echo mine/runs/[0-9a-zA-Z]*/trionet/experiment.yml)
-run 0 "" ../env/bin/python -c 'from trionet_nni.nnictl.manager.portal import free_port; print(free_port(8180))'
+run 0 "" ../env/bin/python -c 'from trionet_nni.nnictl.manager.portal import free_port; import os; print(free_port(20000 + os.getpid() % 10000))'
 port=$(cat "$out")
 run 0 "127.0.0.1:$port" $nnictl create --config "$file" --port "$port"
 on_this_machine_alone "$port"

@@ -96,6 +96,9 @@ class RecipeConfig(_Section):
     epochs: float = Field(130, gt=0, le=1e6)
     steps: int | None = Field(None, ge=1, le=10**9)  # optimizer steps, instead of epochs
     batch_size: int = Field(256, ge=1)
+    # Images that one pass sees and batch normalization is over, where not the whole batch (the paper: 32
+    # on each of 8 GPUs); the gradients of a batch's parts are averaged. `supernet.devices` share the parts.
+    micro_batch: int | None = Field(None, ge=1)
     learning_rate: float = Field(0.1, gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = True
@@ -124,6 +127,14 @@ class RecipeConfig(_Section):
             return {"warmup_epochs": None, **data}
         return data
 
+    @field_validator("micro_batch")
+    @classmethod
+    def _equal_parts(cls, micro_batch: int | None, info: ValidationInfo) -> int | None:
+        batch = info.data.get("batch_size")
+        if micro_batch is not None and batch is not None and batch % micro_batch:
+            raise ValueError(f"a divisor of batch_size ({batch})")
+        return micro_batch
+
     @field_validator("warmup")
     @classmethod
     def _one_warm_up(cls, warmup: float | None, info: ValidationInfo) -> float | None:
@@ -135,14 +146,25 @@ class RecipeConfig(_Section):
         return warmup
 
     @property
+    def parts(self) -> int:
+        """Passes that a batch takes."""
+        return self.batch_size // (self.micro_batch or self.batch_size)
+
+    @property
     def random(self) -> bool:
         """Whether a network trained by it draws random numbers in its forward pass."""
         return bool(self.dropout or self.attention_dropout or self.survival < 1)
 
     def identity(self) -> dict[str, Any]:
         """What a run is known by: all fields that change it, precision and warm-up's share where named."""
-        unnamed = {"logger", "precision"} if self.precision == "auto" else {"logger"}
-        return self.model_dump(exclude=unnamed if self.warmup is not None else {*unnamed, "warmup"})
+        unnamed = {"logger"}
+        if self.precision == "auto":
+            unnamed.add("precision")
+        if self.warmup is None:
+            unnamed.add("warmup")
+        if self.micro_batch is None:
+            unnamed.add("micro_batch")
+        return self.model_dump(exclude=unnamed)
 
 
 class SupernetConfig(_Section):
@@ -155,6 +177,8 @@ class SupernetConfig(_Section):
     random_subnetworks: int = Field(2, ge=1, le=1000)  # n of the sandwich rule
     curve_points: int = Field(10, ge=1, le=10_000)  # how often the curves of Fig. 5 are measured
     checkpoint_minutes: float = Field(5, ge=0)  # how often a resumable checkpoint is written
+    # GPUs that train it together, each its share of a batch's parts; processes where there is no GPU.
+    devices: int = Field(1, ge=1, le=1024)
     recipe: RecipeConfig = RecipeConfig(epochs=540)
 
     @field_validator("recipe")
@@ -162,6 +186,16 @@ class SupernetConfig(_Section):
     def _no_stochastic_depth(cls, recipe: RecipeConfig) -> RecipeConfig:
         if recipe.survival != 1:
             raise ValueError("a supernet's recipe has survival 1: sampling drops blocks already (Table 5)")
+        return recipe
+
+    @field_validator("recipe")
+    @classmethod
+    def _a_share_for_each(cls, recipe: RecipeConfig, info: ValidationInfo) -> RecipeConfig:
+        devices = info.data.get("devices", 1)
+        if recipe.parts % devices:
+            raise ValueError(
+                f"batch_size / micro_batch a multiple of the {devices} devices; it is {recipe.parts}"
+            )
         return recipe
 
 
@@ -284,7 +318,7 @@ class ProjectConfig(_Section):
 
     def supernet_hash(self) -> str:
         """Name of a supernet: equal exactly when space, data and training recipe are equal."""
-        cadence = {"curve_points", "checkpoint_minutes"}  # neither changes the weights
+        cadence = {"curve_points", "checkpoint_minutes", "devices"}  # none is part of what is trained
         parts = {
             "space": self.space,
             "data": self.data.identity(),

@@ -16,7 +16,10 @@ from trionet_nni.settings.plugins import load_module, load_table
 from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet.curve import Curve, Point
 from trionet_nni.supernet.folder import CURVE, is_complete
+from trionet_nni.supernet.ranks import meet
+from trionet_nni.supernet.together import train_together
 from trionet_nni.training.process import prepare_process
+from trionet_nni.training.share import this_share
 
 Report = Callable[[Point], None]
 
@@ -29,6 +32,8 @@ def supernet_directory(working_directory: Path, config: ProjectConfig) -> Path:
 def ensure_supernet(config: ProjectConfig, directory: Path, cache: Path, report: Report) -> None:
     """Train the supernet of this configuration, go on with it, or find it complete.
 
+    Where torchrun started several processes, each of them calls this: they train it together.
+
     Args:
         directory: its folder, see `supernet_directory`; a plug-in finds the cache beside `supernets/`.
         cache: folder of decoded images.
@@ -38,20 +43,37 @@ def ensure_supernet(config: ProjectConfig, directory: Path, cache: Path, report:
         InputError: the configuration cannot be trained.
     """
     supernet_hash = config.supernet_hash()
+    share = this_share()
+    if share.rank > 0:
+        _help(config, directory)
+        return
     directory.mkdir(parents=True, exist_ok=True)
     with lock(directory.with_suffix(".lock"), waiting=_say_that_it_waits):
         _set_aside_if_inputs_changed(directory, config, cache)
+        if share.world > 1:
+            meet()  # the folder is ready for the others
         curve = Curve(directory / CURVE)
         if is_complete(directory, supernet_hash):
             print(f"supernet {supernet_hash} was trained before: its weights are used again", flush=True)
             for point in curve.points():
                 report(point)
+        elif config.supernet.devices > 1 and share.world == 1:
+            train_together(config, directory, curve, report)
         else:
             prepare_process()
             plugin = load_module(config.supernet.strategy, ("train_supernet",), "supernet.strategy")
             plugin.train_supernet(config, directory, _recorded(curve, report))
     if not is_complete(directory, supernet_hash):
         raise InputError(f"{directory}: found no trained supernet of {supernet_hash}, allowed: one")
+
+
+def _help(config: ProjectConfig, directory: Path) -> None:
+    """Train with the first process, which has the folder and tells what comes out."""
+    meet()
+    if not is_complete(directory, config.supernet_hash()):
+        prepare_process()
+        plugin = load_module(config.supernet.strategy, ("train_supernet",), "supernet.strategy")
+        plugin.train_supernet(config, directory, lambda point: None)
 
 
 def _set_aside_if_inputs_changed(directory: Path, config: ProjectConfig, cache: Path) -> None:

@@ -17,6 +17,7 @@ from trionet_nni.data.seeding import seeded
 from trionet_nni.data.stores import MemoryStore
 from trionet_nni.training.augment import AUGMENTATIONS
 from trionet_nni.training.recipe import check_batch
+from trionet_nni.training.share import ALONE, Share
 
 Batch = tuple[Tensor, Tensor]
 
@@ -30,24 +31,46 @@ class StepBatches(Dataset[Batch]):
         batch_size: images of a batch; what is left of an epoch is dropped.
         augment: a name in `training.augment.AUGMENTATIONS`.
         seed: decides order and augmentation; the global generators are neither read nor moved.
+        micro_batch: images of a part of the batch, where it is trained in parts. A part is a function of
+            seed, step and its number in the batch, whoever makes it.
+        share: whose parts these are to be, where several processes share a batch.
 
     Raises:
         InputError: fewer images than one batch.
     """
 
-    def __init__(self, images: ImageSet, batch_size: int, augment: str, seed: int) -> None:
+    def __init__(
+        self,
+        images: ImageSet,
+        batch_size: int,
+        augment: str,
+        seed: int,
+        micro_batch: int | None = None,
+        share: Share = ALONE,
+    ) -> None:
         check_batch(batch_size, len(images))
+        self.micro_batch, self.share = micro_batch, share
         self.images, self.batch_size, self.seed = images, batch_size, seed
         self.augment = AUGMENTATIONS[augment]
         self.steps_per_epoch = len(images) // batch_size
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
 
     def __getitem__(self, step: int) -> Batch:
-        """Images, float32 [B, C, S, S], and labels, int64 [B], of training step `step` ≥ 0."""
+        """Images, float32 [B, C, S, S], and labels, int64 [B], of training step `step` ≥ 0.
+
+        Of a share B is less: its parts, one after the other.
+        """
         epoch, number = divmod(step, self.steps_per_epoch)
         rows = self._permutation(epoch)[number * self.batch_size :][: self.batch_size]
-        pixels = self.augment(self.images, rows, seeded(self.seed, "step", step))
-        return self.images.normalize(pixels), self.images.labels[rows]
+        if self.micro_batch is None:
+            pixels = self.augment(self.images, rows, seeded(self.seed, "step", step))
+            return self.images.normalize(pixels), self.images.labels[rows]
+        parts = torch.split(rows, self.micro_batch)
+        mine = self.share.of(len(parts))
+        pixels = torch.cat(
+            [self.augment(self.images, parts[k], seeded(self.seed, "step", step, "part", k)) for k in mine]
+        )
+        return self.images.normalize(pixels), self.images.labels[torch.cat([parts[k] for k in mine])]
 
     def _permutation(self, epoch: int) -> Tensor:
         if epoch != self._epoch:

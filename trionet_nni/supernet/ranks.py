@@ -1,0 +1,64 @@
+"""One of the processes that train a supernet together: how they meet, and how Lightning runs in each."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from pytorch_lightning.strategies import DDPStrategy
+from torch._C._distributed_c10d import PrefixStore, Store, TCPStore  # torch.distributed names them untyped
+
+from trionet_nni.training.share import this_share
+
+_PATIENCE = timedelta(hours=2)  # of those that wait while the first measures the curves, or writes
+
+
+class UnwrappedStrategy(DDPStrategy):
+    """Lightning's strategy of one process a device, without DistributedDataParallel around the module.
+
+    A supernet averages the gradients of what a step used by itself (`supernet.reduce`).
+    """
+
+    def configure_ddp(self) -> None:
+        """Leave the module as it is: seed or checkpoint gave it the same weights in every process."""
+
+
+def meet() -> None:
+    """Wait until all processes of this training are here; only where torchrun's agent started them."""
+    if not dist.is_initialized():
+        share = this_share()
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(
+            backend, timeout=_PATIENCE, store=_store(), rank=share.rank, world_size=share.world
+        )
+    dist.barrier()
+
+
+def _store() -> Store:
+    """Where the processes leave their addresses for each other.
+
+    The agent's own store outlives its workers: without a prefix, those that are started again find the
+    addresses of the dead (torch 2.14).
+    """
+    given = os.environ
+    served = given.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    first = not served and given["RANK"] == "0"
+    store = TCPStore(given["MASTER_ADDR"], int(given["MASTER_PORT"]), is_master=first, timeout=_PATIENCE)
+    return PrefixStore(f"trionet/{given['TORCHELASTIC_RESTART_COUNT']}", store)
+
+
+def devices() -> dict[str, Any]:
+    """What Lightning's Trainer is told of devices: one, or those of the processes that torchrun started."""
+    share = this_share()
+    if share.world == 1:
+        return {"devices": 1}
+    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    return {
+        "devices": here,
+        "num_nodes": share.world // here,
+        "strategy": UnwrappedStrategy(timeout=_PATIENCE),
+        "use_distributed_sampler": False,  # batches are shared out already
+    }
