@@ -41,8 +41,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
-        content = buffer.getbuffer()
-        write_bytes(path, [content, seal(content)], keep=Path(path).with_name(PREVIOUS))
+        # Released at once: in a loop with a traceback it crashes the garbage collector of Python 3.12.1.
+        with buffer.getbuffer() as content:
+            write_bytes(path, [content, seal(content)], keep=Path(path).with_name(PREVIOUS))
 
     def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Read a checkpoint onto the CPU."""
