@@ -40,6 +40,11 @@ def longer(case: Case, seed: int) -> Training:
     return Training(case, BestAlone(case, case.table.operator_names), seed, times=LONGER)
 
 
+def longer_searched(case: Case, seed: int) -> Training:
+    """What the search found, trained as long: whether it leads where nobody saves on the training."""
+    return Training(case, Searched(case, seed), seed, times=LONGER)
+
+
 def ranked(case: Case) -> dict[str, list[Given]]:
     """Networks of the rank fidelity, (c)."""
     return {
@@ -94,6 +99,7 @@ def _equal_compute(case: Case, seed: int) -> Iterator[Unit]:
     """(b)."""
     yield Training(case, FoundByOptuna(case, seed), seed)
     yield longer(case, seed)
+    yield longer_searched(case, seed)
 
 
 def _with_needs(units: Iterable[Unit]) -> list[Unit]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.worth.case import SEEDS, Case
 from benchmarks.worth.pilots import BestAlone
-from benchmarks.worth.plan import LONGER, longer, random_network, ranked, rivals
+from benchmarks.worth.plan import LONGER, longer, longer_searched, random_network, ranked, rivals
 from benchmarks.worth.scratch import Training
 from benchmarks.worth.search import Finalists, Searched
 from benchmarks.worth.source import Source
@@ -56,13 +56,19 @@ def equal_compute(case: Case, bench: Bench) -> list[Row]:
     searched = _trained(case, lambda seed: Searched(case, seed), bench)
     optuna = _trained(case, lambda seed: FoundByOptuna(case, seed), bench)
     longest = _results(bench, {seed: longer(case, seed) for seed in SEEDS})
+    both = _results(bench, {seed: longer_searched(case, seed) for seed in SEEDS})
     rows = [_row("searched", searched, searched)] if searched else []
     rows += [_row("Optuna", optuna, searched)] if optuna else []
     rows += [_row(f"best of all alone, {LONGER} times as long", longest, searched)] if longest else []
-    spent = {
-        "searched": [sum(_seconds(bench, unit) for unit in Study(case, seed).pipeline) for seed in SEEDS],
-        "Optuna": [_seconds(bench, Study(case, seed)) for seed in SEEDS],
-    }
+    whole = [sum(_seconds(bench, unit) for unit in Study(case, seed).pipeline) for seed in SEEDS]
+    spent = {"searched": whole, "Optuna": [_seconds(bench, Study(case, seed)) for seed in SEEDS]}
+    if both:
+        name = f"searched, {LONGER} times as long"
+        rows.append(_row(name, both, searched))
+        spent[name] = whole
+        for measure in ("accuracy", "loss"):
+            ahead = difference(_values(both, measure), _values(longest, measure))
+            rows[-1][f"{measure}_ahead_where_both_are_long"] = None if ahead is None else asdict(ahead)
     for row in rows:
         seconds = [one for one in spent.get(row["network"], []) if one]
         row["seconds_before"] = round(statistics.fmean(seconds)) if seconds else 0
