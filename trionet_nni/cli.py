@@ -30,6 +30,7 @@ from trionet_nni.commands import (
     search,
     segment,
     space,
+    supernet,
     verify,
 )
 from trionet_nni.commands.command import Run
@@ -56,6 +57,7 @@ COMMANDS = (
     latency,
     push,
     space,
+    supernet,
     count,
     verify,
     plan,

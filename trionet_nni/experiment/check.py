@@ -76,6 +76,10 @@ def _checked(experiment: Experiment) -> Checked:
         config = experiment.config
         check_trials(config.search, nni_value(experiment.settings, "maxTrialNumber"))
         cards = check_cards(experiment.settings)
+        if cards:
+            from trionet_nni.supernet.together import check_devices
+
+            check_devices(config.supernet.devices, cards)
         task = prepare(config, working / "cache")
         budgets = search_budgets(config.search, task.table, task.cost)
     return Checked(config.model_copy(update={"data": task.data}), working, task, budgets, cards)

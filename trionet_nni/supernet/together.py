@@ -32,15 +32,14 @@ _LOOK_SECONDS = 1.0  # between two looks at the curve
 Report = Callable[[Point], None]
 
 
-def check_devices(devices: int) -> None:
-    """Refuse more processes than this machine has GPUs; without any, processes share the cores.
+def check_devices(devices: int, cards: int) -> None:
+    """Refuse more processes than there are GPUs; without any, processes share the cores.
 
     Raises:
         InputError: there are too few.
     """
-    there = torch.cuda.device_count()
-    if there and devices > there:
-        allowed = f"up to the {there} GPUs of this machine"
+    if cards and devices > cards:
+        allowed = f"up to the {cards} GPUs of this machine"
         raise InputError(f"supernet.devices: found {devices}, allowed: {allowed}")
 
 
@@ -56,7 +55,7 @@ def train_together(config: ProjectConfig, directory: Path, curve: Curve, report:
         InputError: the configuration cannot be trained.
         RunFailed: it diverged twice, or a process has died too often.
     """
-    check_devices(config.supernet.devices)
+    check_devices(config.supernet.devices, torch.cuda.device_count())
     launch = LaunchConfig(
         min_nodes=1,
         max_nodes=1,

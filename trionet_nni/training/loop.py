@@ -115,7 +115,7 @@ def _run_steps(
     divergence = Divergence(run.directory, back)
     keeper = StepCheckpoint(run.directory, run.checkpoint_minutes, run.stop_after_steps, divergence.check)
     bar = [ProgressCallback(run.title, run.total, start)] if run.progress else []
-    with _quiet():
+    with quiet():
         started = Started(partial(_say_resumed, run, path, start))
         trainer = _trainer(run, [divergence, *callbacks, keeper, *bar, started])
         with restoring(checkpoint, lambda: started.yes):
@@ -199,7 +199,7 @@ def _result(steps: int, total: int, start: int, seconds: float) -> dict[str, Any
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep away what Lightning logs, and the warnings of `_KNOWN`; all others are the user's to see."""
     logs = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
     levels = [log.level for log in logs]

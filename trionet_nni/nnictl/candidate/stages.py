@@ -7,6 +7,7 @@ from typing import Any
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import open_run
 from trionet_nni.files.atomic import write_json
+from trionet_nni.nnictl.candidate.cards import take_cards
 from trionet_nni.nnictl.candidate.job import Reporter
 from trionet_nni.nnictl.candidate.scoring import Scoring, metrics
 from trionet_nni.nnictl.candidate.time_limit import time_limit
@@ -24,6 +25,7 @@ def run_supernet(folder: ExperimentFolder, parameters: dict[str, Any], reporter:
     """
     config = open_run(folder).config
     supernet_hash = config.supernet_hash()
+    take_cards(config.supernet.devices)
     directory = folder.supernet_directory(supernet_hash)
     ensure_supernet(config, directory, folder.cache, reporter.intermediate)
     write_json(folder.supernet, {"directory": str(directory), "hash": supernet_hash})
