@@ -27,9 +27,7 @@ def test_it_trains_once_and_says_what_to_type_next(
     said = capsys.readouterr().out
     config = check_experiment(open_experiment(FILE, parse_changes(settings))).config
     folder = tmp_path / "supernets" / config.supernet_hash()
-    assert (
-        f"Supernet: {folder}\n" in said and "step 2, the largest network of each operator: conv 0." in said
-    )
+    assert f"Supernet: {folder}\n" in said and "step 2, largest network of each operator: conv 0." in said
     assert f"Next: trionet search {FILE} --set " in said
     assert is_complete(folder, config.supernet_hash())
     weights = folder / "supernet.safetensors"

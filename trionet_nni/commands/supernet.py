@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from trionet_nni.commands.command import Commands
     from trionet_nni.supernet.curve import Point
 
+_HELP = (
+    "experiment file, e.g. experiments/imagenet.yml; on several hosts that share its folder, start on each "
+    "of them: torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 "
+    "-m trionet_nni.cli supernet FILE"
+)
+
 
 def add(commands: Commands) -> None:
     """Add the command."""
@@ -21,9 +27,9 @@ def add(commands: Commands) -> None:
         "supernet",
         _run,
         "Train an experiment's supernet here, or go on with it; a search of the same file finds it.",
-        "torchrun --nnodes 2 --nproc-per-node 8 -m trionet_nni.cli supernet experiments/imagenet.yml",
+        "trionet supernet experiments/imagenet.yml --set supernet.devices=8",
     )
-    parser.add_argument("experiment", type=Path, help="experiment file, e.g. experiments/imagenet.yml")
+    parser.add_argument("experiment", type=Path, help=_HELP)
     add_set_option(parser, "supernet.devices=8")
 
 
@@ -51,6 +57,4 @@ def _run(options: argparse.Namespace) -> int:
 
 def _print_point(point: Point) -> None:
     values = (f"{name} {value:.4f}" for name, value in point.items() if name not in ("step", "default"))
-    print(
-        f"step {int(point['step'])}: accuracy of the largest network of each operator: {', '.join(values)}"
-    )
+    print(f"step {int(point['step'])}, largest network of each operator: {', '.join(values)}", flush=True)
