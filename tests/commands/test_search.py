@@ -19,11 +19,12 @@ from tests.helpers.toy_supernet import toy_score
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.commands import accompany as searching
 from trionet_nni.errors import InputError
+from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.export import best as exporting
 from trionet_nni.nnictl.search.in_process import search_in_process
 from trionet_nni.nnictl.terminal import launch
 from trionet_nni.nnictl.terminal.screen import Screen, panel, summary
-from trionet_nni.nnictl.terminal.watch import Snapshot
+from trionet_nni.nnictl.terminal.watch import Snapshot, Watch
 from trionet_nni.settings.project import SearchConfig
 
 
@@ -140,6 +141,20 @@ def test_interrupt_leaves_the_experiment_running(
     said = capsys.readouterr().out
     assert f"stop {toy.id}" in said and f"resume {toy.id}" in said and f"trionet export {toy.id}" in said
     assert isinstance(toy.manager.get("/check-status"), (dict, str))
+
+
+def test_what_cannot_be_read_is_told_and_not_taken_for_a_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(watch: Watch) -> Snapshot:
+        raise InputError("project.json: colour: found 1, allowed: no such key")
+
+    monkeypatch.setattr(Watch, "snapshot", unreadable)
+    monkeypatch.setattr(searching, "_PATIENCE_SECONDS", 0.0)
+    console = Console(file=io.StringIO())
+    experiment = launch.Experiment("abc", 8080)
+    with pytest.raises(InputError, match="colour: found 1"):
+        searching._watch(console, experiment, ExperimentFolder(tmp_path), 4)
 
 
 @pytest.mark.parametrize(

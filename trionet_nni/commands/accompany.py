@@ -237,7 +237,11 @@ def _ports(settings: dict[str, Any]) -> int:
 def _watch(
     console: Console, experiment: launch.Experiment, folder: ExperimentFolder, steps: int
 ) -> Snapshot | None:
-    """Show progress to the end; None where the manager is gone."""
+    """Show progress to the end; None where the manager is gone.
+
+    Raises:
+        InputError: something that the experiment wrote cannot be read, for longer than a moment.
+    """
     watch = Watch(experiment.manager, folder, steps)
     answered = settled = time.monotonic()
     expected = answered + _ADVISOR_SECONDS  # when the advisor must be there
@@ -258,6 +262,8 @@ def _watch(
             except (OSError, ValueError) as error:
                 patience = _REFUSED_SECONDS if _refused(error) else _PATIENCE_SECONDS
                 if time.monotonic() - answered > patience:
+                    if isinstance(error, InputError):  # not gone: written by another version, or damaged
+                        raise
                     return None
             time.sleep(_POLL_SECONDS)
 
