@@ -126,7 +126,8 @@ class SandwichModule(BaseOneShotLightningModule):  # type: ignore[misc]
 
     def _loss(self, batch: Batch, supernet: Module | None = None) -> Tensor:
         """Of one part, weighed so that those of this process add up to a mean."""
-        loss: Tensor = self.training_module.loss(batch, supernet)
+        task = self.training_module
+        loss: Tensor = task.loss(batch) if supernet is None else task.loss(batch, supernet)
         return loss / len(self.share.of(self.parts))
 
     def _one_lane(self, batch: Batch, subnetworks: Sequence[Architecture]) -> list[Tensor]:
