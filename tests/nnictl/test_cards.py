@@ -16,6 +16,8 @@ from trionet_nni.nnictl.manager.rest import Manager
         (1, {}, "2"),
         (4, {"platform": "local"}, None),
         (2, {"platform": "local", "gpuIndices": [1, 3]}, "1,3"),
+        (2, {"platform": "local", "gpuIndices": "0,3"}, "0,3"),
+        (2, {"platform": "local", "gpuIndices": 0}, "0"),
     ],
 )
 def test_what_it_sees(

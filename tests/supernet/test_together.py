@@ -14,6 +14,7 @@ from tests.helpers import ranks
 from tests.helpers.supernets import project
 from tests.helpers.tiny import small_splits
 from trionet_nni.errors import InputError
+from trionet_nni.plan.measure import _recipe as plan_recipe
 from trionet_nni.settings.project import ProjectConfig, parse_project
 from trionet_nni.supernet.curve import Curve
 from trionet_nni.supernet.together import train_together
@@ -114,6 +115,19 @@ def test_what_cannot_be_shared_is_one_line(recipe: dict[str, int], devices: int,
     with pytest.raises(InputError, match=line) as error:
         parse_project(given, "my.yml")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("section", ["retrain", "finetune"])
+def test_who_trains_one_network_takes_no_parts(section: str) -> None:
+    given = {"space": "spaces.tiny", "search": {"max_flops": 1e9}, section: {"micro_batch": 4}}
+    with pytest.raises(InputError, match=rf"{section}\.micro_batch: found 4, allowed: no such key"):
+        parse_project(given, "my.yml")
+
+
+@pytest.mark.parametrize(("batch", "taken"), [(None, 16), (8, 8), (7, 4), (2, 4)])
+def test_a_plan_measures_whole_parts(batch: int | None, taken: int) -> None:
+    recipe = plan_recipe(shared(1).supernet.recipe, batch)
+    assert (recipe.batch_size, recipe.parts) == (taken, taken // 4)
 
 
 def test_a_batch_as_a_whole_and_one_device_have_the_names_of_before() -> None:

@@ -76,7 +76,7 @@ def _checked(experiment: Experiment) -> Checked:
         config = experiment.config
         check_trials(config.search, nni_value(experiment.settings, "maxTrialNumber"))
         cards = check_cards(experiment.settings)
-        if cards:
+        if cards and is_local(experiment.settings):
             from trionet_nni.supernet.together import check_devices
 
             check_devices(config.supernet.devices, cards)
@@ -196,7 +196,7 @@ def check_cards(settings: dict[str, Any]) -> int:
     named = nni_value(local, "gpuIndices")
     if not named and (not isinstance(wanted, int) or wanted < 1):
         return 0
-    if local.get("platform") not in (None, "local"):
+    if not is_local(settings):
         return wanted if isinstance(wanted, int) else 0  # of other machines
     import torch
 
@@ -207,6 +207,12 @@ def check_cards(settings: dict[str, Any]) -> int:
     if wanted > there:
         raise InputError(f"trialGpuNumber: found {wanted}, allowed: up to the {there} GPUs of this machine")
     return there
+
+
+def is_local(settings: dict[str, Any]) -> bool:
+    """Whether an experiment's trials run on this machine."""
+    service = settings.get("trainingService")
+    return not isinstance(service, dict) or service.get("platform") in (None, "local")
 
 
 def nni_value(settings: dict[str, Any], name: str) -> Any:

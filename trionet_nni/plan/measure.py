@@ -14,12 +14,14 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TypeVar
 
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.errors import InputError
 from trionet_nni.settings.amounts import Amount
-from trionet_nni.settings.project import ProjectConfig, RecipeConfig
+from trionet_nni.settings.project import ProjectConfig, RecipeConfig, SupernetRecipe
 
+_Recipe = TypeVar("_Recipe", bound=RecipeConfig)
 _WARM = 2  # steps that are not counted: memory is taken and caches are filled in them
 _CPU_PIXELS = 64 * 64**2  # of a measured step on a CPU, where 256 photographs would take minutes
 _IMAGES = 128  # of a measured candidate
@@ -146,8 +148,10 @@ def _few(images: Amount) -> int:
     return min(images, _IMAGES) if isinstance(images, int) else _IMAGES
 
 
-def _recipe(recipe: RecipeConfig, batch: int | None, steps: int | None = None) -> RecipeConfig:
+def _recipe(recipe: _Recipe, batch: int | None, steps: int | None = None) -> _Recipe:
     size = recipe.batch_size if batch is None else min(batch, recipe.batch_size)
+    if isinstance(recipe, SupernetRecipe) and recipe.micro_batch is not None:  # whole parts, one at least
+        size = max(1, size // recipe.micro_batch) * recipe.micro_batch
     unwarmed = {"warmup_epochs": 0.0, "warmup": None}
     return recipe.model_copy(update={"batch_size": size, "steps": steps, **unwarmed})
 

@@ -96,9 +96,6 @@ class RecipeConfig(_Section):
     epochs: float = Field(130, gt=0, le=1e6)
     steps: int | None = Field(None, ge=1, le=10**9)  # optimizer steps, instead of epochs
     batch_size: int = Field(256, ge=1)
-    # Images that one pass sees and batch normalization is over, where not the whole batch (the paper: 32
-    # on each of 8 GPUs); the gradients of a batch's parts are averaged. `supernet.devices` share the parts.
-    micro_batch: int | None = Field(None, ge=1)
     learning_rate: float = Field(0.1, gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = True
@@ -127,14 +124,6 @@ class RecipeConfig(_Section):
             return {"warmup_epochs": None, **data}
         return data
 
-    @field_validator("micro_batch")
-    @classmethod
-    def _equal_parts(cls, micro_batch: int | None, info: ValidationInfo) -> int | None:
-        batch = info.data.get("batch_size")
-        if micro_batch is not None and batch is not None and batch % micro_batch:
-            raise ValueError(f"a divisor of batch_size ({batch})")
-        return micro_batch
-
     @field_validator("warmup")
     @classmethod
     def _one_warm_up(cls, warmup: float | None, info: ValidationInfo) -> float | None:
@@ -146,25 +135,40 @@ class RecipeConfig(_Section):
         return warmup
 
     @property
-    def parts(self) -> int:
-        """Passes that a batch takes."""
-        return self.batch_size // (self.micro_batch or self.batch_size)
-
-    @property
     def random(self) -> bool:
         """Whether a network trained by it draws random numbers in its forward pass."""
         return bool(self.dropout or self.attention_dropout or self.survival < 1)
 
     def identity(self) -> dict[str, Any]:
         """What a run is known by: all fields that change it, precision and warm-up's share where named."""
-        unnamed = {"logger"}
-        if self.precision == "auto":
-            unnamed.add("precision")
-        if self.warmup is None:
-            unnamed.add("warmup")
-        if self.micro_batch is None:
-            unnamed.add("micro_batch")
-        return self.model_dump(exclude=unnamed)
+        unnamed = {"logger", "precision"} if self.precision == "auto" else {"logger"}
+        return self.model_dump(exclude=unnamed if self.warmup is not None else {*unnamed, "warmup"})
+
+
+class SupernetRecipe(RecipeConfig):
+    """A recipe whose batches may be taken in parts, one after the other or by several processes."""
+
+    # Images that one pass sees and batch normalization is over, where not the whole batch (the paper: 32
+    # on each of 8 GPUs); the gradients of a batch's parts are averaged. `supernet.devices` share the parts.
+    micro_batch: int | None = Field(None, ge=1)
+
+    @field_validator("micro_batch")
+    @classmethod
+    def _equal_parts(cls, micro_batch: int | None, info: ValidationInfo) -> int | None:
+        batch = info.data.get("batch_size")
+        if micro_batch is not None and batch is not None and batch % micro_batch:
+            raise ValueError(f"a divisor of batch_size ({batch})")
+        return micro_batch
+
+    @property
+    def parts(self) -> int:
+        """Passes that a batch takes."""
+        return self.batch_size // (self.micro_batch or self.batch_size)
+
+    def identity(self) -> dict[str, Any]:
+        """See `RecipeConfig`; parts where there are any, so that supernets of before keep their names."""
+        known = super().identity()
+        return known if self.micro_batch else {k: v for k, v in known.items() if k != "micro_batch"}
 
 
 class SupernetConfig(_Section):
@@ -179,18 +183,24 @@ class SupernetConfig(_Section):
     checkpoint_minutes: float = Field(5, ge=0)  # how often a resumable checkpoint is written
     # GPUs that train it together, each its share of a batch's parts; processes where there is no GPU.
     devices: int = Field(1, ge=1, le=1024)
-    recipe: RecipeConfig = RecipeConfig(epochs=540)
+    recipe: SupernetRecipe = SupernetRecipe(epochs=540)
+
+    @field_validator("recipe", mode="before")
+    @classmethod
+    def _any_recipe(cls, recipe: Any) -> Any:
+        """A recipe of a single network is one without parts."""
+        return recipe.model_dump() if type(recipe) is RecipeConfig else recipe
 
     @field_validator("recipe")
     @classmethod
-    def _no_stochastic_depth(cls, recipe: RecipeConfig) -> RecipeConfig:
+    def _no_stochastic_depth(cls, recipe: SupernetRecipe) -> SupernetRecipe:
         if recipe.survival != 1:
             raise ValueError("a supernet's recipe has survival 1: sampling drops blocks already (Table 5)")
         return recipe
 
     @field_validator("recipe")
     @classmethod
-    def _a_share_for_each(cls, recipe: RecipeConfig, info: ValidationInfo) -> RecipeConfig:
+    def _a_share_for_each(cls, recipe: SupernetRecipe, info: ValidationInfo) -> SupernetRecipe:
         devices = info.data.get("devices", 1)
         if recipe.parts % devices:
             raise ValueError(

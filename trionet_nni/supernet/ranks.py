@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,8 +13,13 @@ import torch.distributed as dist
 from pytorch_lightning.strategies import DDPStrategy
 from torch._C._distributed_c10d import PrefixStore, Store, TCPStore  # torch.distributed names them untyped
 
+from trionet_nni.settings.plugins import load_module
+from trionet_nni.settings.project import ProjectConfig
+from trionet_nni.supernet.curve import Point
+from trionet_nni.training.process import prepare_process
 from trionet_nni.training.share import this_share
 
+Report = Callable[[Point], None]
 _PATIENCE = timedelta(hours=2)  # of those that wait while the first measures the curves, or writes
 
 
@@ -48,6 +55,18 @@ def _store() -> Store:
     first = not served and given["RANK"] == "0"
     store = TCPStore(given["MASTER_ADDR"], int(given["MASTER_PORT"]), is_master=first, timeout=_PATIENCE)
     return PrefixStore(f"trionet/{given['TORCHELASTIC_RESTART_COUNT']}", store)
+
+
+def train_by_plugin(config: ProjectConfig, directory: Path, report: Report) -> None:
+    """This process's part of a supernet's training, or all of it.
+
+    Raises:
+        InputError: the configuration cannot be trained.
+        RunFailed: it diverged twice.
+    """
+    prepare_process()
+    plugin = load_module(config.supernet.strategy, ("train_supernet",), "supernet.strategy")
+    plugin.train_supernet(config, directory, report)
 
 
 def devices() -> dict[str, Any]:

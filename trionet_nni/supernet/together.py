@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,12 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from trionet_nni.errors import InputError, RunFailed
-from trionet_nni.settings.plugins import load_module
 from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet.curve import Curve, Point
-from trionet_nni.supernet.ranks import meet
-from trionet_nni.training.process import prepare_process
+from trionet_nni.supernet.ranks import Report, meet, train_by_plugin
 
 _RESTARTS = 3  # of all processes, where one of them dies
 _LOOK_SECONDS = 1.0  # between two looks at the curve
-
-Report = Callable[[Point], None]
 
 
 def check_devices(devices: int, cards: int) -> None:
@@ -89,12 +85,9 @@ def _rank(settings: dict[str, Any], directory: str, curve: Path) -> tuple[str, s
     """What each process does; an error that all of them meet is handed back, not tried again."""
     world = int(os.environ["LOCAL_WORLD_SIZE"])
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // world))
-    prepare_process()
     meet()
-    config = ProjectConfig.model_validate(settings)
-    plugin = load_module(config.supernet.strategy, ("train_supernet",), "supernet.strategy")
     try:
-        plugin.train_supernet(config, Path(directory), Curve(curve).add)
+        train_by_plugin(ProjectConfig.model_validate(settings), Path(directory), Curve(curve).add)
     except (InputError, RunFailed) as error:
         return type(error).__name__, str(error)
     return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from trionet_nni.architecture.architecture import block_to_dict
@@ -12,16 +11,13 @@ from trionet_nni.errors import InputError
 from trionet_nni.files.atomic import write_json
 from trionet_nni.files.locks import lock
 from trionet_nni.files.text import read_json
-from trionet_nni.settings.plugins import load_module, load_table
+from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet.curve import Curve, Point
 from trionet_nni.supernet.folder import CURVE, is_complete
-from trionet_nni.supernet.ranks import meet
+from trionet_nni.supernet.ranks import Report, meet, train_by_plugin
 from trionet_nni.supernet.together import train_together
-from trionet_nni.training.process import prepare_process
 from trionet_nni.training.share import this_share
-
-Report = Callable[[Point], None]
 
 
 def supernet_directory(working_directory: Path, config: ProjectConfig) -> Path:
@@ -45,7 +41,7 @@ def ensure_supernet(config: ProjectConfig, directory: Path, cache: Path, report:
     supernet_hash = config.supernet_hash()
     share = this_share()
     if share.rank > 0:
-        _help(config, directory)
+        _train_with_the_first(config, directory)
         return
     directory.mkdir(parents=True, exist_ok=True)
     with lock(directory.with_suffix(".lock"), waiting=_say_that_it_waits):
@@ -60,20 +56,16 @@ def ensure_supernet(config: ProjectConfig, directory: Path, cache: Path, report:
         elif config.supernet.devices > 1 and share.world == 1:
             train_together(config, directory, curve, report)
         else:
-            prepare_process()
-            plugin = load_module(config.supernet.strategy, ("train_supernet",), "supernet.strategy")
-            plugin.train_supernet(config, directory, _recorded(curve, report))
+            train_by_plugin(config, directory, _recorded(curve, report))
     if not is_complete(directory, supernet_hash):
         raise InputError(f"{directory}: found no trained supernet of {supernet_hash}, allowed: one")
 
 
-def _help(config: ProjectConfig, directory: Path) -> None:
-    """Train with the first process, which has the folder and tells what comes out."""
+def _train_with_the_first(config: ProjectConfig, directory: Path) -> None:
+    """In any other process: the first has the folder, and tells what comes out."""
     meet()
     if not is_complete(directory, config.supernet_hash()):
-        prepare_process()
-        plugin = load_module(config.supernet.strategy, ("train_supernet",), "supernet.strategy")
-        plugin.train_supernet(config, directory, lambda point: None)
+        train_by_plugin(config, directory, lambda point: None)
 
 
 def _set_aside_if_inputs_changed(directory: Path, config: ProjectConfig, cache: Path) -> None:

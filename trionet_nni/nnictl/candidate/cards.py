@@ -20,7 +20,8 @@ def take_cards(devices: int) -> None:
         return
     service = Manager.of_trial(channel).profile()["params"].get("trainingService") or {}
     indices = service.get("gpuIndices") if isinstance(service, dict) else None
-    if indices:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, indices))
+    if indices is not None:
+        named = indices if isinstance(indices, list) else [indices]  # NNI takes a number or text as well
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, named))
     else:
         os.environ.pop("CUDA_VISIBLE_DEVICES", None)
