@@ -45,6 +45,11 @@ def longer_searched(case: Case, seed: int) -> Training:
     return Training(case, Searched(case, seed), seed, times=LONGER)
 
 
+def longer_throughout(case: Case, seed: int) -> Training:
+    """What finalists as long as the last training choose, trained as long."""
+    return Training(case, Searched(case, seed, times=LONGER), seed, times=LONGER)
+
+
 def ranked(case: Case) -> dict[str, list[Given]]:
     """Networks of the rank fidelity, (c)."""
     return {
@@ -100,6 +105,7 @@ def _equal_compute(case: Case, seed: int) -> Iterator[Unit]:
     yield Training(case, FoundByOptuna(case, seed), seed)
     yield longer(case, seed)
     yield longer_searched(case, seed)
+    yield longer_throughout(case, seed)
 
 
 def _with_needs(units: Iterable[Unit]) -> list[Unit]:

@@ -9,7 +9,7 @@ from benchmarks.worth.case import Case
 from benchmarks.worth.measure import measure
 from benchmarks.worth.meter import Meter
 from benchmarks.worth.source import Source
-from benchmarks.worth.unit import Bench, Unit
+from benchmarks.worth.unit import Bench, Unit, as_long
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.network.trionet import TrioNet
 from trionet_nni.settings.project import RecipeConfig
@@ -40,8 +40,8 @@ class Training(Unit):
     @property
     def title(self) -> str:
         """Network, role and seed."""
-        longer = f", {self.times:g} times as long" if self.times != 1 else ""
-        return f"{self.case.name}: {self.role} training of {self.source.title}{longer}, seed {self.seed}"
+        what = f"{self.role} training of {self.source.title}{as_long(self.times)}"
+        return f"{self.case.name}: {what}, seed {self.seed}"
 
     @property
     def needs(self) -> tuple[Unit, ...]:

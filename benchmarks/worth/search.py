@@ -11,12 +11,12 @@ from benchmarks.worth.case import CACHE, Case
 from benchmarks.worth.meter import Meter
 from benchmarks.worth.source import Source
 from benchmarks.worth.supernet import Supernet, pipeline_config, pipeline_splits
-from benchmarks.worth.unit import Bench, Unit
+from benchmarks.worth.unit import Bench, Unit, as_long
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.files.atomic import write_json
 from trionet_nni.finalists.halving import Rung, Training, choose, rungs
 from trionet_nni.finalists.in_process import run_finalists
-from trionet_nni.settings.project import ProjectConfig
+from trionet_nni.settings.project import FinalistsConfig, ProjectConfig
 from trionet_nni.supernet.results import Evaluation, ResultsStore, ranked
 
 
@@ -120,17 +120,22 @@ class _Scores:
 
 @dataclass(frozen=True)
 class Finalists(Unit):
-    """The best of a search trained from scratch, by halving over repeats."""
+    """The best of a search trained from scratch, by halving over repeats.
+
+    Attributes:
+        times: the length of each of their trainings ÷ the recipe's.
+    """
 
     case: Case
     seed: int
+    times: float = 1.0
 
     kind: ClassVar[str] = "finalists"
 
     @property
     def title(self) -> str:
         """Names the seed."""
-        return f"{self.case.name}: finalists, seed {self.seed}"
+        return f"{self.case.name}: finalists{as_long(self.times)}, seed {self.seed}"
 
     @property
     def search(self) -> Search:
@@ -143,19 +148,26 @@ class Finalists(Unit):
         return (self.search,)
 
     @property
+    def config(self) -> FinalistsConfig:
+        """The experiment's, at this length."""
+        shipped = self.search.config.search.finalists
+        assert shipped is not None
+        return shipped.model_copy(update={"steps": round(shipped.steps * self.times)})
+
+    @property
     def conditions(self) -> dict[str, Any]:
         """Search, ladder and recipe."""
-        config = self.search.config
-        finalists = config.search.finalists
-        assert finalists is not None
-        recipe = config.retrain.model_dump(exclude_defaults=True)
-        return {"of": self.search.identity, "finalists": finalists.model_dump(), "recipe": recipe}
+        recipe = self.search.config.retrain.model_dump(exclude_defaults=True)
+        return {"of": self.search.identity, "finalists": self.config.model_dump(), "recipe": recipe}
+
+    @property
+    def estimate(self) -> float:
+        """In proportion to the length."""
+        return super().estimate * self.times
 
     def compute(self, bench: Bench, meter: Meter) -> dict[str, Any]:
         """Train them rung by rung, or go on."""
-        finalists = self.search.config.search.finalists
-        assert finalists is not None
-        ladder = rungs(**dict(finalists))
+        ladder = rungs(**dict(self.config))
         chosen = [Architecture.from_dict(one) for one in bench.needed(self.search)["finalists"]]
         ended = run_finalists(chosen, ladder, _Trainer(self, bench.work(self)))
         return {
@@ -196,16 +208,20 @@ class Searched(Source):
 
     Attributes:
         finalists: False: the candidate that the supernet ranks first, as in the paper.
+        times: of the finalists' trainings.
     """
 
     case: Case
     seed: int
     finalists: bool = True
+    times: float = 1.0
 
     @property
     def unit(self) -> Unit:
         """Whose result it is."""
-        return Finalists(self.case, self.seed) if self.finalists else Search(self.case, self.seed)
+        if self.finalists:
+            return Finalists(self.case, self.seed, self.times)
+        return Search(self.case, self.seed)
 
     @property
     def key(self) -> str:
@@ -214,8 +230,11 @@ class Searched(Source):
 
     @property
     def title(self) -> str:
-        """Says whether there were finalists."""
-        return f"the searched network {self.seed}{'' if self.finalists else ' without finalists'}"
+        """Says whether there were finalists, and how long ones."""
+        how = "" if self.finalists else " without finalists"
+        if self.times != 1:
+            how = f" by finalists{as_long(self.times)}"
+        return f"the searched network {self.seed}{how}"
 
     @property
     def needs(self) -> tuple[Unit, ...]:

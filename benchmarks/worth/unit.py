@@ -89,3 +89,8 @@ class Unit(ABC):
         Args:
             meter: knows the CPU seconds that the unit has had so far.
         """
+
+
+def as_long(times: float) -> str:
+    """How a title says that a training is not of the recipe's length."""
+    return f", {times:g} times as long" if times != 1 else ""
