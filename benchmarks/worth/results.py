@@ -9,9 +9,17 @@ from typing import Any
 
 from benchmarks.worth.case import SEEDS, Case
 from benchmarks.worth.pilots import BestAlone
-from benchmarks.worth.plan import LONGER, longer, longer_searched, random_network, ranked, rivals
+from benchmarks.worth.plan import (
+    LONGER,
+    longer,
+    longer_searched,
+    longer_throughout,
+    random_network,
+    ranked,
+    rivals,
+)
 from benchmarks.worth.scratch import Training
-from benchmarks.worth.search import Finalists, Searched
+from benchmarks.worth.search import Finalists, Searched, pipeline
 from benchmarks.worth.source import Source
 from benchmarks.worth.statistics import Values, difference
 from benchmarks.worth.study import FoundByOptuna, Study
@@ -56,23 +64,40 @@ def equal_compute(case: Case, bench: Bench) -> list[Row]:
     searched = _trained(case, lambda seed: Searched(case, seed), bench)
     optuna = _trained(case, lambda seed: FoundByOptuna(case, seed), bench)
     longest = _results(bench, {seed: longer(case, seed) for seed in SEEDS})
-    both = _results(bench, {seed: longer_searched(case, seed) for seed in SEEDS})
     rows = [_row("searched", searched, searched)] if searched else []
     rows += [_row("Optuna", optuna, searched)] if optuna else []
     rows += [_row(f"best of all alone, {LONGER} times as long", longest, searched)] if longest else []
-    whole = [sum(_seconds(bench, unit) for unit in Study(case, seed).pipeline) for seed in SEEDS]
+    whole = [_pipeline_seconds(case, bench, seed) for seed in SEEDS]
     spent = {"searched": whole, "Optuna": [_seconds(bench, Study(case, seed)) for seed in SEEDS]}
-    if both:
-        name = f"searched, {LONGER} times as long"
-        rows.append(_row(name, both, searched))
-        spent[name] = whole
-        for measure in ("accuracy", "loss"):
-            ahead = difference(_values(both, measure), _values(longest, measure))
-            rows[-1][f"{measure}_ahead_where_both_are_long"] = None if ahead is None else asdict(ahead)
+    long = f"{LONGER} times as long"
+    patient = [_pipeline_seconds(case, bench, seed, LONGER) for seed in SEEDS]
+    for name, unit, seconds in (
+        (f"searched, {long}", longer_searched, whole),
+        (f"searched with finalists {long}, {long}", longer_throughout, patient),
+    ):
+        both = _results(bench, {seed: unit(case, seed) for seed in SEEDS})
+        if both:
+            spent[name] = seconds
+            rows.append({**_row(name, both, searched), **_where_both_are_long(both, longest)})
     for row in rows:
         seconds = [one for one in spent.get(row["network"], []) if one]
         row["seconds_before"] = round(statistics.fmean(seconds)) if seconds else 0
     return rows
+
+
+def _where_both_are_long(searched: dict[int, Row], alone: dict[int, Row]) -> Row:
+    """How far a searched network is ahead of the best of all alone, trained as long."""
+    found = {}
+    for measure in ("accuracy", "loss"):
+        ahead = difference(_values(searched, measure), _values(alone, measure))
+        found[f"{measure}_ahead_where_both_are_long"] = None if ahead is None else asdict(ahead)
+    return found
+
+
+def _pipeline_seconds(case: Case, bench: Bench, seed: int, times: float = 1.0) -> float:
+    """CPU seconds of supernet, search and finalists; 0 where one of them is missing."""
+    seconds = [_seconds(bench, unit) for unit in pipeline(case, seed, times)]
+    return sum(seconds) if all(seconds) else 0.0
 
 
 def _seconds(bench: Bench, unit: Unit) -> float:

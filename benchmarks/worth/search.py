@@ -179,6 +179,12 @@ class Finalists(Unit):
         }
 
 
+def pipeline(case: Case, seed: int, times: float = 1.0) -> tuple[Unit, ...]:
+    """Finalists, trained so many times as long, the search and its supernet."""
+    finalists = Finalists(case, seed, times)
+    return finalists, finalists.search, finalists.search.supernet
+
+
 class _Trainer:
     """Trains a finalist on a rung; losses of before an interruption are read from a file."""
 

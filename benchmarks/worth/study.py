@@ -20,7 +20,7 @@ from numpy.random import RandomState
 from benchmarks.worth.case import Case
 from benchmarks.worth.measure import measure
 from benchmarks.worth.meter import Meter
-from benchmarks.worth.search import Finalists
+from benchmarks.worth.search import pipeline
 from benchmarks.worth.source import Source
 from benchmarks.worth.supernet import pipeline_splits
 from benchmarks.worth.unit import Bench, Unit
@@ -57,8 +57,7 @@ class Study(Unit):
     @property
     def pipeline(self) -> tuple[Unit, ...]:
         """Whose seconds it gets."""
-        finalists = Finalists(self.case, self.seed)
-        return finalists, finalists.search, finalists.search.supernet
+        return pipeline(self.case, self.seed)
 
     @property
     def needs(self) -> tuple[Unit, ...]:
