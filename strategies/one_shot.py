@@ -34,11 +34,11 @@ from trionet_nni.files.atomic import write_json, write_tensors
 from trionet_nni.operators.layers.attention_dropout import set_attention_dropout
 from trionet_nni.settings.plugins import load_module
 from trionet_nni.settings.project import ProjectConfig, RecipeConfig, SupernetConfig
-from trionet_nni.supernet.ranks import devices
 from trionet_nni.supernet.region_sgd import RegionSGD
 from trionet_nni.supernet.sharing import Sharing
 from trionet_nni.training.batches import StepBatches, step_loader
 from trionet_nni.training.checkpoints import NAME, AtomicCheckpointIO, StepCheckpoint, newest_checkpoint
+from trionet_nni.training.devices import UnwrappedStrategy, devices
 from trionet_nni.training.divergence import Divergence, RolledBack, rolling_back
 from trionet_nni.training.loggers import curves_logger
 from trionet_nni.training.recipe import check_recipe, optimizer, precision, schedule, total_steps
@@ -225,7 +225,7 @@ def _trainer(recipe: RecipeConfig, directory: Path, steps: int, callbacks: list[
     return Trainer(
         max_steps=steps,
         max_epochs=1,  # of the loader, which is the whole run
-        **devices(),
+        **devices(UnwrappedStrategy),
         accelerator="auto",
         precision=precision(recipe),
         logger=curves_logger(recipe.logger, directory, "tensorboard"),

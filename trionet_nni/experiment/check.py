@@ -21,6 +21,7 @@ from trionet_nni.settings.budgets import search_budgets
 from trionet_nni.settings.changes import naming
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import DataConfig, ProjectConfig, SearchConfig
+from trionet_nni.training.share import check_devices
 
 DATA_VARIABLE = "TRIONET_DATA"
 
@@ -77,9 +78,7 @@ def _checked(experiment: Experiment) -> Checked:
         check_trials(config.search, nni_value(experiment.settings, "maxTrialNumber"))
         cards = check_cards(experiment.settings)
         if cards and is_local(experiment.settings):
-            from trionet_nni.supernet.together import check_devices
-
-            check_devices(config.supernet.devices, cards)
+            check_devices("supernet.devices", config.supernet.devices, cards)
         task = prepare(config, working / "cache")
         budgets = search_budgets(config.search, task.table, task.cost)
     return Checked(config.model_copy(update={"data": task.data}), working, task, budgets, cards)

@@ -30,7 +30,9 @@ from trionet_nni.network.trionet import TrioNet
 from trionet_nni.settings.changes import Change
 from trionet_nni.settings.project import RecipeConfig
 from trionet_nni.training.initial import initial_network
+from trionet_nni.training.ranks import first_alone
 from trionet_nni.training.recipe import check_recipe
+from trionet_nni.training.share import check_shares, this_share
 
 
 def retrain(
@@ -43,6 +45,9 @@ def retrain(
 ) -> dict[str, Any]:
     """Train an exported network from scratch on the full training set; measure it on the test split.
 
+    Several processes train it where its recipe says so (`retrain.devices`), or where torchrun started
+    several and each of them calls this.
+
     Writes `retrained.safetensors` and `retrain_result.json`; goes on where an earlier call with the same
     seed was interrupted.
 
@@ -54,7 +59,7 @@ def retrain(
         changes: of `retrain.yml`, which is written again with them: the next call goes on with them.
 
     Returns:
-        What `retrain_result.json` says.
+        What `retrain_result.json` says; of what is measured only the first of several processes knows.
 
     Raises:
         InputError: one line about an unusable file.
@@ -124,11 +129,12 @@ def retrain_network(
     Raises:
         InputError: one line about unusable data or an unusable folder.
     """
-    splits = load_splits(config.data, out / config.cache)
-    config = config.model_copy(update={"data": settled(config.data, splits)})
-    write_folder(out, network, config)
-    card = make_card(name, network, splits, seeds={"data": config.data.seed}, trained=kept(out, splits))
-    write_card(out, card, network)
+    with first_alone():
+        splits = load_splits(config.data, out / config.cache)
+        config = config.model_copy(update={"data": settled(config.data, splits)})
+        write_folder(out, network, config)
+        card = make_card(name, network, splits, seeds={"data": config.data.seed}, trained=kept(out, splits))
+        write_card(out, card, network)
     return retrain(out, seed=seed, progress=progress)
 
 
@@ -154,8 +160,29 @@ def _train(
     progress: bool,
     stop_after_steps: int | None,
 ) -> dict[str, Any]:
-    splits = load_splits(config.data, folder / config.cache)
+    if recipe.devices > 1 and this_share().world == 1:
+        from trionet_nni.training.together import run_together  # torchrun's agent: a second
+
+        arguments = (kind, weights, folder, config, recipe, progress, stop_after_steps)
+        together: dict[str, Any] = run_together(recipe.devices, f"{kind}.devices", _train_share, *arguments)
+        return together
+    return _train_share(kind, weights, folder, config, recipe, progress, stop_after_steps)
+
+
+def _train_share(
+    kind: str,
+    weights: Weights,
+    folder: Path,
+    config: RetrainConfig,
+    recipe: RecipeConfig,
+    progress: bool,
+    stop_after_steps: int | None,
+) -> dict[str, Any]:
+    """What each of the processes does; one where there is no other."""
+    with first_alone():
+        splits = load_splits(config.data, folder / config.cache)
     check_recipe(recipe, len(splits.full_train), f"{folder / NAME}: {kind}")
+    check_shares(recipe.batch_size, f"{folder / NAME}: {kind}")
     network = _network(folder, config, splits, recipe)
     if kind == "finetune":
         load_weights(network, _start(folder))
@@ -177,7 +204,7 @@ def _train(
         stop_after_steps=stop_after_steps,
     )
     result: dict[str, Any] = {"kind": kind, "seed": recipe.seed, **run, "data": splits.record}
-    if not run["complete"]:
+    if not run["complete"] or this_share().rank > 0:
         return result
     found = measure(network, splits).model_copy(update={"seed": recipe.seed, "steps": run["steps"]})
     result |= found.model_dump(include={"accuracy", "loss", "images", "split"})
@@ -208,13 +235,13 @@ def _network(folder: Path, config: RetrainConfig, splits: Splits, recipe: Recipe
 
 
 def print_result(path: Path, result: dict[str, Any]) -> None:
-    """What a training reached, for a terminal; nothing of one that was interrupted.
+    """What a training reached, for a terminal; nothing of one that was interrupted, or of another process.
 
     Args:
         path: exported folder, or its `retrain.yml`.
         result: what `retrain` or `finetune` returned.
     """
-    if not result["complete"]:
+    if "accuracy" not in result:
         return
     folder = path if path.is_dir() else path.parent
     card = read_card(folder)

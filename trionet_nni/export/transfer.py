@@ -28,7 +28,9 @@ from trionet_nni.settings.changes import Change
 from trionet_nni.settings.project import DataConfig, RecipeConfig
 from trionet_nni.settings.section import refused
 from trionet_nni.training.initial import initial_network
+from trionet_nni.training.ranks import first_alone
 from trionet_nni.training.recipe import check_recipe
+from trionet_nni.training.share import this_share
 
 _FROM = "fine-tuned from"  # on the card: whose weights it began with
 
@@ -72,8 +74,9 @@ def transfer(
     config = read_config(source / NAME)
     config = config.model_copy(update={"data": _data(config.data, data, size)})
     config = changed_config(config, out / NAME, changes)
-    line = _begin(source, config, out, weights, seed)
-    if progress:
+    with first_alone():
+        line = _begin(source, config, out, weights, seed)
+    if progress and this_share().rank == 0:
         Console(stderr=True).print(line, soft_wrap=True, highlight=False, markup=False)
     return finetune(out, seed=seed, progress=progress, stop_after_steps=stop_after_steps)
 
@@ -124,7 +127,9 @@ def _for_these(config: RetrainConfig, splits: Splits, out: Path) -> RetrainConfi
 
 
 def _fitting(recipe: RecipeConfig, images: int) -> RecipeConfig:
-    return recipe.model_copy(update={"batch_size": min(recipe.batch_size, images)})
+    """Of fewer images, a batch that the devices share equally."""
+    batch = min(recipe.batch_size, images)
+    return recipe.model_copy(update={"batch_size": max(batch - batch % recipe.devices, 1)})
 
 
 def _changes(card: Card, splits: Splits, inherited: Inherited) -> dict[str, str]:

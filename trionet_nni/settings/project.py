@@ -115,6 +115,17 @@ class RecipeConfig(_Section):
     logger: Literal["tensorboard", "csv", "wandb", "mlflow"] = (
         "tensorboard"  # of the curves, as Lightning's
     )
+    # GPUs that train a network together, or processes where there is none. Each takes an equal share of a
+    # batch, and its BN is over that share. Of a supernet: `supernet.devices`. A finalist is trained on one.
+    devices: int = Field(1, ge=1, le=1024)
+
+    @field_validator("devices")
+    @classmethod
+    def _equal_shares(cls, devices: int, info: ValidationInfo) -> int:
+        batch = info.data.get("batch_size")
+        if batch is not None and (batch % devices or batch // devices < min(batch, _BATCH_NORM)):
+            raise ValueError(f"a divisor of batch_size ({batch}) that leaves each {_BATCH_NORM} images")
+        return devices
 
     @model_validator(mode="before")
     @classmethod
@@ -140,8 +151,11 @@ class RecipeConfig(_Section):
         return bool(self.dropout or self.attention_dropout or self.survival < 1)
 
     def identity(self) -> dict[str, Any]:
-        """What a run is known by: all fields that change it, precision and warm-up's share where named."""
-        unnamed = {"logger", "precision"} if self.precision == "auto" else {"logger"}
+        """What a run is known by: all fields that change it, precision and warm-up's share where named.
+
+        It may go on with another number of devices.
+        """
+        unnamed = {"logger", "devices", *(["precision"] if self.precision == "auto" else [])}
         return self.model_dump(exclude=unnamed if self.warmup is not None else {*unnamed, "warmup"})
 
 
@@ -151,6 +165,13 @@ class SupernetRecipe(RecipeConfig):
     # Images that one pass sees and batch normalization is over, where not the whole batch (the paper: 32
     # on each of 8 GPUs); the gradients of a batch's parts are averaged. `supernet.devices` share the parts.
     micro_batch: int | None = Field(None, ge=1)
+
+    @field_validator("devices")
+    @classmethod
+    def _of_the_supernet(cls, devices: int) -> int:
+        if devices != 1:
+            raise ValueError("1, or left out: how many train it is supernet.devices")
+        return devices
 
     @field_validator("micro_batch")
     @classmethod

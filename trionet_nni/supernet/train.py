@@ -15,8 +15,9 @@ from trionet_nni.settings.plugins import load_table
 from trionet_nni.settings.project import ProjectConfig
 from trionet_nni.supernet.curve import Curve, Point
 from trionet_nni.supernet.folder import CURVE, is_complete
-from trionet_nni.supernet.ranks import Report, meet, train_by_plugin
+from trionet_nni.supernet.plugin import Report, train_by_plugin
 from trionet_nni.supernet.together import train_together
+from trionet_nni.training.ranks import meet
 from trionet_nni.training.share import this_share
 
 

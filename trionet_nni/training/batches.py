@@ -32,7 +32,8 @@ class StepBatches(Dataset[Batch]):
         augment: a name in `training.augment.AUGMENTATIONS`.
         seed: decides order and augmentation; the global generators are neither read nor moved.
         micro_batch: images of a part of the batch, where it is trained in parts. A part is a function of
-            seed, step and its number in the batch, whoever makes it.
+            seed, step and its number in the batch, whoever makes it. None: the whole batch, or a part for
+            each process that shares it.
         share: whose parts these are to be, where several processes share a batch.
 
     Raises:
@@ -49,6 +50,8 @@ class StepBatches(Dataset[Batch]):
         share: Share = ALONE,
     ) -> None:
         check_batch(batch_size, len(images))
+        if micro_batch is None and share.world > 1:
+            micro_batch = batch_size // share.world
         self.micro_batch, self.share = micro_batch, share
         self.images, self.batch_size, self.seed = images, batch_size, seed
         self.augment = AUGMENTATIONS[augment]

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 from torch import Tensor
 
 from trionet_nni.errors import say
+from trionet_nni.training.share import this_share
 
 _FEWEST = 100  # steps before it is worth a line: warm-up alone may take that long
 
@@ -26,7 +27,7 @@ def third(steps: int) -> int | None:
 
 def warn_at_chance(title: str, step: int, accuracy: float, level: float, images: int) -> None:
     """A line, where an accuracy over so many images is no better than chance by two deviations."""
-    if accuracy <= level + 2 * math.sqrt(level * (1 - level) / images):
+    if this_share().rank == 0 and accuracy <= level + 2 * math.sqrt(level * (1 - level) / images):
         say(
             f"{title}: step {step}: an accuracy of {accuracy:.3f} is no better than chance ({level:.3f}); "
             "training goes on, but look at learning_rate and labels"

@@ -13,6 +13,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from trionet_nni.data.seeding import seed_of
 from trionet_nni.settings.project import RecipeConfig
+from trionet_nni.training.ranks import mean_of_all
 from trionet_nni.training.recipe import optimizer, schedule
 
 
@@ -46,16 +47,24 @@ class Classification(pl.LightningModule):
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Make what the network drops, the only other source of chance, a function of the step too."""
         if self.recipe.random:
-            torch.manual_seed(seed_of(self.recipe.seed, "dropout", self.global_step))
+            part = ("part", self.global_rank) if self.trainer.world_size > 1 else ()
+            torch.manual_seed(seed_of(self.recipe.seed, "dropout", self.global_step, *part))
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
-        """Cross entropy with label smoothing, and the accuracy on the batch."""
+        """Cross entropy with label smoothing, and the accuracy on the batch.
+
+        Of a batch that several processes share both are those of the whole, in each of them: so all see at
+        the same step that a run diverges. The gradient is that of the own share.
+        """
         images, labels = batch
         logits = self(images)
         loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+        accuracy = self.accuracy(logits.detach(), labels)
+        if self.trainer.world_size > 1:
+            mean, accuracy = mean_of_all(torch.stack([loss.detach(), accuracy]))
+            loss = loss + (mean - loss).detach()
         self.log("train/loss", loss)
         self.log("train/learning rate", self.trainer.optimizers[0].param_groups[0]["lr"])
-        accuracy = self.accuracy(logits.detach(), labels)
         self.log("train/accuracy", accuracy)
         self.accuracy.reset()
         return {"loss": loss, "accuracy": accuracy}

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from trionet_nni.errors import RunFailed, say
 from trionet_nni.training.checkpoints import NAME, newest_checkpoint
+from trionet_nni.training.share import this_share
 
 FACTOR = 0.1
 _EVERY = 50  # steps between two looks at what a GPU has seen
@@ -134,7 +135,8 @@ def rolling_back(directory: Path, title: str, attempt: Callable[[RolledBack | No
                 raise RunFailed(_again(found, path, to, error.before)) from None
             back = RolledBack(error.step, to)
         where = f"step {back.to} ({path})" if back.to else "the start"
-        say(f"{found}; going back to {where} with a tenth of the learning rate")
+        if this_share().rank == 0:
+            say(f"{found}; going back to {where} with a tenth of the learning rate")
 
 
 def _again(found: str, path: Path, to: int, before: RolledBack) -> str:

@@ -19,6 +19,7 @@ from trionet_nni.training.chance import TrainingChance, chance
 from trionet_nni.training.classification import Classification
 from trionet_nni.training.loop import Run, run_steps
 from trionet_nni.training.recipe import precision, total_steps
+from trionet_nni.training.share import this_share
 
 
 def fit(
@@ -37,6 +38,10 @@ def fit(
 ) -> dict[str, Any]:
     """Train `network` in place, going on from `directory/last.ckpt` where there is one.
 
+    Where torchrun started several processes, each calls this and trains on its share of every batch. BN is
+    over a share (the paper: 32 images of 256 on each of 8 GPUs), its running statistics are those of the
+    first process.
+
     Args:
         directory: gets `last.ckpt` and TensorBoard's `curves/`.
         classes: number of classes; the largest label + 1 when None.
@@ -54,13 +59,14 @@ def fit(
         RunFailed: it diverged twice.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    batches = StepBatches(train, recipe.batch_size, recipe.augment, recipe.seed)
+    share = this_share()
+    batches = StepBatches(train, recipe.batch_size, recipe.augment, recipe.seed, share=share)
     run = Run(
         directory,
         total_steps(recipe, batches.steps_per_epoch),
         fingerprint(network, recipe, train),
         title=title,
-        progress=progress,
+        progress=progress and share.rank == 0,
         checkpoint_minutes=checkpoint_minutes,
         stop_after_steps=stop_after_steps,
         precision=precision(recipe),

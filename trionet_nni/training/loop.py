@@ -25,14 +25,19 @@ from trionet_nni.training.checkpoints import (
     newest_checkpoint,
     read_checkpoint,
 )
+from trionet_nni.training.devices import devices
 from trionet_nni.training.divergence import Divergence, RolledBack, rolling_back
 from trionet_nni.training.loggers import curves_logger
 from trionet_nni.training.progress import ProgressCallback
+from trionet_nni.training.ranks import first_alone
 from trionet_nni.training.restoring import Started, restoring
 
-_KNOWN: tuple[tuple[type[Warning], str], ...] = (  # Lightning's warnings in every fit: category, beginning
-    (PossibleUserWarning, ""),  # its advice: batches are made without workers, and resumed, on purpose
-    (FutureWarning, r"`isinstance\(treespec, LeafSpec\)` is deprecated"),  # by torch, which it calls so
+_KNOWN: tuple[tuple[type[Warning], str, str], ...] = (  # warnings in every fit: category, beginning, module
+    # Advice: batches are made without workers, and resumed, on purpose.
+    (PossibleUserWarning, "", "pytorch_lightning"),
+    (FutureWarning, r"`isinstance\(treespec, LeafSpec\)` is deprecated", "pytorch_lightning"),  # by torch
+    # DistributedDataParallel, of 1 × 1 convolutions' gradients, which are channels-last: it copies them.
+    (UserWarning, "Grad strides do not match bucket view strides", "torch"),
 )
 
 
@@ -75,6 +80,9 @@ def run_steps(
 ) -> dict[str, Any]:
     """Train to the run's last step, going on from its checkpoint where there is one.
 
+    Where torchrun started several processes, each calls this with its share of the batches, and the mean of
+    their gradients is taken (DistributedDataParallel); the first writes checkpoints and curves.
+
     The module writes `run.mark` into its checkpoints as "fingerprint".
 
     Returns:
@@ -106,7 +114,8 @@ def _run_steps(
     back: RolledBack | None,
 ) -> dict[str, Any]:
     path = run.directory / NAME
-    start = _resume_step(run, path)
+    with first_alone():  # a damaged checkpoint gives way to the one before it
+        start = _resume_step(run, path)
     if start is not None and start >= min(run.total, run.stop_after_steps or run.total):
         finished = _finished(module, path, start, run.total)
         _say_resumed(run, path, start)
@@ -146,7 +155,7 @@ def _trainer(run: Run, callbacks: list[pl.Callback]) -> pl.Trainer:
         max_steps=run.total,
         max_epochs=1,  # of the loader, which is the whole run
         accelerator="auto",
-        devices=1,
+        **devices(),
         precision=run.precision,
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
@@ -207,8 +216,8 @@ def quiet() -> Iterator[None]:
         log.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            for category, message in _KNOWN:
-                warnings.filterwarnings("ignore", message, category, module="pytorch_lightning")
+            for category, message, module in _KNOWN:
+                warnings.filterwarnings("ignore", message, category, module=module)
             yield
     finally:
         for log, level in zip(logs, levels, strict=True):

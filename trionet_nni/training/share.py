@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from trionet_nni.errors import InputError
+
 
 @dataclass(frozen=True)
 class Share:
@@ -31,3 +33,32 @@ def this_share() -> Share:
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return ALONE
     return Share(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
+
+
+def check_shares(batch_size: int, where: str) -> None:
+    """Refuse a batch that the processes of this training cannot share equally.
+
+    Args:
+        where: its recipe stands.
+
+    Raises:
+        InputError: it is no multiple of their number.
+    """
+    world = this_share().world
+    if batch_size % world:
+        allowed = f"a multiple of the {world} processes"
+        raise InputError(f"{where}: batch_size: found {batch_size}, allowed: {allowed}")
+
+
+def check_devices(field: str, devices: int, cards: int) -> None:
+    """Refuse more processes than there are GPUs; without any, processes share the cores.
+
+    Args:
+        field: that asks for them, e.g. "supernet.devices".
+
+    Raises:
+        InputError: there are too few.
+    """
+    if cards and devices > cards:
+        allowed = f"up to the {cards} GPUs of this machine"
+        raise InputError(f"{field}: found {devices}, allowed: {allowed}")
