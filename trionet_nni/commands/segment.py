@@ -53,6 +53,8 @@ def _train(options: argparse.Namespace) -> int:
     result = train(
         options.settings, options.out, seed=options.seed, progress=not options.quiet, changes=changes
     )
+    if "metrics" not in result:  # another process than the first, which measures
+        return 0
     if options.json:
         print(json.dumps(result))
     else:

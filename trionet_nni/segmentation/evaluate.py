@@ -86,8 +86,8 @@ class EvaluationCallback(pl.Callback):
     ) -> None:
         """Evaluate when it is time."""
         step = trainer.global_step
-        if step % self.every or step == trainer.max_steps:
-            return
+        if step % self.every or step == trainer.max_steps or not trainer.is_global_zero:
+            return  # other processes wait at their next step
         board = pl_module.logger.experiment if pl_module.logger else None  # type: ignore[attr-defined]
         metrics = evaluate(self.task, pictures=self.pictures, board=board, step=step)
         if self.progress:

@@ -17,7 +17,7 @@ from trionet_nni.segmentation.shared.backbone import Backbone, described, restor
 from trionet_nni.segmentation.shared.config import SegmentationConfig
 from trionet_nni.segmentation.shared.task import SegmentationTask
 
-_FREE = {"evaluate_every", "validation_pictures", "checkpoint_minutes"}  # change no weight
+_FREE = {"evaluate_every", "validation_pictures", "checkpoint_minutes", "devices"}  # may change on the way
 
 
 @dataclass(frozen=True)

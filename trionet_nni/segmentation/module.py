@@ -13,6 +13,7 @@ from trionet_nni.data.seeding import seed_of
 from trionet_nni.segmentation.recipe import optimizer, schedule
 from trionet_nni.segmentation.shared.config import RecipeConfig
 from trionet_nni.segmentation.shared.task import Batch, SegmentationTask
+from trionet_nni.training.ranks import mean_of_all
 
 
 class SegmentationModule(pl.LightningModule):
@@ -29,11 +30,22 @@ class SegmentationModule(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Make dropout, the only other source of chance, a function of the step too."""
-        torch.manual_seed(seed_of(self.recipe.seed, "dropout", self.global_step))
+        part = ("part", self.global_rank) if self.trainer.world_size > 1 else ()
+        torch.manual_seed(seed_of(self.recipe.seed, "dropout", self.global_step, *part))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The task's loss, with its parts logged."""
+        """The task's loss, with its parts logged.
+
+        Of a batch that several processes share its value is the mean over them, in each; the gradient is
+        that of the own share.
+        """
         parts = self.task.loss(batch)
+        if self.trainer.world_size > 1:
+            means = mean_of_all(torch.stack([value.detach() for value in parts.values()]))
+            parts = {
+                name: value + (mean - value).detach()
+                for (name, value), mean in zip(parts.items(), means, strict=True)
+            }
         for name, value in parts.items():
             self.log(f"train/{name}", value.detach())
         self.log("train/learning rate", self.trainer.optimizers[0].param_groups[0]["lr"])

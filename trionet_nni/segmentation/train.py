@@ -24,6 +24,8 @@ from trionet_nni.segmentation.shared.task import SegmentationTask
 from trionet_nni.settings.changes import Change
 from trionet_nni.training.batches import step_loader
 from trionet_nni.training.loop import Run, run_steps
+from trionet_nni.training.ranks import first_alone
+from trionet_nni.training.share import check_shares, this_share
 
 
 def train(
@@ -50,11 +52,27 @@ def train(
         InputError: one line about an unusable file or setting, or a folder of another run.
     """
     config = _seeded(read_config(settings, changes), seed)
-    backbone = build_backbone(config.backbone, config.recipe.seed)
-    task = build_task(config, backbone)
-    batches = ExampleBatches(task, config.recipe.batch_size, config.recipe.seed)
-    folder = RunFolder(out)
-    folder.begin(config, backbone, task)
+    if config.devices > 1 and this_share().world == 1:
+        from trionet_nni.training.together import run_together  # torchrun's agent: a second
+
+        arguments = (config, out, progress, stop_after_steps)
+        together: dict[str, Any] = run_together(config.devices, "devices", _train_share, *arguments)
+        return together
+    return _train_share(config, out, progress, stop_after_steps)
+
+
+def _train_share(
+    config: SegmentationConfig, out: Path, progress: bool, stop_after_steps: int | None
+) -> dict[str, Any]:
+    """What each of the processes does; one where there is no other."""
+    share, folder = this_share(), RunFolder(out)
+    check_shares(config.recipe.batch_size, "recipe")
+    with first_alone():
+        backbone = build_backbone(config.backbone, config.recipe.seed)
+        task = build_task(config, backbone)
+        batches = ExampleBatches(task, config.recipe.batch_size, config.recipe.seed, share)
+        folder.begin(config, backbone, task)
+    progress = progress and share.rank == 0
     run = Run(
         out,
         config.recipe.iterations,
@@ -64,11 +82,14 @@ def train(
         checkpoint_minutes=config.checkpoint_minutes,
         stop_after_steps=stop_after_steps,
         precision=config.recipe.precision,
+        all_used=False,  # a batch without a thing, for example
     )
     module = SegmentationModule(task, config.recipe, run.mark)
     check = EvaluationCallback(task, config.evaluate_every, config.validation_pictures, progress)
     done = run_steps(run, module, partial(step_loader, batches, workers=config.data.workers), [check])
-    return _measured(folder, task, done, progress) if done["complete"] else done
+    if not done["complete"] or share.rank > 0:
+        return done
+    return _measured(folder, task, done, progress)
 
 
 def fingerprint(config: SegmentationConfig, task: SegmentationTask[Any]) -> str:

@@ -21,11 +21,12 @@ class UnwrappedStrategy(DDPStrategy):
         """Leave the module as it is: seed or checkpoint gave it the same weights in every process."""
 
 
-def devices(strategy: type[DDPStrategy] = DDPStrategy) -> dict[str, Any]:
+def devices(strategy: type[DDPStrategy] = DDPStrategy, **options: Any) -> dict[str, Any]:
     """What Lightning's Trainer is told of devices: one, or those of the processes that torchrun started.
 
     Args:
         strategy: how gradients become those of all processes.
+        options: of DistributedDataParallel.
     """
     share = this_share()
     if share.world == 1:
@@ -34,6 +35,6 @@ def devices(strategy: type[DDPStrategy] = DDPStrategy) -> dict[str, Any]:
     return {
         "devices": here,
         "num_nodes": share.world // here,
-        "strategy": strategy(timeout=PATIENCE),
+        "strategy": strategy(timeout=PATIENCE, **options),
         "use_distributed_sampler": False,  # batches are shared out already
     }

@@ -62,6 +62,7 @@ class Run:
         stop_after_steps: end after so many steps of the whole run, as if interrupted there.
         precision: as Lightning names it.
         logger: where its curves go; see `loggers.curves_logger`.
+        all_used: whether every step gives each parameter a gradient; told to DistributedDataParallel.
     """
 
     directory: Path
@@ -73,6 +74,7 @@ class Run:
     stop_after_steps: int | None = None
     precision: Any = "32-true"
     logger: str = "tensorboard"
+    all_used: bool = True
 
 
 def run_steps(
@@ -155,7 +157,7 @@ def _trainer(run: Run, callbacks: list[pl.Callback]) -> pl.Trainer:
         max_steps=run.total,
         max_epochs=1,  # of the loader, which is the whole run
         accelerator="auto",
-        **devices(),
+        **devices(find_unused_parameters=not run.all_used),
         precision=run.precision,
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],

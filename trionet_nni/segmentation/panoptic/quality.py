@@ -12,6 +12,8 @@ out of the misses; both differ from COCO's numbers. Only its `Metric`, which add
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torchmetrics import Metric
@@ -24,6 +26,7 @@ class CocoPanopticQuality(Metric):
 
     Args:
         things: whether a label is a thing, bool [N].
+        options: of torchmetrics' `Metric`.
     """
 
     full_state_update = False
@@ -32,8 +35,8 @@ class CocoPanopticQuality(Metric):
     false_positives: Tensor
     false_negatives: Tensor
 
-    def __init__(self, things: Tensor) -> None:
-        super().__init__()
+    def __init__(self, things: Tensor, **options: Any) -> None:
+        super().__init__(**options)
         self.things = things.cpu()
         for name in ("iou", "true_positives", "false_positives", "false_negatives"):
             kind = torch.float64 if name == "iou" else torch.int64

@@ -102,7 +102,9 @@ class PanopticTask:
             self.model = build_model(backbone.network, len(categories))
         settings = config.panoptic
         self._rule = Grouping(threshold=settings.threshold, stuff_area=settings.stuff_area)
-        self._quality = CocoPanopticQuality(categories.things)
+        self._quality = CocoPanopticQuality(
+            categories.things, sync_on_compute=False
+        )  # one process measures
 
     @property
     def training_pictures(self) -> int:

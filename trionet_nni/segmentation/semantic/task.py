@@ -71,6 +71,7 @@ class Semantic:
             torch.manual_seed(seed_of(config.recipe.seed, "head"))
             self.model = build_model(backbone.network, len(classes), config.head)
         settings: dict[str, Any] = {"num_classes": len(classes), "ignore_index": VOID}
+        settings["sync_on_compute"] = False  # one process measures; others of its training do not come
         self._mean = MulticlassJaccardIndex(average="macro", **settings)
         self._each = MulticlassJaccardIndex(average="none", **settings)
         self._accuracy = MulticlassAccuracy(average="micro", **settings)

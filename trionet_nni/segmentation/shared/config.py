@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from trionet_nni.settings.project import Seed
 from trionet_nni.settings.section import Section as _Section
@@ -106,3 +106,14 @@ class SegmentationConfig(_Section):
     evaluate_every: int = Field(2_000, ge=1)  # iterations between evaluations
     validation_pictures: int | None = Field(None, ge=1)  # of the evaluations before the last; None: all
     checkpoint_minutes: float = Field(5, ge=0)
+    # GPUs that train it together, or processes where there is none; each takes an equal share of a batch,
+    # and its BN is over that share
+    devices: int = Field(1, ge=1, le=1024)
+
+    @field_validator("devices")
+    @classmethod
+    def _equal_shares(cls, devices: int, info: ValidationInfo) -> int:
+        recipe = info.data.get("recipe")
+        if recipe is not None and recipe.batch_size % devices:
+            raise ValueError(f"a divisor of recipe.batch_size ({recipe.batch_size})")
+        return devices
