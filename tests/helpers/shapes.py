@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from tests.helpers.checkout import ROOT
+
 CLASSES = ("background", "disc", "square", "triangle")
 VOID = 255
 _HUES = ((0, 0, 0), (200, 80, 70), (80, 180, 80), (80, 90, 200))  # red discs, green squares, blue triangles
@@ -72,6 +74,28 @@ def write_shapes(root: Path, *, train: int, validation: int, size: int = 96, see
             Image.fromarray(picture).save(root / "JPEGImages" / f"{entry}.jpg", quality=92)
             Image.fromarray(classes).save(root / "SegmentationClass" / f"{entry}.png")
         (root / "ImageSets" / "Segmentation" / f"{name}.txt").write_text("\n".join(names) + "\n")
+
+
+def settings(**changes: object) -> dict[str, object]:
+    """Of a semantic run on them, six iterations long."""
+    recipe = {
+        "optimizer": "adam",
+        "learning_rate": 2e-3,
+        "weight_decay": 0.0,
+        "batch_size": 4,
+        "iterations": 6,
+        "crop_size": 48,
+    }
+    return {
+        "task": "semantic",
+        "backbone": {"network": str(ROOT / "experiments" / "shapes-network.json"), "image_size": 32},
+        "data": {"root": "data", "classes": list(CLASSES)},
+        "head": {"channels": 8},
+        "recipe": recipe,
+        "evaluate_every": 3,
+        "validation_pictures": 2,
+        **changes,
+    }
 
 
 if __name__ == "__main__":

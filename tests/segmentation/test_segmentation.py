@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.helpers.checkout import ROOT
-from tests.helpers.shapes import CLASSES, write_shapes
+from tests.helpers.shapes import CLASSES, settings, write_shapes
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
 from trionet_nni.segmentation.file import parse_config, read_config
@@ -27,27 +27,6 @@ from trionet_nni.segmentation.shared.config import RecipeConfig
 from trionet_nni.segmentation.train import train
 
 RUNS = [path for path in (ROOT / "experiments").glob("*.yml") if "\ntask: " in path.read_text()]
-
-
-def settings(**changes: object) -> dict[str, object]:
-    recipe = {
-        "optimizer": "adam",
-        "learning_rate": 2e-3,
-        "weight_decay": 0.0,
-        "batch_size": 4,
-        "iterations": 6,
-        "crop_size": 48,
-    }
-    return {
-        "task": "semantic",
-        "backbone": {"network": str(ROOT / "experiments" / "shapes-network.json"), "image_size": 32},
-        "data": {"root": "data", "classes": list(CLASSES)},
-        "head": {"channels": 8},
-        "recipe": recipe,
-        "evaluate_every": 3,
-        "validation_pictures": 2,
-        **changes,
-    }
 
 
 @pytest.fixture(scope="module")

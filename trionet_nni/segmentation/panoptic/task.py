@@ -102,9 +102,8 @@ class PanopticTask:
             self.model = build_model(backbone.network, len(categories))
         settings = config.panoptic
         self._rule = Grouping(threshold=settings.threshold, stuff_area=settings.stuff_area)
-        self._quality = CocoPanopticQuality(
-            categories.things, sync_on_compute=False
-        )  # one process measures
+        # One process measures; others of its training do not come.
+        self._quality = CocoPanopticQuality(categories.things, sync_on_compute=False)
 
     @property
     def training_pictures(self) -> int:
