@@ -42,12 +42,12 @@ def longer(case: Case, seed: int) -> Training:
 
 def longer_searched(case: Case, seed: int) -> Training:
     """What the search found, trained as long: whether it leads where nobody saves on the training."""
-    return Training(case, Searched(case, seed), seed, times=LONGER)
+    return Training(case, Searched(case, seed % len(SEEDS)), seed, times=LONGER)
 
 
 def longer_throughout(case: Case, seed: int) -> Training:
     """What finalists as long as the last training choose, trained as long."""
-    return Training(case, Searched(case, seed, times=LONGER), seed, times=LONGER)
+    return Training(case, Searched(case, seed % len(SEEDS), times=LONGER), seed, times=LONGER)
 
 
 def ranked(case: Case) -> dict[str, list[Given]]:
@@ -78,6 +78,10 @@ def _wanted(cases: list[Case]) -> Iterator[Unit]:
             yield from _rivals(case, seed)
             yield from _searched(case, seed)
             yield Training(case, FoundByOptuna(case, seed % len(SEEDS)), seed)
+    for case in cases:
+        for seed in case.training_seeds[len(SEEDS) :]:
+            yield longer(case, seed)
+            yield longer_searched(case, seed)
 
 
 def _rivals(case: Case, seed: int) -> Iterator[Unit]:

@@ -63,7 +63,8 @@ def equal_compute(case: Case, bench: Bench) -> list[Row]:
     """(b): the whole pipeline beside what else its CPU seconds buy."""
     searched = _trained(case, lambda seed: Searched(case, seed), bench)
     optuna = _trained(case, lambda seed: FoundByOptuna(case, seed), bench)
-    longest = _results(bench, {seed: longer(case, seed) for seed in SEEDS})
+    seeds = case.training_seeds
+    longest = _results(bench, {seed: longer(case, seed) for seed in seeds})
     rows = [_row("searched", searched, searched)] if searched else []
     rows += [_row("Optuna", optuna, searched)] if optuna else []
     rows += [_row(f"best of all alone, {LONGER} times as long", longest, searched)] if longest else []
@@ -75,7 +76,7 @@ def equal_compute(case: Case, bench: Bench) -> list[Row]:
         (f"searched, {long}", longer_searched, whole),
         (f"searched with finalists {long}, {long}", longer_throughout, patient),
     ):
-        both = _results(bench, {seed: unit(case, seed) for seed in SEEDS})
+        both = _results(bench, {seed: unit(case, seed) for seed in seeds})
         if both:
             spent[name] = seconds
             rows.append({**_row(name, both, searched), **_where_both_are_long(both, longest)})

@@ -67,15 +67,18 @@ class ToyExperiment:
         trials: int = 9,
         command: str = TRIAL,
         retrain: dict[str, Any] | None = None,
+        supernet: dict[str, Any] | None = None,
+        nni: dict[str, Any] | None = None,
         **search: Any,
     ) -> Path:
-        """The experiment file; `search` overrides classArgs.search."""
+        """The experiment file; `search` overrides classArgs.search, `nni` NNI's own fields."""
         arguments = {
             "space": "spaces.small",
             "data": {"name": "digits"},
             "supernet": {
                 "strategy": "tests.helpers.toy_supernet",
                 "recipe": {"epochs": 1, "batch_size": 64, "warmup_epochs": 0},
+                **(supernet or {}),
             },
             "retrain": retrain or {},
             "search": {"max_flops": 2.0e7, "population": 4, "parents": 2, **search},
@@ -94,6 +97,7 @@ class ToyExperiment:
                 "className": "trionet_nni.nnictl.advisor.TrioNetAdvisor",
                 "classArgs": arguments,
             },
+            **(nni or {}),
         }
         (self.folder / "runs").mkdir(exist_ok=True)
         self.yaml.write_text(yaml.safe_dump(settings))

@@ -42,10 +42,16 @@ def note(*words: str) -> None:
         calls.write(" ".join((*words, os.environ["NNI_TRIAL_JOB_ID"])) + "\n")
 
 
+def _cards() -> str:
+    """What this process may use; "all" where nothing is said."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "all") or "none"
+
+
 def train_supernet(
     config: ProjectConfig, directory: Path, report: Callable[[dict[str, float]], None]
 ) -> None:
     note("train", config.supernet_hash())
+    note("train-sees", _cards())
     if os.environ.get("TOY_SUPERNET") == "fails":
         raise RuntimeError("the toy supernet was told to fail")
     for step in range(1, 4):
@@ -58,6 +64,7 @@ def evaluate(
     config: ProjectConfig, supernet_directory: Path, architecture: Architecture, cache: Path
 ) -> Evaluation:
     note("start", architecture.hash)
+    note("evaluate-sees", _cards())
     time.sleep(float(os.environ.get("TOY_SECONDS", "0")))
     number = os.environ["NNI_TRIAL_SEQ_ID"]
     if number in os.environ.get("TOY_LATE", "").split(","):

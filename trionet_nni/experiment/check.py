@@ -77,6 +77,7 @@ def _checked(experiment: Experiment) -> Checked:
         config = experiment.config
         check_trials(config.search, nni_value(experiment.settings, "maxTrialNumber"))
         cards = check_cards(experiment.settings)
+        _check_active(experiment.settings, config.search.warm)
         if cards and is_local(experiment.settings):
             check_devices("supernet.devices", config.supernet.devices, cards)
         task = prepare(config, working / "cache")
@@ -206,6 +207,18 @@ def check_cards(settings: dict[str, Any]) -> int:
     if wanted > there:
         raise InputError(f"trialGpuNumber: found {wanted}, allowed: up to the {there} GPUs of this machine")
     return there
+
+
+def _check_active(settings: dict[str, Any], warm: bool) -> None:
+    """Refuse warm evaluators where NNI leaves cards alone on which somebody computes: they stay."""
+    service = settings.get("trainingService")
+    local = service if isinstance(service, dict) else {}
+    asks = nni_value(local, "trialGpuNumber") or nni_value(settings, "trialGpuNumber")
+    if warm and asks and is_local(settings) and nni_value(local, "useActiveGpu") is False:
+        raise InputError(
+            "trainingService.useActiveGpu: found false, allowed: true, because evaluators stay on their "
+            "cards between candidates; or search.warm: false"
+        )
 
 
 def is_local(settings: dict[str, Any]) -> bool:
