@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.helpers import four_cards
 from tests.helpers.checkout import ROOT
 from tests.helpers.toy_experiment import ToyExperiment
 from trionet_nni.errors import InputError
@@ -22,7 +24,10 @@ pytestmark = pytest.mark.slow
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ToyExperiment]:
     """An experiment where NNI's probe finds cards; what is checked before it starts believes it, too."""
     experiment = ToyExperiment(tmp_path, monkeypatch)
-    experiment.set(PYTHONPATH=f"{ROOT / 'tests' / 'helpers' / 'four_cards'}:{ROOT}", TOY_SECONDS="1")
+    probe = tmp_path / "probe"
+    probe.mkdir()
+    shutil.copyfile(four_cards.__file__, probe / "pynvml.py")
+    experiment.set(PYTHONPATH=f"{probe}:{ROOT}", TOY_SECONDS="1")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     try:
         yield experiment

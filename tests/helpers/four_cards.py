@@ -1,7 +1,8 @@
 """A machine with four cards, as NNI's probe sees it: the only part of NNI that a test replaces.
 
-NNI asks pynvml which cards there are and who computes on them, in a process of its own; this module lies in
-front of the real one on PYTHONPATH. Evaluators compute on the card that they were started with.
+NNI asks pynvml which cards there are and who computes on them, in a process of its own; this module, as a
+pynvml.py in front of the real one on PYTHONPATH, answers. Evaluators compute on the card that they were
+started with.
 
 CARDS: how many there are, if not four; CARDS_BUSY: the numbers of those on which somebody else computes.
 """
