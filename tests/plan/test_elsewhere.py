@@ -129,6 +129,25 @@ def test_better_cards_and_more_of_them_take_less_time(tiny: str, capsys: Any, tm
     assert not list(tmp_path.glob("runs*"))  # nothing was written
 
 
+def test_trainings_that_several_cards_share(tiny: str, capsys: Any) -> None:
+    data = ("--gpu", "h100", "--images", "5000", "--classes", "10")
+    alone = plan(capsys, tiny, *data, "--gpus", "4")
+    said = next(line for line in alone["elsewhere"]["assumed"] if "one card (on all: " in line)
+    asked = said.partition("(on all: ")[2].partition(")")[0].split()
+    assert asked[-1] == "retrain.devices=4"
+    fast, slow = (
+        plan(capsys, tiny, *data, "--gpus", "4", *asked, "--bandwidth", gb) for gb in ("1e6", "0.1")
+    )
+    for stage in ("supernet", "retraining one network"):
+        assert (
+            alone["hours"][stage] / 4 <= fast["hours"][stage] < alone["hours"][stage] < slow["hours"][stage]
+        )
+    assert fast["hours"]["finalists"] == alone["hours"]["finalists"]  # one card each
+    weights = slow["measured"]["weights"]  # bytes
+    exchange = slow["measured"]["step"] - fast["measured"]["step"]
+    assert exchange == pytest.approx(2 * 3 / 4 * weights / 0.1e9, rel=1e-3)  # a ring of four
+
+
 def test_the_text_says_that_it_is_an_estimate_and_what_it_rests_on(tiny: str, capsys: Any) -> None:
     options = ("--gpu", "A100", "--gpus", "8", "--images", "5000", "--classes", "10")
     assert main(["plan", tiny, *options]) == 0
@@ -154,6 +173,7 @@ def test_the_text_says_that_it_is_an_estimate_and_what_it_rests_on(tiny: str, ca
         (["--gpu", "abacus"], f"--gpu: found 'abacus', allowed: {', '.join(GPUS)}\n"),
         (["--gpus", "8"], "plan: --gpus: found 8 without --gpu, allowed: with it"),
         (["--gpu", "l4", "--gpus", "0"], "--gpus: found 0, allowed: 1 or more"),
+        (["--gpu", "l4", "--bandwidth", "0"], "--bandwidth: found 0, allowed: GB a second, above 0"),
         (["--gpu", "l4", "--steps", "3"], "plan: --steps: found 3 with --gpu, allowed: without it"),
         (["--gpu", "l4"], "datasets/mine: found no such folder, allowed: a folder, or --images N"),
         (["--gpu", "l4", "--images", "900"], "allowed: a folder, or --classes N"),
@@ -162,6 +182,10 @@ def test_the_text_says_that_it_is_an_estimate_and_what_it_rests_on(tiny: str, ca
         (
             ["--gpu", "l4", "--images", "90000", "--classes", "9", "--set", "trialGpuNumber=2"],
             "trialGpuNumber: found 2, allowed: up to the 1 of --gpus",
+        ),
+        (
+            ["--gpu", "l4", "--images", "90000", "--classes", "9", "--set", "retrain.devices=2"],
+            "retrain.devices: found 2, allowed: up to the 1 GPUs of --gpus",
         ),
         (
             ["--gpu", "l4", "--images", "90000", "--classes", "9", "--set", "retrain.batch_size=80000"],

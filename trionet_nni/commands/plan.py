@@ -35,6 +35,8 @@ def add(commands: Commands) -> None:
     text = "with --gpu: images to train on, where the data are not here"
     parser.add_argument("--images", type=int, metavar="N", help=text)
     parser.add_argument("--classes", type=int, metavar="N", help="with --gpu: classes of those images")
+    text = "with --gpu: GB a second between two cards that train together (default: 25, PCIe 4.0)"
+    parser.add_argument("--bandwidth", type=float, metavar="GB", help=text)
     add_set_option(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object alone on standard output")
 
@@ -42,7 +44,7 @@ def add(commands: Commands) -> None:
 def _plan(options: argparse.Namespace) -> int:
     _check(options)
     from trionet_nni.experiment.open import open_experiment
-    from trionet_nni.plan.elsewhere import Machine, plan_elsewhere
+    from trionet_nni.plan.elsewhere import BANDWIDTH, Machine, plan_elsewhere
     from trionet_nni.plan.plan import STEPS, make_plan
     from trionet_nni.settings.changes import parse_changes
 
@@ -51,7 +53,8 @@ def _plan(options: argparse.Namespace) -> int:
         plan = make_plan(options.experiment, STEPS if options.steps is None else options.steps, changes)
     else:
         gpus = 1 if options.gpus is None else options.gpus
-        machine = Machine(options.gpu, gpus, options.images, options.classes)
+        link = BANDWIDTH if options.bandwidth is None else 1e9 * options.bandwidth
+        machine = Machine(options.gpu, gpus, options.images, options.classes, link)
         plan = plan_elsewhere(open_experiment(options.experiment, changes), machine)
     if options.json:
         print(json.dumps(plan.to_dict()))
@@ -62,7 +65,7 @@ def _plan(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> None:
     """What is measured here and what is estimated for elsewhere have options of their own."""
-    for name in ("gpus", "images", "classes"):
+    for name in ("gpus", "images", "classes", "bandwidth"):
         found = getattr(options, name)
         if options.gpu is None and found is not None:
             raise InputError(f"plan: --{name}: found {found} without --gpu, allowed: with it")
@@ -129,7 +132,7 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
         *([("finalists", f"{plan.finalists:,} trainings, {plan.finalist_steps:,} steps in all: "
                          f"{_hours(plan.hours['finalists'])}, {plan.workers} at a time")]
           if plan.finalists else []),
-        ("retraining", f"{plan.retrain_steps:,} steps of {_seconds(measured.retrain_step)}: "
+        ("retraining", f"{plan.retrain_steps:,} steps of {_seconds(measured.last_step)}: "
                        f"{_hours(plan.hours['retraining one network'])} for one network"),
         ("memory", f"{measured.memory / 1e9:.1f} GB at the peak{' of a card' if plan.elsewhere else ''}"),
         ("until the export", _hours(plan.duration)),

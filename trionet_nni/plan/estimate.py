@@ -23,7 +23,7 @@ from trionet_nni.plan.floor import Floor, Rates, floor_of
 from trionet_nni.plan.gpus import Gpu
 from trionet_nni.plan.measure import Timings
 from trionet_nni.settings.plugins import load_module
-from trionet_nni.settings.project import ProjectConfig, RecipeConfig
+from trionet_nni.settings.project import ProjectConfig, RecipeConfig, SupernetRecipe
 from trionet_nni.supernet.stored import supernet_kinds
 from trionet_nni.training.evaluate import BATCH
 
@@ -45,10 +45,14 @@ class Estimate:
 
     Args:
         cost: at the experiment's image size and number of classes.
+        bandwidth: bytes a second from a card to another one, where several train together.
     """
 
-    def __init__(self, config: ProjectConfig, gpu: Gpu, table: SpaceTable, cost: CostModel) -> None:
+    def __init__(
+        self, config: ProjectConfig, gpu: Gpu, table: SpaceTable, cost: CostModel, bandwidth: float
+    ) -> None:
         self.config, self.gpu, self.table, self.cost = config, gpu, table, cost
+        self.bandwidth = bandwidth
         assert cost.image_size is not None
         stored = supernet_kinds(table, cost.classes, cost.channels, cost.image_size)
         self.numbers = sum(math.prod(shape) for shape, _ in stored.values())
@@ -64,7 +68,10 @@ class Estimate:
         network = budgets[-1].random(RandomState(0))
         forward = self._pass(network, BATCH, self.config.retrain, backward=False)
         one = self._pass(network, retrain.batch_size, retrain)
-        params = self.cost(network).params
+        params, shared = self.cost(network).params, None
+        if retrain.devices > 1:
+            part = self._pass(network, retrain.batch_size // retrain.devices, retrain)
+            shared = part.seconds + self._optimizer(params) + self._exchange(params, retrain.devices)
         supernet = 3 * _NUMBERS * self.numbers + kept
         return Timings(
             device=self.gpu.name,
@@ -75,18 +82,23 @@ class Estimate:
             batch=recipe.batch_size,
             weights=_NUMBERS * self.numbers,
             checkpoint=2 * _NUMBERS * self.numbers,
+            shared_step=shared,
         )
 
-    def _supernet(self, recipe: RecipeConfig) -> tuple[float, int]:
-        """Seconds of a step, and bytes that its largest pass keeps."""
+    def _supernet(self, recipe: SupernetRecipe) -> tuple[float, int]:
+        """Seconds of a step, whose parts come one after the other, and bytes that its largest pass keeps."""
+        devices, parts = self.config.supernet.devices, recipe.parts
         steps = self._draws(_DRAWN_STEPS)
         mean = float(np.mean([self._flops(step) for step in steps]))
         passes = [
-            self._pass(one, recipe.batch_size, recipe) for step in steps[:_PASSED_STEPS] for one in step
+            self._pass(one, recipe.batch_size // parts, recipe)
+            for step in steps[:_PASSED_STEPS]
+            for one in step
         ]
-        seconds = sum(one.seconds for one in passes)
+        seconds = sum(one.seconds for one in passes) * parts / devices
         listed = sum(self._flops(step) for step in steps[:_PASSED_STEPS])
-        return seconds / listed * mean + self._optimizer(self.numbers), max(one.kept for one in passes)
+        once = self._optimizer(self.numbers) + self._exchange(self.numbers, devices)
+        return seconds / listed * mean + once, max(one.kept for one in passes)
 
     def _draws(self, count: int) -> list[Sequence[Architecture]]:
         """Sub-networks of so many steps, as the strategy would draw them."""
@@ -117,6 +129,10 @@ class Estimate:
         side = self.cost.image_size
         assert side is not None
         return floor_of(built, (batch, self.cost.channels, side, side), dtype, rates, backward=backward)
+
+    def _exchange(self, numbers: int, devices: int) -> float:
+        """A ring's all-reduce: a card sends each gradient nearly twice; of a supernet all, at most."""
+        return 2 * (devices - 1) / devices * _NUMBERS * numbers / self.bandwidth
 
     def _optimizer(self, numbers: int) -> float:
         """SGD with momentum reads weights, gradients and momenta and writes two of them."""

@@ -38,10 +38,11 @@ class Timings:
         device: "cpu" or the card's name.
         step: seconds of a supernet's step, all its sub-networks.
         candidate: seconds of an evaluation, recalibration and all search images.
-        retrain_step: seconds of a step of a network in the middle of the budget.
+        retrain_step: seconds of a step of a network in the middle of the budget, on one device.
         memory: bytes at the peak, of the card where there is one, else of the process.
         batch: images of a measured step; where it is not the recipe's, times and memory were scaled.
         weights, checkpoint: bytes of the supernet's files.
+        shared_step: seconds of a step of that network where `retrain.devices` share it, else None.
     """
 
     device: str
@@ -52,6 +53,12 @@ class Timings:
     batch: int
     weights: int
     checkpoint: int
+    shared_step: float | None = None
+
+    @property
+    def last_step(self) -> float:
+        """Seconds of a step of the last training."""
+        return self.retrain_step if self.shared_step is None else self.shared_step
 
 
 def measure(config: ProjectConfig, network: Architecture, cache: Path, steps: int, images: int) -> Timings:

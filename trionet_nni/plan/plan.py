@@ -81,7 +81,7 @@ class Plan:
             "supernet": self.supernet_steps * self.measured.step / 3600,
             "search": self.candidates * self.measured.candidate / 3600,
             "finalists": self.finalist_steps * self.measured.retrain_step / 3600,
-            "retraining one network": self.retrain_steps * self.measured.retrain_step / 3600,
+            "retraining one network": self.retrain_steps * self.measured.last_step / 3600,
         }
 
     @property

@@ -50,15 +50,16 @@ def check_shares(batch_size: int, where: str) -> None:
         raise InputError(f"{where}: batch_size: found {batch_size}, allowed: {allowed}")
 
 
-def check_devices(field: str, devices: int, cards: int) -> None:
+def check_devices(field: str, devices: int, cards: int, where: str = "this machine") -> None:
     """Refuse more processes than there are GPUs; without any, processes share the cores.
 
     Args:
         field: that asks for them, e.g. "supernet.devices".
+        where: the GPUs are.
 
     Raises:
         InputError: there are too few.
     """
     if cards and devices > cards:
-        allowed = f"up to the {cards} GPUs of this machine"
+        allowed = f"up to the {cards} GPUs of {where}"
         raise InputError(f"{field}: found {devices}, allowed: {allowed}")
