@@ -86,7 +86,7 @@ class Estimate:
         )
 
     def _supernet(self, recipe: SupernetRecipe) -> tuple[float, int]:
-        """Seconds of a step, whose parts come one after the other, and bytes that its largest pass keeps."""
+        """Seconds of a step, whose parts come one after another, and bytes that its largest pass keeps."""
         devices, parts = self.config.supernet.devices, recipe.parts
         steps = self._draws(_DRAWN_STEPS)
         mean = float(np.mean([self._flops(step) for step in steps]))
