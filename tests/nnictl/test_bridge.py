@@ -258,7 +258,7 @@ def test_a_search_of_before_goes_on_by_accuracy(toy: ToyExperiment) -> None:
     known = {result.architecture.hash: toy_accuracy(result.architecture) for result in store.all()}
     assert {item["hash"]: item["score"] for item in toy.evaluated(12)} == known and len(known) == 12
     finals = [numbers(metric) for metric in toy.manager.get("/metric-data?type=FINAL")]
-    # A trial that is stopped between its report and its end is resumed by NNI, and reports the same once more.
+    # A trial that is stopped between its report and its end is resumed by NNI, and says the same once more.
     assert {value["default"] for value in finals} == set(known.values())
 
 
