@@ -17,6 +17,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from trionet_nni.errors import InputError, RunFailed
+from trionet_nni.training.process import prepare_process
 from trionet_nni.training.ranks import meet
 from trionet_nni.training.share import check_devices
 
@@ -74,6 +75,7 @@ def _rank(function: Callable[..., Any], arguments: tuple[Any, ...]) -> _Ended:
     """What each process does; an error that all of them meet is handed back, not tried again."""
     world = int(os.environ["LOCAL_WORLD_SIZE"])
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // world))
+    prepare_process()
     meet()
     try:
         return None, function(*arguments)
