@@ -17,7 +17,7 @@ from trionet_nni.settings.project import DataConfig, RecipeConfig
 ROOT = Path(__file__).resolve().parents[2]
 CIFAR = ROOT / "datasets" / "worth-cifar10"  # see `pictures`
 CACHE = ROOT / "runs" / "worth" / "cache"
-SEEDS = (0, 1, 2)  # each one supernet, one search and so on
+SEEDS = (0, 1, 2)  # each one supernet, one search and so on; see `Case.searches` for more
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Case:
         supernet: likewise of the supernet.
         candidates: of one search.
         repeats: trainings of each network for each seed of `SEEDS`.
+        further: searches beyond `SEEDS`, each with one training of what it found and of the stand-alone
+            networks; the other rivals are not trained for them.
         costs: CPU seconds a unit of each kind takes, measured on one core; for estimates alone.
     """
 
@@ -45,6 +47,7 @@ class Case:
     candidates: int
     repeats: int
     costs: tuple[tuple[str, float], ...]
+    further: int = 0
 
     @property
     def band(self) -> tuple[float, float]:
@@ -63,8 +66,21 @@ class Case:
 
     @property
     def training_seeds(self) -> tuple[int, ...]:
-        """Seed t trains for seed t mod 3 of the comparison, so that its three values stay independent."""
-        return tuple(range(len(SEEDS) * self.repeats))
+        """Seeds of the last trainings; for which search each is, says `search_of`."""
+        return tuple(range(len(SEEDS) * self.repeats + self.further))
+
+    @property
+    def searches(self) -> tuple[int, ...]:
+        """Seeds of supernets and searches."""
+        return tuple(range(len(SEEDS) + self.further))
+
+    def search_of(self, seed: int) -> int:
+        """The seed of the comparison that a training's belongs to, so that its values stay independent.
+
+        Seed t trains for search t mod 3; beyond the repeats of those three each is of a search of its own.
+        """
+        repeated = len(SEEDS) * self.repeats
+        return seed % len(SEEDS) if seed < repeated else len(SEEDS) + seed - repeated
 
     @property
     def conditions(self) -> dict[str, Any]:
@@ -148,6 +164,7 @@ _CIFAR = Case(
     ),
     candidates=150,
     repeats=3,
+    further=3,
     costs=(("training", 50), ("supernet", 450), ("search", 40), ("finalists", 300), ("study", 800)),
 )
 CASES = {case.name: case for case in (_DIGITS, _CIFAR)}

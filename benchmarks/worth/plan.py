@@ -42,12 +42,17 @@ def longer(case: Case, seed: int) -> Training:
 
 def longer_searched(case: Case, seed: int) -> Training:
     """What the search found, trained as long: whether it leads where nobody saves on the training."""
-    return Training(case, Searched(case, seed % len(SEEDS)), seed, times=LONGER)
+    return Training(case, Searched(case, case.search_of(seed)), seed, times=LONGER)
 
 
 def longer_throughout(case: Case, seed: int) -> Training:
     """What finalists as long as the last training choose, trained as long."""
-    return Training(case, Searched(case, seed % len(SEEDS), times=LONGER), seed, times=LONGER)
+    return Training(case, Searched(case, case.search_of(seed), times=LONGER), seed, times=LONGER)
+
+
+def longer_optuna(case: Case, seed: int) -> Training:
+    """What Optuna found, trained as long."""
+    return Training(case, FoundByOptuna(case, case.search_of(seed)), seed, times=LONGER)
 
 
 def ranked(case: Case) -> dict[str, list[Given]]:
@@ -74,26 +79,46 @@ def _wanted(cases: list[Case]) -> Iterator[Unit]:
         for case in cases:
             yield from _rank_fidelity(case, seed)
     for case in cases:
-        for seed in case.training_seeds[len(SEEDS) :]:
+        for seed in _repeats(case):
             yield from _rivals(case, seed)
             yield from _searched(case, seed)
-            yield Training(case, FoundByOptuna(case, seed % len(SEEDS)), seed)
+            yield Training(case, FoundByOptuna(case, case.search_of(seed)), seed)
     for case in cases:
-        for seed in case.training_seeds[len(SEEDS) :]:
+        for seed in _repeats(case):
             yield longer(case, seed)
             yield longer_searched(case, seed)
+            yield longer_optuna(case, seed)
+    for case in cases:
+        for seed in case.training_seeds:
+            if seed not in SEEDS and seed not in _repeats(case):
+                yield from _further(case, seed)
+
+
+def _repeats(case: Case) -> tuple[int, ...]:
+    """Training seeds beyond the first of each search."""
+    return case.training_seeds[len(SEEDS) : len(SEEDS) * case.repeats]
+
+
+def _further(case: Case, seed: int) -> Iterator[Unit]:
+    """A search more, beside each operator alone and, trained long, the best of all alone."""
+    yield Training(case, Searched(case, case.search_of(seed)), seed)
+    yield Training(case, Searched(case, case.search_of(seed), spread=True), seed)
+    for name in case.table.operator_names:
+        yield Training(case, BestAlone(case, (name,)), seed)
+    yield longer(case, seed)
+    yield longer_searched(case, seed)
 
 
 def _rivals(case: Case, seed: int) -> Iterator[Unit]:
     """(a) without the search."""
-    for source in (*rivals(case).values(), random_network(case, seed % len(SEEDS))):
+    for source in (*rivals(case).values(), random_network(case, case.search_of(seed))):
         yield Training(case, source, seed)
 
 
 def _searched(case: Case, seed: int) -> Iterator[Unit]:
     """The pipeline of a seed, and the trainings of what it found."""
     for finalists in (True, False):
-        yield Training(case, Searched(case, seed % len(SEEDS), finalists), seed)
+        yield Training(case, Searched(case, case.search_of(seed), finalists), seed)
 
 
 def _rank_fidelity(case: Case, seed: int) -> Iterator[Unit]:
@@ -109,6 +134,7 @@ def _equal_compute(case: Case, seed: int) -> Iterator[Unit]:
     yield Training(case, FoundByOptuna(case, seed), seed)
     yield longer(case, seed)
     yield longer_searched(case, seed)
+    yield longer_optuna(case, seed)
     yield longer_throughout(case, seed)
 
 

@@ -12,6 +12,7 @@ from benchmarks.worth.pilots import BestAlone
 from benchmarks.worth.plan import (
     LONGER,
     longer,
+    longer_optuna,
     longer_searched,
     longer_throughout,
     random_network,
@@ -34,6 +35,7 @@ def equal_cost(case: Case, bench: Bench) -> list[Row]:
     rules: dict[str, Rule] = {
         "searched": lambda seed: Searched(case, seed),
         "searched, without finalists": lambda seed: Searched(case, seed, finalists=False),
+        "searched, finalists of each beginning": lambda seed: Searched(case, seed, spread=True),
         "random network": lambda seed: random_network(case, seed),
     }
     found = {name: _trained(case, rule, bench) for name, rule in rules.items()}
@@ -41,7 +43,7 @@ def equal_cost(case: Case, bench: Bench) -> list[Row]:
         found[name] = _trained(case, lambda seed, source=source: source, bench)  # type: ignore[misc]
     found["mean of random networks, F ± 5 %"] = _many(case, bench)
     best = BestAlone(case, case.table.operator_names).operator(bench)
-    rows = [_row(name, results, found["searched"]) for name, results in found.items() if results]
+    rows = [_row(case, name, results, found["searched"]) for name, results in found.items() if results]
     return [{**row, "best_alone": row["network"] == f"best {best} alone"} for row in rows]
 
 
@@ -65,32 +67,35 @@ def equal_compute(case: Case, bench: Bench) -> list[Row]:
     optuna = _trained(case, lambda seed: FoundByOptuna(case, seed), bench)
     seeds = case.training_seeds
     longest = _results(bench, {seed: longer(case, seed) for seed in seeds})
-    rows = [_row("searched", searched, searched)] if searched else []
-    rows += [_row("Optuna", optuna, searched)] if optuna else []
-    rows += [_row(f"best of all alone, {LONGER} times as long", longest, searched)] if longest else []
-    whole = [_pipeline_seconds(case, bench, seed) for seed in SEEDS]
-    spent = {"searched": whole, "Optuna": [_seconds(bench, Study(case, seed)) for seed in SEEDS]}
+    rows = [_row(case, "searched", searched, searched)] if searched else []
+    rows += [_row(case, "Optuna", optuna, searched)] if optuna else []
+    alone = f"best of all alone, {LONGER} times as long"
+    rows += [_row(case, alone, longest, searched)] if longest else []
+    whole = [_pipeline_seconds(case, bench, seed) for seed in case.searches]
+    studies = [_seconds(bench, Study(case, seed)) for seed in SEEDS]
+    spent = {"searched": whole, "Optuna": studies}
     long = f"{LONGER} times as long"
     patient = [_pipeline_seconds(case, bench, seed, LONGER) for seed in SEEDS]
     for name, unit, seconds in (
         (f"searched, {long}", longer_searched, whole),
+        (f"Optuna, {long}", longer_optuna, studies),
         (f"searched with finalists {long}, {long}", longer_throughout, patient),
     ):
         both = _results(bench, {seed: unit(case, seed) for seed in seeds})
         if both:
             spent[name] = seconds
-            rows.append({**_row(name, both, searched), **_where_both_are_long(both, longest)})
+            rows.append({**_row(case, name, both, searched), **_where_both_are_long(case, both, longest)})
     for row in rows:
         seconds = [one for one in spent.get(row["network"], []) if one]
         row["seconds_before"] = round(statistics.fmean(seconds)) if seconds else 0
     return rows
 
 
-def _where_both_are_long(searched: dict[int, Row], alone: dict[int, Row]) -> Row:
+def _where_both_are_long(case: Case, searched: dict[int, Row], alone: dict[int, Row]) -> Row:
     """How far a searched network is ahead of the best of all alone, trained as long."""
     found = {}
     for measure in ("accuracy", "loss"):
-        ahead = difference(_values(searched, measure), _values(alone, measure))
+        ahead = difference(_values(searched, measure), _values(alone, measure), case.search_of)
         found[f"{measure}_ahead_where_both_are_long"] = None if ahead is None else asdict(ahead)
     return found
 
@@ -108,7 +113,7 @@ def _seconds(bench: Bench, unit: Unit) -> float:
 
 def _trained(case: Case, rule: Rule, bench: Bench) -> dict[int, Row]:
     seeds = case.training_seeds
-    return _results(bench, {seed: Training(case, rule(seed % len(SEEDS)), seed) for seed in seeds})
+    return _results(bench, {seed: Training(case, rule(case.search_of(seed)), seed) for seed in seeds})
 
 
 def _results(bench: Bench, units: dict[int, Training]) -> dict[int, Row]:
@@ -116,7 +121,7 @@ def _results(bench: Bench, units: dict[int, Training]) -> dict[int, Row]:
     return {seed: result for seed, result in found.items() if result is not None}
 
 
-def _row(name: str, results: dict[int, Row], searched: dict[int, Row]) -> Row:
+def _row(case: Case, name: str, results: dict[int, Row], searched: dict[int, Row]) -> Row:
     operators = sorted({result["operators"] for result in results.values()})
     row: Row = {
         "network": name,
@@ -130,7 +135,9 @@ def _row(name: str, results: dict[int, Row], searched: dict[int, Row]) -> Row:
         values = _values(results, measure)
         row[measure] = statistics.fmean(values.values())
         row[f"{measure}_sd"] = statistics.stdev(values.values()) if len(values) > 1 else None
-        ahead = difference(_values(searched, measure), values) if results is not searched else None
+        ahead = None
+        if results is not searched:
+            ahead = difference(_values(searched, measure), values, case.search_of)
         row[f"{measure}_difference"] = None if ahead is None else asdict(ahead)
     return row
 
@@ -141,7 +148,7 @@ def _values(results: dict[int, Row], measure: str) -> Values:
 
 def pipelines(case: Case, bench: Bench) -> Iterator[Row]:
     """What each seed's pipeline found, for the eye."""
-    for seed in SEEDS:
+    for seed in case.searches:
         found = bench.result(Finalists(case, seed))
         if found is not None:
             yield {"seed": seed, "order": found["order"]}

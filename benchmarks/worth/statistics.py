@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.worth.case import SEEDS
 from trionet_nni.reproduce.statistics import RESAMPLES, Claim
 
 Values = Mapping[int, float]  # by seed of the training
@@ -31,15 +30,19 @@ class Difference:
     seeds: int
 
 
-def difference(a: Values, b: Values) -> Difference | None:
+def difference(a: Values, b: Values, search_of: Callable[[int], int]) -> Difference | None:
     """Of two networks, or rules that find one; None as long as they have no seed in common.
 
-    A training's seed t belongs to seed t mod 3 of the comparison. Where there are several trainings for one
-    seed, their means are compared: a search and its repeated trainings give one independent value.
+    Where there are several trainings for one seed of the comparison, their means are compared: a search and
+    its repeated trainings give one independent value.
+
+    Args:
+        search_of: the seed of the comparison that a training's seed belongs to.
     """
     common = sorted(set(a) & set(b))
-    pairs = {seed: [(a[t], b[t]) for t in common if t % len(SEEDS) == seed] for seed in SEEDS}
-    pairs = {seed: found for seed, found in pairs.items() if found}
+    pairs: dict[int, list[tuple[float, float]]] = {}
+    for seed in common:
+        pairs.setdefault(search_of(seed), []).append((a[seed], b[seed]))
     if not pairs:
         return None
     first = [float(np.mean([pair[0] for pair in found])) for found in pairs.values()]

@@ -140,11 +140,11 @@ def test_networks_at_equal_cost_cost_the_same(case: Case):
 def test_repeated_trainings_of_a_seed_are_one_value():
     a = {0: 3.0, 1: 4.0, 2: 5.0, 3: 5.0, 4: 6.0}
     b = {0: 1.0, 1: 1.0, 3: 1.0, 4: 1.0, 5: 9.0}
-    found = difference(a, b)
+    found = difference(a, b, lambda seed: seed % 3)
     assert found is not None and found.low is not None
     assert (found.mean, found.seeds) == (3.5, 2)  # of 3 and 4
     assert found.low == pytest.approx(3.5 - 6.314 * 0.5, abs=0.01)  # t of one degree of freedom, 95 %
-    assert difference({0: 1.0}, {1: 1.0}) is None
+    assert difference({0: 1.0}, {1: 1.0}, int) is None
 
 
 def test_reliability_finds_the_share_of_the_variance_that_is_not_noise():
