@@ -127,8 +127,8 @@ class Finalists(Unit):
 
     Attributes:
         times: the length of each of their trainings ÷ the recipe's.
-        spread: they are chosen so that one begins with each operator, see `choose`. Trainings that they have
-            in common with the others of this search are not done twice, and not counted.
+        spread: they are chosen so that one begins with each operator, see `choose`. Trainings in common
+            with the others of this search are not done twice, and not counted.
     """
 
     case: Case
