@@ -25,7 +25,7 @@ from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.cli import main
 from trionet_nni.errors import InputError
 from trionet_nni.files.atomic import write_text
-from trionet_nni.reproduce import paper
+from trionet_nni.reproduce import mixed, paper
 from trionet_nni.reproduce.ablation import OURS, SWITCHES, Table3
 from trionet_nni.reproduce.items import ITEMS, item_of
 from trionet_nni.reproduce.jobs import RESULT, SupernetJob, read_result
@@ -74,7 +74,10 @@ def scale() -> Scale:
 
 
 @pytest.mark.parametrize("name", sorted(ITEMS))
-def test_an_item_comes_to_its_table_and_figure(name: str, tmp_path: Path) -> None:
+def test_an_item_comes_to_its_table_and_figure(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mixed, "NETWORKS", 2)
     item = item_of(name, scale(), SEEDS)
     run_here(item.jobs(), scale().working)
     report = item.report()
@@ -192,6 +195,15 @@ def test_claims_hold_only_beyond_noise() -> None:
     assert Claim.of("a > b", [0.70, 0.71, 0.73], [0.80, 0.81, 0.82]).verdict == "reversed"
     assert Claim.of("a > b", [0.80, 0.70, 0.75], [0.75, 0.74, 0.76]).verdict == "not shown"
     assert Claim.of("a > b", [0.9], [0.1]).verdict == "not shown"  # one seed shows nothing
+
+
+def test_losses_speak_for_a_claim_where_they_are_less_and_what_would_decide_is_told() -> None:
+    assert Claim.of_losses("a", [0.20, 0.21, 0.23], [0.30, 0.31, 0.32]).verdict == "held"
+    undecided = Claim("a", (0.3, 0.0, 0.1), unit="loss")
+    assert undecided.verdict == "not shown" and undecided.deciding == 6
+    as_many = Claim("a", (0.3, 0.0, 0.1) * 2, unit="loss")  # no more spread than before, and six of them
+    assert as_many.verdict == "held" and as_many.deciding is None
+    assert Claim("a", (0.1, -0.1), unit="loss").deciding is None  # nothing would
 
 
 def test_the_interval_is_students() -> None:

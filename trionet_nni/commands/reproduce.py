@@ -26,12 +26,13 @@ def add(commands: Commands) -> None:
         "Run a table or figure of the paper again: what is missing is run, what is there is used.",
         "trionet reproduce table3 fig5a --scale replica",
     )
-    names = "table2 table3 table4 table5 fig4 fig5a fig5b fig6a fig6b fig7a fig7b"
+    names = "table2 table3 table4 table5 fig4 fig5a fig5b fig6a fig6b fig7a fig7b hs mhs sandwich"
     parser.add_argument("items", nargs="+", metavar="ITEM", help=names)
     parser.add_argument(
         "--scale",
         default="replica",
-        help="paper: its own size; replica: an hour on 2 cores (default); replica-long: three times that",
+        help="paper: its own size; replica: an hour on 2 cores (default); replica-long: three times that; "
+        "claims: of hs, mhs and sandwich",
     )
     parser.add_argument("--seeds", type=int, default=3, help="runs of everything (default: 3)")
     parser.add_argument("--experiment", type=Path, help="instead of the scale's experiment file")
@@ -64,8 +65,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _list(jobs: list[Job], working: Path, console: Console) -> None:
-    from trionet_nni.reproduce.pool import with_needs
+    from trionet_nni.reproduce.pool import missing
 
-    for job in with_needs(jobs):
+    for job in [*(job for job in jobs if job.result(working) is not None), *missing(jobs, working)]:
         state = "missing" if job.result(working) is None else "done"
         console.print(f"{state:>8}  {job.title}", soft_wrap=True, highlight=False)

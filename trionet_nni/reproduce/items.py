@@ -10,11 +10,13 @@ from trionet_nni.reproduce.curves import Figure5a, Figure5b, Figure6a
 from trionet_nni.reproduce.datasets import Table4, Table5
 from trionet_nni.reproduce.histogram import Figure6b
 from trionet_nni.reproduce.item import Item
+from trionet_nni.reproduce.mixed import MixedHeads, MixedSampling, MixedSandwich
 from trionet_nni.reproduce.scale import Scale
 
 _TABLES = (Table2, Table3, Table4, Table5)
 _FIGURES = (Figure4, Figure5a, Figure5b, Figure6a, Figure6b, Figure7a, Figure7b)
-ITEMS: dict[str, type[Item]] = {item.name: item for item in (*_TABLES, *_FIGURES)}
+_MIXED = (MixedSampling, MixedHeads, MixedSandwich)
+ITEMS: dict[str, type[Item]] = {item.name: item for item in (*_TABLES, *_FIGURES, *_MIXED)}
 
 
 def item_of(name: str, scale: Scale, seeds: tuple[int, ...]) -> Item:

@@ -49,6 +49,11 @@ def with_needs(jobs: Sequence[Job]) -> list[Job]:
     return list(ordered)
 
 
+def missing(jobs: Sequence[Job], working: Path) -> list[Job]:
+    """Those without a result and what they need; what a job with a result needed may be gone."""
+    return with_needs([job for job in jobs if job.result(working) is None])
+
+
 def run_jobs(jobs: Sequence[Job], working: Path, parallel: int, console: Console) -> None:
     """Run what is missing of the jobs and their needs; what is done stays done.
 
@@ -58,7 +63,7 @@ def run_jobs(jobs: Sequence[Job], working: Path, parallel: int, console: Console
     Raises:
         JobFailed: one had no result; the others that were running have been ended and will go on next time.
     """
-    waiting = [job for job in with_needs(jobs) if job.result(working) is None]
+    waiting = [job for job in missing(jobs, working) if job.result(working) is None]
     Pool(waiting, working, parallel, console).run()
 
 

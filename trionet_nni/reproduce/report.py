@@ -67,8 +67,9 @@ class Report:
 
 _CLAIMS = ("claim of the paper", "paper", "measured difference", "90 % interval", "seeds for it", "verdict")
 _EXPLANATION = (
-    "Differences are in percentage points, paired by seed; intervals by Student's t. A claim has held, or "
-    "is reversed, where the whole interval lies on one side of zero; else it is not shown."
+    "Differences are in percentage points (losses: as they are, positive for the claim), paired by seed; "
+    "intervals by Student's t. A claim has held, or is reversed, where the whole interval lies on one side "
+    "of zero; else it is not shown, with how many seeds would decide it if they differed as these do."
 )
 
 
@@ -78,11 +79,21 @@ def _claim(claim: Claim) -> tuple[str, ...]:
     return (
         claim.text,
         "" if claim.paper is None else f"{claim.paper:+.1f}",
-        f"{100 * mean:+.1f}",
-        "one seed" if interval is None else f"{100 * interval[0]:+.1f} … {100 * interval[1]:+.1f}",
+        _amount(claim, mean),
+        "one seed" if interval is None else " … ".join(_amount(claim, end) for end in interval),
         claim.for_it,
-        claim.verdict,
+        _verdict(claim),
     )
+
+
+def _amount(claim: Claim, difference: float) -> str:
+    return f"{difference:+.3f} loss" if claim.unit == "loss" else f"{100 * difference:+.1f}"
+
+
+def _verdict(claim: Claim) -> str:
+    if claim.verdict != "not shown" or len(claim.differences) < 2:
+        return claim.verdict
+    return f"{claim.verdict} (seeds to decide: {claim.deciding or 'over 100'})"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -114,6 +114,9 @@ SIZES["replica-long"] = replace(
     data_sets={"CIFAR-10": "experiments/replica-long.yml"},
     three_times=False,
 )
+SIZES["claims"] = replace(
+    SIZES["replica"], file="experiments/claims.yml", data_sets={"CIFAR-10": "experiments/claims.yml"}
+)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,13 @@ def _cost_model(data: DataConfig, images: Path) -> CostModel:
 
 
 @dataclass(frozen=True)
-class _Measuring(Job):
+class Measuring(Job):
+    """Measures sub-networks of a supernet.
+
+    Attributes:
+        count: how many.
+    """
+
     config: ProjectConfig
     count: int
 
@@ -69,7 +75,7 @@ class _Measuring(Job):
 
 
 @dataclass(frozen=True)
-class Search(_Measuring):
+class Search(Measuring):
     """The experiment's search for the best network by its metric; its result is the winner's evaluation.
 
     An interrupted search is run again with the same seed; stored evaluations are not repeated.
@@ -97,7 +103,7 @@ class Search(_Measuring):
 
 
 @dataclass(frozen=True)
-class Sample(_Measuring):
+class Sample(Measuring):
     """Accuracies of sub-networks drawn by Hierarchical Sampling, whatever the supernet was trained by."""
 
     @property

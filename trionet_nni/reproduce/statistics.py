@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 RESAMPLES = 9_999  # of a bootstrap
 _CONFIDENCE = 0.90  # of the two-sided interval: 5 % on each side
+_MOST_SEEDS = 100  # beyond this many nobody would run them
 
 Verdict = Literal["held", "not shown", "reversed"]
 
@@ -47,16 +48,23 @@ class Claim:
         text: the sentence.
         differences: a − b of each seed, shares of 1.
         paper: what the paper prints for a − b, where it prints numbers.
+        unit: of the differences: shares of 1, or losses.
     """
 
     text: str
     differences: tuple[float, ...]
     paper: float | None = None
+    unit: Literal["share", "loss"] = "share"
 
     @classmethod
     def of(cls, text: str, a: Sequence[float], b: Sequence[float], paper: float | None = None) -> Claim:
         """A claim from the values of both sides, seed by seed in the same order."""
         return cls(text, tuple(x - y for x, y in zip(a, b, strict=True)), paper)
+
+    @classmethod
+    def of_losses(cls, text: str, better: Sequence[float], worse: Sequence[float]) -> Claim:
+        """A claim of the form "the loss of the first is less", from both sides' losses: worse − better."""
+        return cls(text, tuple(y - x for x, y in zip(better, worse, strict=True)), unit="loss")
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -77,6 +85,23 @@ class Claim:
             return "not shown"
         low, high = self.interval
         return "held" if low > 0 else "reversed" if high < 0 else "not shown"
+
+    @property
+    def deciding(self) -> int | None:
+        """How many seeds would decide it, if they differed as these do: the interval would leave zero out.
+
+        None where it is decided, for one seed, or where more than `_MOST_SEEDS` would be needed.
+        """
+        if self.verdict != "not shown" or len(self.differences) < 2:
+            return None
+        from scipy.stats import t
+
+        spread, fewest = Spread.of(self.differences), len(self.differences) + 1
+        for count in range(fewest, _MOST_SEEDS + 1):
+            quantile = float(t.ppf((1 + _CONFIDENCE) / 2, count - 1))
+            if quantile * spread.sd / math.sqrt(count) < abs(spread.mean):
+                return count
+        return None
 
     @property
     def for_it(self) -> str:
