@@ -19,6 +19,17 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: beside one that begins last, the other processes would have nothing left to do."""
+    items.sort(key=lambda item: -_seconds(item))
+
+
+def _seconds(item: pytest.Item) -> float:
+    """About how long it takes: `slow(seconds=…)` says it of those that take minutes."""
+    marker = item.get_closest_marker("slow")
+    return 0 if marker is None else float(marker.kwargs.get("seconds", 30))
+
+
 @pytest.fixture(autouse=True)
 def _fixed_seed() -> None:
     torch.manual_seed(0)

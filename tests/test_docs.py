@@ -39,7 +39,7 @@ def test_the_site_has_no_link_that_leads_nowhere(tmp_path: Path) -> None:
     assert 'id="trionet_nni.operators.local' in reference
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=160)
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client: Any = pytest.importorskip("nbclient", reason=MISSING)
     import nbformat

@@ -11,7 +11,7 @@ import pytest
 from tests.helpers.checkout import ROOT
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=300)
 @pytest.mark.timeout(3600)  # three minutes of one free core, which a busy machine has not
 def test_the_first_hour_holds_no_surprise() -> None:
     done = subprocess.run(

@@ -11,7 +11,7 @@ import pytest
 from tests.chaos.experiment import ROOT
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=170)
 def test_nothing_is_lost_whatever_is_killed(tmp_path: Path) -> None:
     options = ["--kills", "3", "--candidates", "6", "--seconds", "0.5", "--seed", "5", "--no-peace"]
     options += ["--finalists", "2", "--rungs", "2"]

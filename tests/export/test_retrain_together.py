@@ -67,7 +67,7 @@ def test_a_step_is_that_of_the_mean_gradient_with_batch_norm_over_each_share(net
         torch.testing.assert_close(found[name], value, atol=1e-6, rtol=1e-5, msg=name)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=90)
 def test_one_that_is_killed_is_started_again_and_the_network_is_the_same(
     network_folder: Path, tmp_path: Path
 ) -> None:

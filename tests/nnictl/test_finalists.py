@@ -131,7 +131,7 @@ def test_the_best_are_trained_after_the_search(toy: Toy, capsys: pytest.CaptureF
     assert re.search(r"finalists: rung 2 of 2, (5) of \1 trained, 2 failed, best loss 0\.\d{4}", said)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=90)
 def test_kills_in_this_stage_lose_and_repeat_nothing(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each process that there is, one after the other, each after one more training has ended."""
     toy.prepare(TOY_STEP="0.4")

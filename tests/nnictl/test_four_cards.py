@@ -17,7 +17,7 @@ from trionet_nni.errors import InputError
 from trionet_nni.experiment.check import check_experiment
 from trionet_nni.experiment.open import open_experiment
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(seconds=60)
 
 
 @pytest.fixture

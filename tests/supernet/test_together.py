@@ -79,7 +79,7 @@ def losses(directory: Path) -> tuple[dict[int, float], list[int]]:
     return {n: known[n][0] for n in sorted(known)}, [known[n][1] for n in sorted(known)]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=110)
 def test_other_numbers_of_processes_and_a_killed_one_leave_the_curve_as_it_is(tmp_path: Path) -> None:
     """One process; then two, of which one is killed, then one, then four, from checkpoint to checkpoint."""
     alone, many = tmp_path / "supernets" / "alone", tmp_path / "supernets" / "many"
