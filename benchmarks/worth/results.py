@@ -72,7 +72,7 @@ def equal_compute(case: Case, bench: Bench) -> list[Row]:
     alone = f"best of all alone, {LONGER} times as long"
     rows += [_row(case, alone, longest, searched)] if longest else []
     whole = [_pipeline_seconds(case, bench, seed) for seed in case.searches]
-    studies = [_seconds(bench, Study(case, seed)) for seed in SEEDS]
+    studies = [_seconds(bench, Study(case, seed)) for seed in case.searches]
     spent = {"searched": whole, "Optuna": studies}
     long = f"{LONGER} times as long"
     patient = [_pipeline_seconds(case, bench, seed, LONGER) for seed in SEEDS]
