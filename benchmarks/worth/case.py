@@ -32,8 +32,8 @@ class Case:
         supernet: likewise of the supernet.
         candidates: of one search.
         repeats: trainings of each network for each seed of `SEEDS`.
-        further: searches beyond `SEEDS`, each with one training of what it found, of the stand-alone networks
-            and of what Optuna found; the other rivals are not trained for them.
+        further: searches beyond `SEEDS`, each with one training of what it found, of what Optuna found and
+            of the stand-alone networks; the other rivals are not trained for them.
         costs: CPU seconds a unit of each kind takes, measured on one core; for estimates alone.
     """
 
