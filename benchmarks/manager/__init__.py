@@ -1,4 +1,4 @@
-"""What NNI's manager, this project's advisor and a trial's process cost a candidate: real searches that compute nothing.
+"""What NNI's manager, the advisor and a trial's process cost a candidate: searches that compute nothing.
 
     python -m benchmarks.manager --candidates 100 --concurrency 1 2 4 8
     python -m benchmarks.manager.soak --candidates 5000 --concurrency 4

@@ -129,7 +129,7 @@ class Experiment:
         files = self.files
         if files is None or not files.evaluations.is_dir():
             return 0
-        return sum(name.endswith(".json") and name[0] != "." for name in os.listdir(files.evaluations))
+        return sum(1 for _ in files.evaluations.glob("[!.]*.json"))
 
     def processes(self) -> dict[str, list[psutil.Process]]:
         """The living processes of this search, by kind."""
@@ -145,7 +145,7 @@ class Experiment:
 
     def close(self) -> None:
         """Leave nothing running."""
-        for kind, processes in self.processes().items():
+        for processes in self.processes().values():
             for process in processes:
                 with suppress(psutil.Error):
                     process.kill()

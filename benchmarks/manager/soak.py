@@ -1,8 +1,8 @@
 """`python -m benchmarks.manager.soak`: thousands of candidates through nnictl, and what grows meanwhile.
 
-Every sample is a line of `samples.jsonl`: resident memory and processor seconds of every kind of process, open
-files of the manager, bytes that the advisor has written, seconds until the portal answers. A folder that has
-an unfinished search goes on with it. At the end the experiment is stopped and resumed, to time that.
+Every sample is a line of `samples.jsonl`: resident memory and processor seconds of every kind of process,
+open files of the manager, bytes that the advisor has written, seconds until the portal answers. A folder
+that has an unfinished search goes on with it.
 """
 
 from __future__ import annotations
