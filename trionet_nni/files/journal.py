@@ -145,10 +145,11 @@ def _noted(value: Any) -> str | int:
 def _latest(path: Path) -> int:
     """The revision that a file and its journal have come to; 0 where there is none to read."""
     try:
-        whole: int = json.loads(path.read_text(encoding="utf-8")).get(_REVISION, 0)
+        whole = json.loads(path.read_text(encoding="utf-8")).get(_REVISION, 0)
     except (OSError, ValueError, AttributeError):
         return 0
-    return max([whole, *(line[_REVISION] for line in _read_lines(journal_of(path)))])
+    latest = [int(line[_REVISION]) for line in _read_lines(journal_of(path))]
+    return max([int(whole), *latest])
 
 
 def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
