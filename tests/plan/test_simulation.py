@@ -1,4 +1,4 @@
-"""A search on paper: what must hold whatever the numbers are, and the numbers of searches that really ran."""
+"""A search on paper: what must hold whatever its numbers are."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_without_overheads_workers_share_the_evaluations(workers: int) -> None:
 
 
 def test_a_lone_worker_waits_for_two_looks_of_the_manager() -> None:
-    """By hand: a trial that ends is seen at the next look, and its successor starts at the one after that."""
+    """By hand: an end is seen at the next look, and the successor starts at the one after that."""
     costs = Overheads(poll=0.5, manage=0.0, advise=0.1, before=0.2, after=0.1)
     ends = simulate(Search(5, 1.0), costs).ends
     # Looks are at 0, 0.5, …: the first starts at 0.5 and ends at 1.8; seen at 2.0, the next starts at 2.5.
