@@ -1,7 +1,6 @@
-"""`python -m benchmarks.manager.look`: what a look of the terminal costs beside thousands of stored results.
+"""`python -m benchmarks.manager.look`: what the terminal computes each second, beside thousands of results.
 
-No experiment runs: results and NNI's list of trials are made up, and nothing waits for a manager. So it says
-what the terminal itself computes each second.
+No experiment runs: results and NNI's list of trials are made up, and nothing waits for a manager.
 """
 
 from __future__ import annotations
@@ -38,8 +37,8 @@ def main() -> int:
             first, later = _seconds(watch), min(_seconds(watch) for _ in range(3))
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(
-            f"{count} results, {len(jobs)} trials: the first look {first:.3f} s of the processor, a later one "
-            f"{later:.4f} s; {memory:.0f} MB at the peak"
+            f"{count} results, {len(jobs)} trials: the first look {first:.3f} s of the processor, "
+            f"a later one {later:.4f} s; {memory:.0f} MB at the peak"
         )
     return 0
 
@@ -63,8 +62,8 @@ def made_up(root: Path, count: int) -> list[dict[str, Any]]:
         record = {"parameter_id": len(jobs), "parameters": network.to_sample()}
         metric = {"data": json.dumps(json.dumps({"default": -loss}))}
         jobs.append({
-            "trialJobId": f"t{len(jobs)}", "status": "SUCCEEDED", "startTime": 1, "finalMetricData": [metric],
-            "hyperParameters": [json.dumps(record)],
+            "trialJobId": f"t{len(jobs)}", "status": "SUCCEEDED", "startTime": 1,
+            "finalMetricData": [metric], "hyperParameters": [json.dumps(record)],
         })  # fmt: skip
     return jobs
 

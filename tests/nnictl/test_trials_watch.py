@@ -1,4 +1,4 @@
-"""The terminal's list of trials: what they are, and how seldom a manager with very many of them is asked."""
+"""The terminal's list of trials: what they are, and how seldom a manager with many of them is asked."""
 
 from __future__ import annotations
 
