@@ -21,6 +21,7 @@ import math
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ from trionet_nni.architecture.budget import Budget
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError
+from trionet_nni.files.journal import Grown
 from trionet_nni.nnictl.search.candidate import CandidateSpace
 from trionet_nni.nnictl.search.strategy import SearchStrategy
 from trionet_nni.settings.budgets import search_budgets
@@ -48,6 +50,11 @@ class _Evaluated:
     score: float
     architecture: Architecture
     flops: int
+
+    @cached_property
+    def saved(self) -> list[Any]:
+        """As it stands in the state."""
+        return [self.score, self.architecture.to_dict()]
 
 
 class BudgetedEvolution(RegularizedEvolution, SearchStrategy):  # type: ignore[misc]
@@ -67,7 +74,7 @@ class BudgetedEvolution(RegularizedEvolution, SearchStrategy):  # type: ignore[m
             seed=config.seed,
         )
         self.config = config
-        self._seen: set[str] = set()
+        self._seen: dict[str, None] = {}  # hashes in order of proposal
         self._evaluated: list[_Evaluated] = []
         self._lock = threading.RLock()
         self._variations = tuple(
@@ -94,7 +101,7 @@ class BudgetedEvolution(RegularizedEvolution, SearchStrategy):  # type: ignore[m
         """Take models back that were running when the search was interrupted."""
         with self._lock:
             for model in models:
-                self._seen.add(model.architecture.hash)
+                self._seen[model.architecture.hash] = None
                 self._running_models.append(model)
 
     def state_dict(self) -> dict[str, Any]:
@@ -102,8 +109,8 @@ class BudgetedEvolution(RegularizedEvolution, SearchStrategy):  # type: ignore[m
         with self._lock:
             name, keys, position, has_gauss, gauss = self._random_state.get_state()
             return {
-                "seen": sorted(self._seen),
-                "evaluated": [[one.score, one.architecture.to_dict()] for one in self._evaluated],
+                "seen": Grown(self._seen),
+                "evaluated": Grown(one.saved for one in self._evaluated),
                 "individual_counter": self._individual_counter,
                 "random_state": [name, keys.tolist(), position, has_gauss, gauss],
                 "running": [model.architecture.to_dict() for model in self._running_models],
@@ -118,7 +125,7 @@ class BudgetedEvolution(RegularizedEvolution, SearchStrategy):  # type: ignore[m
                 if stopped != [True]  # by 0.1.0's successive halving: a score on a part of the images
             ]
             running = {Architecture.from_dict(data).hash for data in state_dict["running"]}
-            self._seen = set(state_dict["seen"]) - running
+            self._seen = {name: None for name in state_dict["seen"] if name not in running}
             self._population.clear()
             for one in self._evaluated[-self.population_size :]:
                 self._population.append(Individual(one.architecture.to_sample(), one.score))
@@ -154,7 +161,7 @@ class BudgetedEvolution(RegularizedEvolution, SearchStrategy):  # type: ignore[m
                 architecture = self._next_alone() or self._unseen(make)
                 self._individual_counter += 1
                 if architecture is not None:
-                    self._seen.add(architecture.hash)
+                    self._seen[architecture.hash] = None
                     return self.model_space.freeze(architecture.to_sample())
             raise InputError(
                 f"search: found {len(self._seen)} networks within the budget and no further one, "

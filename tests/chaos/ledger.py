@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from tests.chaos.experiment import Experiment, name_of
+from trionet_nni.files.journal import read_journaled
 from trionet_nni.finalists.halving import Rung, Training
 from trionet_nni.finalists.results import FinalistStore
 from trionet_nni.supernet.results import ResultsStore
@@ -114,7 +115,7 @@ def _strategy(experiment: Experiment) -> dict[str, list[float]]:
 
     assert experiment.files is not None
     found: dict[str, list[float]] = {}
-    state = json.loads(experiment.files.strategy.read_text())["strategy"]
+    state = read_journaled(experiment.files.strategy)["strategy"]
     for score, architecture in state["evaluated"]:
         found.setdefault(Architecture.from_dict(architecture).hash, []).append(score)
     return found

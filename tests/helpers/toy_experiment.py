@@ -18,6 +18,7 @@ from tests.helpers.checkout import ROOT
 from tests.helpers.patience import until
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.experiment.folder import ExperimentFolder
+from trionet_nni.files.journal import read_journaled
 from trionet_nni.nnictl.candidate.job import SUPERNET
 from trionet_nni.nnictl.manager.portal import free_port
 from trionet_nni.nnictl.manager.rest import Manager
@@ -200,7 +201,7 @@ class ToyExperiment:
         ]
 
     def _evaluated(self) -> list[Any]:
-        return list(json.loads(self.experiment_folder.strategy.read_text())["strategy"]["evaluated"])
+        return list(read_journaled(self.experiment_folder.strategy)["strategy"]["evaluated"])
 
     def advisor(self) -> psutil.Process | None:
         """The process that NNI's manager has started for the search, where it lives."""

@@ -113,3 +113,29 @@ def test_search_space_covers_every_sample() -> None:
         for label, value in network.to_sample().items():
             assert value in space[label]["_value"]
     assert not any("/" in label for label in space)
+
+
+def test_files_that_a_trial_writes_to_are_not_kept_open() -> None:
+    """NNI opens two for every trial and forgets them; the trial's process has its own."""
+    code = """
+        const fs = require('fs'), os = require('os'), path = require('path'), events = require('events');
+        const { spawn } = require('child_process');
+        const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'closing-'));
+        const open = () => fs.readdirSync('/proc/self/fd').length;
+        async function trial(number) {
+            const create = (end) => fs.createWriteStream(path.join(folder, number + end));
+            const files = ['out', 'err'].map(create);
+            await Promise.all(files.map((file) => events.once(file, 'open')));
+            const made = spawn('sleep 0.2; echo said; echo wrong >&2',
+                               { stdio: ['ignore', ...files], shell: true });
+            await events.once(made, 'close');
+        }
+        (async () => {
+            await trial(0);
+            const before = open();
+            for (let number = 1; number <= 5; number++) { await trial(number); }
+            const read = (name) => fs.readFileSync(path.join(folder, name), 'latin1').trim();
+            console.log(open() - before, read('5out'), read('5err'));
+        })();
+    """
+    assert node(code) == "0 said wrong"

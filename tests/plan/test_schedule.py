@@ -25,7 +25,7 @@ def plan(config: ProjectConfig, step: float, candidate: float, retrain_step: flo
     measured = Timings("cpu", step, candidate, retrain_step, 1e9, 32, 10**6, 10**6)
     return Plan(
         *("folder", None, {"train": 3500}, 5, 300, 1000, 32, "loss"),
-        *(0 if finalists is None else 6, steps, 1, (1, 2), {}, {}, measured, {}, 10**12),
+        *(0 if finalists is None else 6, steps, 1, (1, 2), {}, {}, measured, 10**6, {}, 10**12),
     )
 
 

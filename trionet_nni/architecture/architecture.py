@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -133,7 +134,7 @@ class Architecture:
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """Stable name of 16 hexadecimal digits, equal for equal networks."""
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))

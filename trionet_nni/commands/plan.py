@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from trionet_nni.commands.command import Commands
     from trionet_nni.plan.gpus import Elsewhere
     from trionet_nni.plan.plan import Plan
+    from trionet_nni.plan.workers import Crew
 
 
 def add(commands: Commands) -> None:
@@ -37,6 +39,8 @@ def add(commands: Commands) -> None:
     parser.add_argument("--classes", type=int, metavar="N", help="with --gpu: classes of those images")
     text = "with --gpu: GB a second between two cards that train together (default: 25, PCIe 4.0)"
     parser.add_argument("--bandwidth", type=float, metavar="GB", help=text)
+    text = "say too what the search would take with N workers, each a machine of its own: simulated"
+    parser.add_argument("--workers", type=int, nargs="+", metavar="N", help=text)
     add_set_option(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object alone on standard output")
 
@@ -46,6 +50,7 @@ def _plan(options: argparse.Namespace) -> int:
     from trionet_nni.experiment.open import open_experiment
     from trionet_nni.plan.elsewhere import BANDWIDTH, Machine, plan_elsewhere
     from trionet_nni.plan.plan import STEPS, make_plan
+    from trionet_nni.plan.workers import crews_of
     from trionet_nni.settings.changes import parse_changes
 
     changes = parse_changes(options.set)
@@ -56,10 +61,12 @@ def _plan(options: argparse.Namespace) -> int:
         link = BANDWIDTH if options.bandwidth is None else 1e9 * options.bandwidth
         machine = Machine(options.gpu, gpus, options.images, options.classes, link)
         plan = plan_elsewhere(open_experiment(options.experiment, changes), machine)
+    crews = crews_of(plan, options.workers or ())
     if options.json:
-        print(json.dumps(plan.to_dict()))
+        simulated = {"simulated": [crew.to_dict() for crew in crews]} if crews else {}
+        print(json.dumps({**plan.to_dict(), **simulated}))
     else:
-        _print(plan, options.experiment)
+        _print(plan, options.experiment, crews)
     return 0
 
 
@@ -73,7 +80,7 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError(f"plan: --steps: found {options.steps} with --gpu, allowed: without it")
 
 
-def _print(plan: Plan, experiment: Path) -> None:
+def _print(plan: Plan, experiment: Path, crews: Sequence[Crew]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -86,6 +93,8 @@ def _print(plan: Plan, experiment: Path) -> None:
         table.add_row(name, text)
     console = Console()
     console.print(table)
+    if crews:
+        _print_crews(console, plan, crews)
     if there is not None:
         _print_assumptions(console, plan, there)
         return
@@ -95,6 +104,27 @@ def _print(plan: Plan, experiment: Path) -> None:
         "machine's cores take turns."
     )
     console.print(f"Next: trionet search {experiment}", soft_wrap=True, highlight=False)
+
+
+def _print_crews(console: Console, plan: Plan, crews: Sequence[Crew]) -> None:
+    """The search alone, by so many workers."""
+    from rich.table import Table
+
+    from trionet_nni.plan.workers import STORE
+
+    table = Table(title=f"{plan.candidates:,} candidates, each worker a machine of its own, simulated")
+    for name in ("workers", "search", "candidates a minute", "workers compute", "most of the rest"):
+        table.add_column(name, justify="left" if name.startswith("most") else "right")
+    for crew in crews:
+        share = f"{100 * crew.busy['evaluators']:.0f} %"
+        rate = f"{crew.per_minute:,.1f}"
+        table.add_row(f"{crew.workers:,}", _hours(crew.hours), rate, share, crew.what)
+    console.print(table)
+    console.print(
+        f"One NNI manager, with the overheads that docs/scale.md measured; each worker first reads "
+        f"{plan.loaded_bytes / 1e6:,.0f} MB, all together {STORE / 1e9:g} GB a second.",
+        highlight=False,
+    )
 
 
 def _print_assumptions(console: Console, plan: Plan, there: Elsewhere) -> None:

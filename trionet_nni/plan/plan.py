@@ -50,6 +50,7 @@ class Plan:
         reachable: FLOPs of the cheapest and the dearest network.
         lowest: FLOPs that a candidate of a budget has at least (its band, or min_flops), by the budget's.
         accepted: share of networks drawn as the supernet draws them that lie within a budget, by its FLOPs.
+        loaded_bytes: that an evaluator reads once: the supernet's weights, and images at their size here.
         files: what is written: folder or file, and bytes.
         free: bytes that the disk has left; None of another machine's.
         elsewhere: what was assumed of another machine, for which nothing was measured; None: this one.
@@ -70,6 +71,7 @@ class Plan:
     lowest: dict[str, float]
     accepted: dict[str, float]
     measured: Timings
+    loaded_bytes: int
     files: dict[str, int]
     free: int | None
     elsewhere: Elsewhere | None = None
@@ -177,6 +179,7 @@ def planned(
         {f"{budget.max_flops:.0f}": budget.min_flops for budget in budgets},
         {f"{budget.max_flops:.0f}": acceptance(config, budget) for budget in budgets},
         stages.timings,
+        int(stages.timings.weights) + _image_bytes(counts),
         _files(config, experiment.working, stages.timings, counts, candidates, params),
         free,
         elsewhere,
@@ -203,6 +206,12 @@ def steps_of(config: ProjectConfig, counts: Counts) -> tuple[int, int]:
         check_recipe(recipe, images, field)
         steps.append(total_steps(recipe, images // recipe.batch_size))
     return steps[0], steps[1]
+
+
+def _image_bytes(counts: Counts) -> int:
+    """Of all images that an evaluation reads, one byte a number."""
+    images = counts.images["search"] + counts.images["recalibration"]
+    return images * counts.channels * counts.image_size**2
 
 
 def _finalists(config: ProjectConfig) -> tuple[int, int]:

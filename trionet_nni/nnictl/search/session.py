@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import threading
@@ -19,6 +18,7 @@ from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import open_run
 from trionet_nni.experiment.paths import with_absolute_paths
 from trionet_nni.files.atomic import write_json, write_text
+from trionet_nni.files.journal import Journal, read_journaled
 from trionet_nni.finalists.halving import rungs
 from trionet_nni.finalists.results import FinalistResult, FinalistStore
 from trionet_nni.nnictl.candidate.job import parameter_id
@@ -85,6 +85,7 @@ class Session:
         search, task = self.config.search, self._task
         self._strategy = build_strategy(search, task.table, task.cost, f"{_SOURCE}: search.strategy")
         self._results = ResultsStore(folder.evaluations, search.metric)
+        self._journal = Journal(folder.strategy)
         self._finalists = self._build_finalists()
         reserved = None if self._finalists is None else self._finalists.trials(len(search.limits))
         self._limit = TrialLimit(line.manager, reserved)
@@ -213,19 +214,18 @@ class Session:
             "engine": self.engine.state_dict(),
             "raised": self._limit.raised,
         }
-        write_json(self.folder.strategy, state)
+        self._journal.save(state)
 
     def _load(self) -> dict[str, Any] | None:
         """The saved state; None where the experiment was stopped before there was one."""
         try:
-            state = json.loads(self.folder.strategy.read_text(encoding="utf-8"))
+            return read_journaled(self.folder.strategy)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
             raise InputError(
                 f"{self.folder.strategy}: found {error}, allowed: the state of a search"
             ) from None
-        return dict(state)
 
 
 def _read(arguments: dict[str, Any], code: Path) -> ProjectConfig:

@@ -47,6 +47,9 @@ class SearchStrategy(Strategy, ABC):  # type: ignore[misc]
 
         It is asked for inside of `submit_models`, before the trial starts, and after every result. So what
         a candidate changes (the random generator, the set of the seen) is done before it is submitted.
+
+        A field that has changed is written whole each time. One that has an element more for every
+        candidate is better a `trionet_nni.files.journal.Grown`: only what is new of it is written.
         """
 
     @abstractmethod

@@ -9,16 +9,14 @@ from typing import Any, Literal
 
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import Run, open_run
-from trionet_nni.files.text import parse_json
 from trionet_nni.finalists.halving import rungs, trials
 from trionet_nni.finalists.results import FinalistStore
-from trionet_nni.nnictl.candidate.job import FINALIST, SUPERNET
 from trionet_nni.nnictl.manager.rest import Manager
 from trionet_nni.nnictl.terminal.finalists import FinalistProgress, FinalistWatch
+from trionet_nni.nnictl.terminal.trials import Trial, TrialsWatch
 from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 Stage = Literal["starting", "supernet", "candidates", "finalists"]
-_FAILED = {"FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,7 @@ class Watch:
 
     def __init__(self, manager: Manager, folder: ExperimentFolder, steps: int) -> None:
         self._manager, self._folder, self._steps = manager, folder, steps
+        self._trials = TrialsWatch(manager)
         self._run: Run | None = None
         self._store: ResultsStore | None = None
         self._supernet_pace, self._finalists_pace = Pace(), Pace()
@@ -77,17 +76,17 @@ class Watch:
         status = self._manager.get("/check-status")
         if not isinstance(status, dict):  # text, while the manager starts
             return Snapshot("INITIALIZED", "starting")
-        jobs = self._manager.jobs()
-        supernets = [job for job in jobs if _parameters(job) == SUPERNET]
-        finalists = [job for job in jobs if _is_finalist(job)]
-        candidates = [job for job in jobs if _parameters(job) != SUPERNET and not _is_finalist(job)]
-        curve = self._curve(supernets)
-        training = any(job["status"] in ("WAITING", "RUNNING") for job in supernets)
+        trials = self._trials.look(at_once=status["status"] not in ("RUNNING", "NO_MORE_TRIAL"))
+        supernets = [trial for trial in trials if trial.kind == "supernet"]
+        finalists = [trial for trial in trials if trial.kind == "finalist"]
+        candidates = [trial for trial in trials if trial.kind == "candidate"]
+        training = any(trial.open for trial in supernets)
+        curve = self._curve(supernets) if training else {}  # for which the manager reads every result
         progress = self._progress()
         stage: Stage = "supernet" if training else "candidates" if candidates else "starting"
         stage = stage if progress is None else "finalists"
         limit = int(self._manager.profile()["params"].get("maxTrialNumber") or 0)
-        done = [job for job in candidates if job.get("finalMetricData")]
+        done = [trial for trial in candidates if trial.reported]
         total = max(limit - max(1, len(supernets)) - self._reserved(), len(done))
         step = int(curve.get("step", 0))
         tried = finalists if stage == "finalists" else candidates
@@ -99,8 +98,8 @@ class Watch:
             {name: value for name, value in curve.items() if name != "step"},
             len(done),
             total,
-            sum(job["status"] in _FAILED for job in tried),
-            sum(job["status"] == "RUNNING" for job in tried),
+            sum(trial.failed for trial in tried),
+            sum(trial.status == "RUNNING" for trial in tried),
             self._best(),
             self._eta(stage, step, progress, candidates, total),
             self._errors(status),
@@ -112,14 +111,14 @@ class Watch:
         stage: Stage,
         step: int,
         progress: FinalistProgress | None,
-        candidates: list[dict[str, Any]],
+        candidates: list[Trial],
         total: int,
     ) -> float | None:
         if stage == "supernet":
             return self._supernet_pace.left(step, self._steps)
         if progress is not None:
             return self._finalists_pace.left(progress.step, progress.steps)
-        return _eta(candidates, sum(bool(job.get("finalMetricData")) for job in candidates), total)
+        return _eta(candidates, sum(trial.reported for trial in candidates), total)
 
     def _opened(self) -> Run | None:
         """The experiment's settings, which its advisor writes down before there is a candidate."""
@@ -155,11 +154,11 @@ class Watch:
             return (self._folder.error.read_text(encoding="utf-8").strip(),)
         return tuple(status.get("errors") or ())
 
-    def _curve(self, supernets: list[dict[str, Any]]) -> dict[str, float]:
+    def _curve(self, supernets: list[Trial]) -> dict[str, float]:
         """The latest point of the latest supernet trial that has one."""
         metrics = {metric["trialJobId"]: metric for metric in self._manager.get("/metric-data-latest")}
-        for job in reversed(supernets):
-            metric = metrics.get(job["trialJobId"])
+        for trial in reversed(supernets):
+            metric = metrics.get(trial.id)
             if metric is not None:
                 return dict(json.loads(json.loads(metric["data"])))
         return {}
@@ -183,23 +182,9 @@ class Pace:
         return max(0.0, left - (now - latest))
 
 
-def _eta(candidates: list[dict[str, Any]], done: int, total: int) -> float | None:
-    starts = [job["startTime"] for job in candidates if job.get("startTime")]
+def _eta(candidates: list[Trial], done: int, total: int) -> float | None:
+    starts = [trial.started for trial in candidates if trial.started is not None]
     if not starts or done == 0:
         return None
-    elapsed = max(0.0, time.time() - float(min(starts)) / 1000)
+    elapsed = max(0.0, time.time() - min(starts) / 1000)
     return elapsed / done * (total - done)
-
-
-def _is_finalist(job: dict[str, Any]) -> bool:
-    parameters = _parameters(job)
-    return isinstance(parameters, dict) and parameters.get("stage") == FINALIST
-
-
-def _parameters(job: dict[str, Any]) -> object:
-    """What a trial was given; None where a user added it with something that is no object."""
-    try:
-        record = parse_json((job.get("hyperParameters") or ["{}"])[0])
-    except ValueError:
-        return None
-    return record.get("parameters") if isinstance(record, dict) else None
