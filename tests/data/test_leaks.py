@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -19,6 +20,7 @@ from tests.helpers.published_data import WRITERS
 from tests.helpers.tiny import digit_folder, folder_config, write_digits
 from trionet_nni.cli import main
 from trionet_nni.data import copies, leaks, load_splits
+from trionet_nni.data.image_files import ImageFiles
 from trionet_nni.data.registry import DATASETS, Dataset
 from trionet_nni.data.source import Source
 from trionet_nni.errors import InputError
@@ -152,11 +154,13 @@ def test_files_of_one_size_and_one_end_are_not_copies_until_all_bytes_are(tmp_pa
         image = Image.new("L", (100, 100), 255)
         image.paste(number, (0, 90, 100, 100))
         image.save(tmp_path / f"{number}.bmp")
-    files = [tmp_path / f"{number}.bmp" for number in range(6)]
-    assert len({path.stat().st_size for path in files}) == len({copies._tail(path) for path in files}) == 1
-    assert copies.same_bytes(files, [0, 1, 2], [3, 4, 5]) == {}
+    names = [f"{number}.bmp" for number in range(6)]
+    files = [tmp_path / name for name in names]
+    assert len({path.stat().st_size for path in files}) == len({copies.tail(path) for path in files}) == 1
+    ours, theirs = np.arange(3), np.arange(3, 6)
+    assert copies.same_bytes(ImageFiles(tmp_path, names), ours, theirs) == {}
     shutil.copy(files[5], files[1])
-    assert copies.same_bytes(files, [0, 1, 2], [3, 4, 5]) == {1: 5}
+    assert copies.same_bytes(ImageFiles(tmp_path, names), ours, theirs) == {1: 5}
 
 
 def test_without_a_test_folder_links_among_the_images_are_found(root, tmp_path):

@@ -34,6 +34,7 @@ def add(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from trionet_nni.data import opened_once
     from trionet_nni.experiment.check import check_experiment
     from trionet_nni.experiment.open import open_experiment
     from trionet_nni.settings.changes import parse_changes
@@ -42,12 +43,12 @@ def _run(options: argparse.Namespace) -> int:
     from trionet_nni.training.share import this_share
 
     changes = parse_changes(options.set)
-    checked = check_experiment(open_experiment(options.experiment, changes))
-    directory = supernet_directory(checked.working, checked.config)
-    first = this_share().rank == 0
-    if first:
-        print(f"Supernet: {directory}", flush=True)
-    with quiet():
+    with opened_once(), quiet():
+        checked = check_experiment(open_experiment(options.experiment, changes))
+        directory = supernet_directory(checked.working, checked.config)
+        first = this_share().rank == 0
+        if first:
+            print(f"Supernet: {directory}", flush=True)
         ensure_supernet(checked.config, directory, checked.working / "cache", _print_point)
     if first:
         settings = [part for change in changes for part in ("--set", str(change))]

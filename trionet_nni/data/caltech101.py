@@ -23,14 +23,14 @@ def open_caltech101(config: DataConfig) -> Source:
         InputError: the folder is missing, or a class has no more than 30 images.
     """
     root = root_of(config) / "caltech101" / "101_ObjectCategories"
-    listing = {name: paths for name, paths in class_images(root).items() if name != "BACKGROUND_Google"}
+    listing = {name: images for name, images in class_images(root).items() if name != "BACKGROUND_Google"}
     train: list[Labelled] = []
     test: list[Labelled] = []
-    for label, paths in enumerate(listing.values()):
-        count = min(_TRAIN, len(paths) - 1)
-        order = torch.randperm(len(paths), generator=seeded(config.seed, "caltech", label)).tolist()
-        train += [(paths[number], label) for number in sorted(order[:count])]
-        test += [(paths[number], label) for number in sorted(order[count:])]
+    for label, images in enumerate(listing.values()):
+        count = min(_TRAIN, len(images) - 1)
+        order = torch.randperm(len(images), generator=seeded(config.seed, "caltech", label)).tolist()
+        train += [(root / images[number], label) for number in sorted(order[:count])]
+        test += [(root / images[number], label) for number in sorted(order[count:])]
     return listed_source(config.name, root, config.image_size, tuple(listing), train, test)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from trionet_nni.data.image_files import in_threads
 from trionet_nni.errors import InputError
 
 # What `SUFFIXES` stand for. Of any other format Pillow would take the file's word: for EPS it starts gs.
@@ -75,9 +75,13 @@ def read_images(paths: Sequence[Path], size: int) -> Tensor:
         InputError: naming the first file that is no readable image.
     """
     out = torch.empty(len(paths), 3, size, size, dtype=torch.uint8)
-    with ThreadPoolExecutor(THREADS) as pool:
-        for number, image in enumerate(pool.map(lambda path: read_image(path, size), paths)):
-            out[number] = image
+
+    def read(numbers: Sequence[int]) -> None:
+        for number in numbers:
+            out[number] = read_image(paths[number], size)
+
+    for _ in in_threads(read, range(len(paths)), 16, THREADS):
+        pass
     return out
 
 

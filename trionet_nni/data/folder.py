@@ -6,9 +6,12 @@ import os
 import sys
 from pathlib import Path
 
+import torch
+
 from trionet_nni.data.decode import SUFFIXES
+from trionet_nni.data.image_files import ImageFiles
 from trionet_nni.data.leaks import check_folders
-from trionet_nni.data.listed import Labelled, listed_source
+from trionet_nni.data.listed import source_of
 from trionet_nni.data.source import Dataset, Source
 from trionet_nni.errors import InputError
 from trionet_nni.files.text import reason
@@ -16,7 +19,7 @@ from trionet_nni.settings.project import DataConfig
 
 _NAMED = 3
 
-Listing = dict[str, list[Path]]  # class → its images, sorted
+Listing = dict[str, list[str]]  # class → its images as "class/image", sorted
 
 
 def open_folder(config: DataConfig) -> Source:
@@ -34,7 +37,7 @@ def open_folder(config: DataConfig) -> Source:
     train_root = _train_root(root)
     test_root = next((root / name for name in ("test", "val") if (root / name).is_dir()), None)
     if train_root == root or test_root is None:
-        return _source(root, config.image_size, class_images(train_root), None)
+        return _source(root, config.image_size, {train_root: class_images(train_root)})
     check_folders(train_root, test_root)
     train = class_images(train_root)
     test = class_images(test_root)
@@ -42,7 +45,7 @@ def open_folder(config: DataConfig) -> Source:
     if differing:
         found = f"{differing[0]!r} in only one of them"
         raise InputError(f"{test_root}: class folders: found {found}, allowed: those of {train_root}")
-    return _source(root, config.image_size, train, test)
+    return _source(root, config.image_size, {train_root: train, test_root: test})
 
 
 def class_names(root: Path) -> list[str]:
@@ -65,7 +68,7 @@ def class_images(root: Path) -> Listing:
         InputError: the folder cannot be read, or holds fewer than two classes, or one without images.
     """
     others: list[Path] = []
-    listing = {name: _images(root / name, others) for name in _folders(root)}
+    listing = {name: _images(root, name, others) for name in _folders(root)}
     if others:
         _warn(others)
     return listing
@@ -94,30 +97,40 @@ def _folders(root: Path) -> list[str]:
     return names
 
 
-def _images(folder: Path, others: list[Path]) -> list[Path]:
+def _images(root: Path, name: str, others: list[Path]) -> list[str]:
     """Images of a class; other files, but for hidden ones, are added to `others`."""
+    folder = root / name
     with os.scandir(folder) as entries:
         found = [e.name for e in entries if not e.name.startswith(".")]
-    names = [name for name in found if _is_image(name)]
-    others += [folder / name for name in sorted(set(found).difference(names))]
-    if not names:
+    images = [image for image in found if _is_image(image)]
+    others += [folder / other for other in sorted(set(found).difference(images))]
+    if not images:
         allowed = " ".join(sorted(SUFFIXES))
         raise InputError(f"{folder}: images: found none, allowed: files that end in {allowed}")
-    return [folder / name for name in sorted(names)]
+    return [f"{name}/{image}" for image in sorted(images)]
 
 
 def _is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
 
 
-def _source(root: Path, size: int, train: Listing, test: Listing | None) -> Source:
-    numbers = {name: number for number, name in enumerate(train)}
+def _source(root: Path, size: int, parts: dict[Path, Listing]) -> Source:
+    """Of the images to train on and, where there are any, those to test with."""
+    counts = [[len(images) for images in listing.values()] for listing in parts.values()]
+    labels = [torch.arange(len(part)).repeat_interleave(torch.tensor(part)) for part in counts]
+    names = (
+        f"{_below(root, part)}{name}"
+        for part, listing in parts.items()
+        for images in listing.values()
+        for name in images
+    )
+    train_count = sum(counts[0]) if len(parts) > 1 else None
+    classes = tuple(next(iter(parts.values())))
+    return source_of("folder", size, classes, ImageFiles(root, names), torch.cat(labels), train_count)
 
-    def labelled(part: Listing) -> list[Labelled]:
-        return [(path, numbers[name]) for name, paths in part.items() for path in paths]
 
-    given = None if test is None else labelled(test)
-    return listed_source("folder", root, size, tuple(train), labelled(train), given)
+def _below(root: Path, part: Path) -> str:
+    return "" if part == root else f"{part.relative_to(root)}/"
 
 
 DATASETS = (Dataset("folder", open_folder, classes=None, names=class_names),)

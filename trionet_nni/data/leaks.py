@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 
 from trionet_nni.data.copies import Pairs, same_bytes, same_files, same_pixels
+from trionet_nni.data.image_files import Numbers
+from trionet_nni.data.looked_at import known_tails
 from trionet_nni.data.source import Source
 from trionet_nni.data.stores import MemoryStore, Store
 from trionet_nni.errors import InputError
@@ -62,7 +64,7 @@ def check_test_images(source: Source, store: Store, test: Tensor, folder: Path) 
     known = folder / f"copies-{_mark(source, store, test)}.json"
     copies = _read(known)
     if copies is None:
-        copies = _look(source, store, test)
+        copies = _look(source, store, test, folder)
         write_json(known, asdict(copies))
     if copies.count:
         _warn(
@@ -83,14 +85,14 @@ def _read(path: Path) -> Copies | None:
         return None  # not there, or damaged: look again
 
 
-def _look(source: Source, store: Store, test: Tensor) -> Copies:
-    ours, theirs = test.tolist(), _others(source, store, test)
+def _look(source: Source, store: Store, test: Tensor, folder: Path) -> Copies:
+    ours, theirs = test.numpy(), _others(source, store, test)
     try:
         if source.files is not None:
             same = same_files(source.files, ours, theirs)
             if same:
                 raise _refusal(source, same, len(ours), "the same file as", "a file on one side only")
-        copied = _copied(source, store, ours, theirs)
+        copied = _copied(source, store, ours, theirs, folder)
     except OSError as error:
         reason = f"cannot be read ({error.strerror}), allowed: a readable file"
         raise InputError(f"{error.filename}: image: {reason}") from None
@@ -99,19 +101,18 @@ def _look(source: Source, store: Store, test: Tensor) -> Copies:
     return Copies(len(copied), *_example(source, copied)) if copied else Copies()
 
 
-def _others(source: Source, store: Store, test: Tensor) -> list[int]:
+def _others(source: Source, store: Store, test: Tensor) -> Numbers:
     count = len(store.pixels) if isinstance(store, MemoryStore) else len(source.files or ())
     rest = torch.ones(count, dtype=torch.bool)
     rest[test] = False
-    numbers: list[int] = rest.nonzero().flatten().tolist()
-    return numbers
+    return rest.nonzero().flatten().numpy()
 
 
-def _copied(source: Source, store: Store, ours: list[int], theirs: list[int]) -> Pairs:
+def _copied(source: Source, store: Store, ours: Numbers, theirs: Numbers, folder: Path) -> Pairs:
     if isinstance(store, MemoryStore):
         return same_pixels(store.pixels, ours, theirs)
     assert source.files is not None
-    return same_bytes(source.files, ours, theirs)
+    return same_bytes(source.files, ours, theirs, known_tails(source.files, folder))
 
 
 def _refusal(source: Source, pairs: Pairs, tested: int, what: str, allowed: str) -> InputError:

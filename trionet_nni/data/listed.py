@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from trionet_nni.data.decode import read_images
+from trionet_nni.data.image_files import ImageFiles
 from trionet_nni.data.source import Source
-from trionet_nni.errors import InputError
 
 Labelled = tuple[Path, int]  # an image file and its class
 
@@ -35,25 +35,26 @@ def listed_source(
         InputError: a listed file is missing.
     """
     items = [*train, *(test or ())]
-    files = tuple(path for path, _ in items)
+    names = [str(path.relative_to(root)) for path, _ in items]
     labels = torch.tensor([label for _, label in items])
+    count = None if test is None else len(train)
+    return source_of(name, size, class_names, ImageFiles(root, names), labels, count)
+
+
+def source_of(
+    name: str,
+    size: int,
+    class_names: Sequence[str],
+    files: ImageFiles,
+    labels: Tensor,
+    train_count: int | None,
+) -> Source:
+    """A data set of image files, RGB, with the class of each; see `listed_source` and `Source`."""
     return Source(
-        key=f"{name} {_fingerprint(root, files)}",
+        key=f"{name} {files.fingerprint()}",
         class_names=tuple(class_names),
         read=lambda: (read_images(files, size), labels),
-        train_count=None if test is None else len(train),
+        train_count=train_count,
         files=files,
         labels=labels,
     )
-
-
-def _fingerprint(root: Path, files: Sequence[Path]) -> str:
-    """Changes with any name, size or time of change, so that a cache of other images is never used."""
-    digest = hashlib.sha256()
-    for path in files:
-        try:
-            state = path.stat() if path.exists() else path.lstat()  # a link to nothing is a bad image
-        except OSError as error:
-            raise InputError(f"{path}: image: found none ({error.strerror}), allowed: a file") from None
-        digest.update(f"{path.relative_to(root)}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
-    return digest.hexdigest()

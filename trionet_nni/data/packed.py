@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -95,9 +96,12 @@ class Format:
         return folder
 
     def files(self, root: Path) -> list[Path]:
-        """The packed files, at any depth, in the order of their names."""
-        found = root.rglob(f"*{self.suffix}") if root.is_dir() else ()
-        return sorted(path for path in found if FOLDER not in path.relative_to(root).parts)
+        """The packed files, at any depth, in the order of their names; what was unpacked is left alone."""
+        found = []
+        for folder, below, names in os.walk(root):
+            below[:] = [name for name in below if name not in (FOLDER, f".{FOLDER}")]
+            found += [Path(folder, name) for name in names if name.endswith(self.suffix)]
+        return sorted(found)
 
     def _unpack(self, root: Path, files: Sequence[Path], folder: Path, mark: str) -> None:
         new = root / f".{FOLDER}"

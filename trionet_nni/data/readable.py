@@ -5,29 +5,29 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor
 
-from trionet_nni.data.decode import THREADS, read_image, read_images
+from trionet_nni.data.decode import read_images
+from trionet_nni.data.looked_at import Bad, unreadable
 from trionet_nni.data.source import Source
 from trionet_nni.errors import InputError
 from trionet_nni.files.atomic import write_json
+from trionet_nni.files.locks import lock
 from trionet_nni.files.text import read_json
 from trionet_nni.settings.project import DataConfig
 
-_PROBE = 8  # pixels: JPEGs are decoded at an eighth of their size, and still to their last byte
 _NAMED = 3
-
-Bad = dict[int, str]  # number of an image → why it cannot be read
 
 
 def readable(source: Source, config: DataConfig, cache: Path) -> Source:
     """A source of files that can all be read: the same one, or one without those that cannot.
 
-    The first time every file is decoded; what was found is kept beside the decoded images.
+    The first time every file is decoded, later only those that have changed; what was found is kept beside
+    the decoded images.
 
     Raises:
         InputError: there are such files and `data.bad_images` is not "skip", or nothing is left of a class.
@@ -55,28 +55,23 @@ def _found(source: Source, cache: Path, *, trusted: bool) -> Bad:
     """What cannot be read; a list of before counts where it is trusted, or says that all can be."""
     assert source.files is not None
     path = Path(cache) / f"unreadable-{hashlib.sha256(source.key.encode()).hexdigest()[:16]}.json"
+    known = _known(path, trusted=trusted)
+    if known is not None:
+        return known
+    with lock(Path(cache) / "looked-at.lock"):  # of the processes that train together one looks
+        known = _known(path, trusted=trusted)
+        if known is None:
+            known = unreadable(source.files, Path(cache))
+            write_json(path, known)
+    return known
+
+
+def _known(path: Path, *, trusted: bool) -> Bad | None:
     try:
         known = {int(number): str(why) for number, why in dict(read_json(path, "a list")).items()}
-        if trusted or not known:
-            return known
     except (ValueError, TypeError):  # not there, or damaged
-        pass
-    bad = _unreadable(source.files)
-    write_json(path, bad)
-    return bad
-
-
-def _unreadable(files: Sequence[Path]) -> Bad:
-    with ThreadPoolExecutor(THREADS) as pool:
-        return {number: why for number, why in enumerate(pool.map(_why, files)) if why is not None}
-
-
-def _why(path: Path) -> str | None:
-    try:
-        read_image(path, _PROBE)
-    except InputError as error:
-        return str(error)
-    return None
+        return None
+    return known if trusted or not known else None
 
 
 def _warn(source: Source, bad: Bad) -> None:
@@ -89,10 +84,10 @@ def _warn(source: Source, bad: Bad) -> None:
 
 def _without(source: Source, bad: Bad, size: int) -> Source:
     assert source.files is not None and source.labels is not None
-    kept = [number for number in range(len(source.files)) if number not in bad]
-    files, labels = tuple(source.files[number] for number in kept), source.labels[kept]
+    kept = np.delete(np.arange(len(source.files)), list(bad))
+    files, labels = source.files.take(kept), source.labels[kept]
     count = source.train_count
-    train = None if count is None else sum(number < count for number in kept)
+    train = None if count is None else int((kept < count).sum())
     _check_classes(source, labels[:train])
     digest = hashlib.sha256(str(sorted(bad)).encode()).hexdigest()[:16]
     return replace(

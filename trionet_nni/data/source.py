@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from trionet_nni.data.image_files import ImageFiles
 from trionet_nni.settings.project import DataConfig
 
 
@@ -28,7 +29,7 @@ class Source:
     class_names: tuple[str, ...]
     read: Callable[[], tuple[Tensor, Tensor]]
     train_count: int | None = None
-    files: tuple[Path, ...] | None = None
+    files: ImageFiles | None = None
     labels: Tensor | None = None
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,9 @@ from trionet_nni.data.stores import FileStore, MemoryStore, Store
 from trionet_nni.errors import InputError
 from trionet_nni.settings.project import DataConfig
 
+_Opened = tuple[Source, Store, Tensor]  # images, where their pixels are, their labels
+_HELD: ContextVar[dict[str, _Opened] | None] = ContextVar("held", default=None)
+_OF_THE_DIVISION = {"search_images", "recalibration_images", "recalibration", "train_images", "workers"}
 IN_MEMORY = 64  # pixels: larger images are decoded from their files each time
 
 
@@ -49,6 +55,20 @@ class Splits:
     record: dict[str, Any]
 
 
+@contextmanager
+def opened_once() -> Iterator[None]:
+    """Inside, the same images are opened once, however often they are divided.
+
+    For a command that opens them many times within minutes, in which nobody changes them: of a million
+    files each time takes seconds.
+    """
+    token = _HELD.set({})
+    try:
+        yield
+    finally:
+        _HELD.reset(token)
+
+
 def load_splits(config: DataConfig, cache: Path) -> Splits:
     """Read and divide the configured data set.
 
@@ -59,10 +79,7 @@ def load_splits(config: DataConfig, cache: Path) -> Splits:
         InputError: one line: the data are missing or damaged, too few for the configuration, or test images
             are among those to train on.
     """
-    source = dataset(config).open(config)
-    if config.bad_images == "skip" or _on_demand(source, config):
-        source = readable(source, config, Path(cache))
-    store, labels = _open(source, config, Path(cache))
+    source, store, labels = _held(config, Path(cache))
     parts = divide(config, labels, source.train_count)
     check_test_images(source, store, parts["test"], Path(cache))
     if isinstance(store, MemoryStore):
@@ -85,6 +102,23 @@ def load_splits(config: DataConfig, cache: Path) -> Splits:
 
 def _on_demand(source: Source, config: DataConfig) -> bool:
     return config.image_size > IN_MEMORY and source.files is not None
+
+
+def _held(config: DataConfig, cache: Path) -> _Opened:
+    held = _HELD.get()
+    if held is None:
+        return _opened(config, cache)
+    key = f"{cache} {config.model_dump_json(exclude=_OF_THE_DIVISION)}"
+    if key not in held:
+        held[key] = _opened(config, cache)
+    return held[key]
+
+
+def _opened(config: DataConfig, cache: Path) -> _Opened:
+    source = dataset(config).open(config)
+    if config.bad_images == "skip" or _on_demand(source, config):
+        source = readable(source, config, cache)
+    return source, *_open(source, config, cache)
 
 
 def _open(source: Source, config: DataConfig, cache: Path) -> tuple[Store, Tensor]:

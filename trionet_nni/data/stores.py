@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -56,7 +57,7 @@ class FileStore(Store):
     """
 
     def __init__(
-        self, paths: tuple[Path, ...], image_size: int, *, margin: float = MARGIN, channels: int = 3
+        self, paths: Sequence[Path], image_size: int, *, margin: float = MARGIN, channels: int = 3
     ) -> None:
         self.paths, self.image_size, self.margin, self.channels = paths, image_size, margin, channels
 

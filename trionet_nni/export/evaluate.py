@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from trionet_nni.data import ImageSet
 from trionet_nni.data.folder import class_images
+from trionet_nni.data.image_files import ImageFiles
 from trionet_nni.data.stores import FileStore
 from trionet_nni.errors import InputError
 from trionet_nni.export.card import read_card
@@ -135,16 +136,16 @@ def _pictures(root: Path, network: ExportedNetwork, size: int | None) -> ImageSe
     for name in listing:
         if name not in numbers:
             raise InputError(f"{root}: class folders: found {name!r}, allowed: {_listed(network.classes)}")
-    paths = [(path, numbers[name]) for name, files in listing.items() for path in files]
+    files = ImageFiles(root, (image for images in listing.values() for image in images))
     store = FileStore(
-        tuple(path for path, _ in paths),
+        files,
         size or preprocess.image_size,
         margin=preprocess.margin,
         channels=preprocess.channels,
     )
-    labels = torch.tensor([label for _, label in paths])
+    labels = torch.tensor([numbers[name] for name, images in listing.items() for _ in images])
     mean, std = torch.tensor(preprocess.mean), torch.tensor(preprocess.std)
-    return ImageSet(store, torch.arange(len(paths)), labels, mean, std)
+    return ImageSet(store, torch.arange(len(files)), labels, mean, std)
 
 
 def _listed(names: tuple[str, ...], most: int = 20) -> str:

@@ -91,11 +91,13 @@ def measure(config: ProjectConfig, network: Architecture, cache: Path, steps: in
 def _work(
     config: ProjectConfig, network: Architecture, cache: Path, steps: int, images: int, end: Connection
 ) -> None:
+    from trionet_nni.data import opened_once
     from trionet_nni.training.process import prepare_process
 
     prepare_process()
     try:
-        with tempfile.TemporaryDirectory(prefix="trionet-plan-") as folder, _silence():
+        temporary = tempfile.TemporaryDirectory(prefix="trionet-plan-")
+        with temporary as folder, _silence(), opened_once():
             end.send(_measure(config, network, cache, steps, images, Path(folder)))
     except Exception as error:  # whatever it is, it is what the long run would have met
         end.send(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")

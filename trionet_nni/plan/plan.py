@@ -13,7 +13,7 @@ from numpy.random import RandomState
 
 from trionet_nni.architecture.budget import Budget
 from trionet_nni.architecture.cost import CostModel
-from trionet_nni.data import load_splits
+from trionet_nni.data import load_splits, opened_once
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.check import check_experiment, nni_value
 from trionet_nni.experiment.open import Experiment, open_experiment
@@ -113,9 +113,10 @@ def make_plan(path: Path, steps: int, changes: Sequence[Change] = ()) -> Plan:
 
 def plan_of(experiment: Experiment, steps: int = STEPS) -> Plan:
     """The plan of an experiment that was opened; see `make_plan`."""
-    checked = check_experiment(experiment)
-    config, working = checked.config, checked.working
-    splits = load_splits(config.data, working / "cache")
+    with opened_once():
+        checked = check_experiment(experiment)
+        config, working = checked.config, checked.working
+        splits = load_splits(config.data, working / "cache")
     images = len(splits.search) + len(splits.recalibration)
     steps_of(config, counts_of(splits))  # refused before anything is measured
     network = checked.budgets[-1].random(RandomState(0))

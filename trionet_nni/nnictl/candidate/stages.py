@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from trionet_nni.data import opened_once
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import open_run
 from trionet_nni.files.atomic import write_json
@@ -27,7 +28,8 @@ def run_supernet(folder: ExperimentFolder, parameters: dict[str, Any], reporter:
     supernet_hash = config.supernet_hash()
     take_cards(config.supernet.devices)
     directory = folder.supernet_directory(supernet_hash)
-    ensure_supernet(config, directory, folder.cache, reporter.intermediate)
+    with opened_once():
+        ensure_supernet(config, directory, folder.cache, reporter.intermediate)
     write_json(folder.supernet, {"directory": str(directory), "hash": supernet_hash})
 
 
