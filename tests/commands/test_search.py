@@ -21,6 +21,7 @@ from trionet_nni.commands import accompany as searching
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.export import best as exporting
+from trionet_nni.files.locks import lock
 from trionet_nni.nnictl.search.in_process import search_in_process
 from trionet_nni.nnictl.terminal import launch
 from trionet_nni.nnictl.terminal.screen import Screen, panel, summary
@@ -179,6 +180,20 @@ def test_refused_before_anything_starts(
         searching.search(toy.yaml)
     assert str(refused.value).startswith(f"{toy.yaml}: ") and message in str(refused.value)
     assert not toy.started and not (toy.folder / "home" / "nni-experiments").exists()
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+def test_a_second_search_of_one_file_is_refused(
+    toy: ToyExperiment, monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    """At its first look; or at its second one, when the other search began while this one prepared."""
+    toy.write()
+    other = ExperimentFolder(toy.folder / "runs" / "other001")
+    found = iter([None, other][2 - looks :])
+    monkeypatch.setattr(searching, "unfinished", lambda *_: next(found))
+    monkeypatch.setattr(launch, "create", None)
+    with lock(other.terminal), pytest.raises(InputError, match=r"toy\.yml: found a search of it under way"):
+        searching.search(toy.yaml)
 
 
 def test_file_that_nni_refuses(toy: ToyExperiment) -> None:

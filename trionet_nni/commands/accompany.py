@@ -112,7 +112,7 @@ def _start(
     started = None
     if not new and working.is_dir():
         with launch.starting(working):
-            started = _gone_on(console, unfinished(mark, working), port, ports)
+            started = _gone_on(console, file.path, unfinished(mark, working), port, ports)
     if started is None:
         file, remarks = _scheduled(console, file, minutes)
         steps = check(file)
@@ -120,6 +120,9 @@ def _start(
         text = effective_text(file, remarks) if file.changes else None
         path = file.path if text is None else write_effective(file, text)
         with launch.starting(working):
+            meanwhile = None if new else unfinished(mark, working)
+            if meanwhile is not None:
+                raise _under_way(file.path, meanwhile)
             experiment = launch.create(path, port, ports=ports, environment={MARK: mark})
             folder = ExperimentFolder(working / experiment.id)
             started = _Started(experiment, lock(folder.terminal), steps)
@@ -149,15 +152,26 @@ def _scheduled(
 
 
 def _gone_on(
-    console: Console, begun: ExperimentFolder | None, port: int | None, ports: int
+    console: Console, path: Path, begun: ExperimentFolder | None, port: int | None, ports: int
 ) -> _Started | None:
-    """An unfinished experiment, running again; None where there is none, or another terminal watches it."""
-    watched = None if begun is None else try_lock(begun.terminal)
-    if begun is None or watched is None:
+    """An unfinished experiment, running again; None where there is none.
+
+    Raises:
+        InputError: another terminal watches it.
+    """
+    if begun is None:
         return None
+    watched = try_lock(begun.terminal)
+    if watched is None:
+        raise _under_way(path, begun)
     console.print(f"going on with experiment {begun.root.name}, which was not finished", highlight=False)
     steps = int(begun.steps.read_text(encoding="utf-8")) if begun.steps.exists() else 0
     return _Started(go_on(begun, port, ports), watched, steps)
+
+
+def _under_way(path: Path, begun: ExperimentFolder) -> InputError:
+    found = f"{path}: found a search of it under way (experiment {begun.root.name})"
+    return InputError(f"{found}, allowed: its end in the other terminal, or --new for one more")
 
 
 def _accompany(

@@ -8,8 +8,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -19,6 +19,7 @@ from rich.console import Console
 
 from trionet_nni.errors import failure_line
 from trionet_nni.files.text import last_line_of
+from trionet_nni.files.turns import alone_in
 from trionet_nni.reproduce.jobs import Job, key_of
 
 
@@ -133,15 +134,15 @@ def _work(job: Job, working: Path, log: Path, slot: int, slots: int, end: Connec
     threads = str(max(1, (os.cpu_count() or 1) // slots))
     os.environ.setdefault("OMP_NUM_THREADS", threads)
     _choose_card(slot)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
+    with alone_in(log.with_suffix(""), "is at this job"), _said_in(log):
         try:
             from trionet_nni.settings.plugins import use_code
             from trionet_nni.training.process import prepare_process
 
             use_code(Path.cwd())
             prepare_process()
-            job.run(working)
+            if job.result(working) is None:  # another command's pool had it, while this one waited
+                job.run(working)
         except BaseException as error:
             line = failure_line(error)
             if line is None:
@@ -151,6 +152,14 @@ def _work(job: Job, working: Path, log: Path, slot: int, slots: int, end: Connec
             sys.exit(1)
         finally:
             end.close()
+
+
+@contextmanager
+def _said_in(log: Path) -> Iterator[None]:
+    """What is printed goes into a file, which is begun anew."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
+        yield
 
 
 def _end_with_parent() -> None:
