@@ -10,7 +10,7 @@ from pathlib import Path
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.export.settings import RetrainConfig, write_config
 from trionet_nni.export.turns import check_room, holds
-from trionet_nni.files.atomic import replacing, write_json
+from trionet_nni.files.atomic import rename_folder, replacing, write_json
 
 _SCRIPT = """\
 #!/usr/bin/env bash
@@ -52,4 +52,4 @@ def make_room(folder: Path, architecture: Architecture) -> None:
     check_room(folder, architecture)
     if holds(folder, architecture) is False:
         now = f"{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 10**6:06}"
-        folder.rename(folder.with_name(f"{folder.name}-until-{now}"))
+        rename_folder(folder, folder.with_name(f"{folder.name}-until-{now}"))

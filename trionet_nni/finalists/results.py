@@ -101,7 +101,6 @@ class FinalistStore:
 
     def choose(self, brackets: Sequence[Sequence[Architecture]]) -> None:
         """Settle who the finalists of each budget are, the best of the search first."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         data = [[network.to_dict() for network in bracket] for bracket in brackets]
         write_json(self.folder / _CHOSEN, {"budgets": data})
 
@@ -180,9 +179,7 @@ class FinalistStore:
         return self.folder / "results" / f"{_name(name, rung)}.json"
 
     def _write(self, training: Training, data: dict[str, Any]) -> None:
-        path = self._path(*training.key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, data)
+        write_json(self._path(*training.key), data)
 
 
 def _name(name: str, rung: int) -> str:
