@@ -28,7 +28,7 @@ _PATIENCE_SECONDS = 900.0  # of two searches on a busy machine
 def main() -> int:
     options = _options()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="together-"))
-    _conditions(options, folder)
+    say_conditions(options.seeds, options.first, folder)
     base, bad = prepared(folder / "base"), 0
     names = [name for name in PAIRS if options.only in name]
     for seed in range(options.first, options.first + options.seeds):
@@ -82,13 +82,14 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def _conditions(options: argparse.Namespace, folder: Path) -> None:
+def say_conditions(seeds: int, first: int, folder: Path) -> None:
+    """When, what and where, before anything is counted."""
     git = ["git", "rev-parse", "--short", "HEAD"]
     commit = subprocess.run(git, cwd=ROOT, capture_output=True, text=True).stdout.strip()
     load = os.getloadavg()[0]
     say(
         f"{time.strftime('%Y-%m-%d %H:%M')}, commit {commit}, Python {platform.python_version()}, load "
-        f"{load:.2f}: {options.seeds} schedules from seed {options.first}, in {folder}"
+        f"{load:.2f}: {seeds} schedules from seed {first}, in {folder}"
     )
 
 

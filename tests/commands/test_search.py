@@ -130,6 +130,26 @@ def undisturbed(candidates: int) -> list[str]:
 
 
 @pytest.mark.slow
+def test_a_new_experiment_takes_the_results_of_one_whose_database_is_gone(
+    toy: ToyExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "export", lambda *given: [])
+    monkeypatch.setattr(exporting, "print_exported", lambda rows, out: None)
+    finalists = {"count": 2, "steps": 2, "repeats": 1}
+    toy.write(trials=7, finalists=finalists, nni={"trialConcurrency": 1})
+    assert searching.search(toy.yaml) == 0
+    before, first = toy.calls("done") + toy.calls("step"), toy.experiment_folder
+    (first.root / "db" / "nni.sqlite").write_bytes(b"no database")
+    assert searching.search(toy.yaml, origin=first.root.name) == 0
+    assert toy.experiment_folder.root != first.root and len(toy.store) == 4
+    assert toy.calls("done") + toy.calls("step") == before  # nothing was computed again
+    assert [item["hash"] for item in toy.evaluated(4)] == undisturbed(4)
+    toy.write(trials=7, finalists=finalists, supernet={"curve_points": 3, "sandwich": False})
+    with pytest.raises(InputError, match=r"--from: found .*, an experiment with supernet \w+,"):
+        searching.search(toy.yaml, origin=str(first.root))
+
+
+@pytest.mark.slow
 def test_interrupt_leaves_the_experiment_running(
     toy: ToyExperiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

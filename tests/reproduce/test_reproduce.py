@@ -164,6 +164,19 @@ def test_a_job_that_another_command_is_at_is_waited_for_and_not_done_again(tmp_p
     assert json.loads((tmp_path / "one" / "started.json").read_text()) == began
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_is_told_though_the_log_is_on_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pool = Pool([Noted("one", full=True)], tmp_path, 1, Console(quiet=True))
+    log = pool._log(pool.waiting[0])
+    log.parent.mkdir(parents=True)
+    log.symlink_to("/dev/full")
+    with pytest.raises(JobFailed, match=r"job one: results: could not be written or read .No space left"):
+        pool.run()
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_a_job_that_dies_is_named_and_the_rest_is_kept(tmp_path: Path) -> None:
     with pytest.raises(JobFailed, match=r"job bad: .*log"):
         run_jobs([Noted("good"), Noted("bad", fails=True)], tmp_path, 1, Console(quiet=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,12 +11,14 @@ from trionet_nni.experiment.open import Run, open_run
 from trionet_nni.files.text import parse_json
 from trionet_nni.finalists.halving import rungs, trials
 from trionet_nni.finalists.results import FinalistStore
+from trionet_nni.nnictl.candidate.awake import Awake
 from trionet_nni.nnictl.candidate.job import FINALIST, SUPERNET
 from trionet_nni.nnictl.manager.rest import Manager
 from trionet_nni.nnictl.terminal.finalists import FinalistProgress, FinalistWatch
 from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 Stage = Literal["starting", "supernet", "candidates", "finalists"]
+_LONGEST_LOOK = 10.0  # seconds: between two looks, on a busy machine
 _FAILED = {"FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED"}
 
 
@@ -66,7 +67,7 @@ class Watch:
         self._manager, self._folder, self._steps = manager, folder, steps
         self._run: Run | None = None
         self._store: ResultsStore | None = None
-        self._supernet_pace, self._finalists_pace = Pace(), Pace()
+        self._supernet_pace, self._candidates_pace, self._finalists_pace = Pace(), Pace(), Pace()
 
     def snapshot(self) -> Snapshot:
         """Ask now.
@@ -119,7 +120,9 @@ class Watch:
             return self._supernet_pace.left(step, self._steps)
         if progress is not None:
             return self._finalists_pace.left(progress.step, progress.steps)
-        return _eta(candidates, sum(bool(job.get("finalMetricData")) for job in candidates), total)
+        return self._candidates_pace.left(
+            sum(bool(job.get("finalMetricData")) for job in candidates), total
+        )
 
     def _opened(self) -> Run | None:
         """The experiment's settings, which its advisor writes down before there is a candidate."""
@@ -166,14 +169,19 @@ class Watch:
 
 
 class Pace:
-    """How fast steps are taken, from the moments at which each was first seen."""
+    """How fast steps are taken, from the moments at which each was first seen.
 
-    def __init__(self) -> None:
+    Args:
+        awake: asked each time; a search that was stopped for an hour is not slower for it.
+    """
+
+    def __init__(self, awake: Awake | None = None) -> None:
+        self._awake = Awake(_LONGEST_LOOK) if awake is None else awake
         self._points: list[tuple[float, int]] = []
 
     def left(self, step: int, steps: int) -> float | None:
         """Seconds until the last of them; None before two were seen. A resumed training begins anywhere."""
-        now = time.monotonic()
+        now = self._awake.seconds()
         if step and (not self._points or self._points[-1][1] != step):
             self._points.append((now, step))
         if len(self._points) < 2:
@@ -181,14 +189,6 @@ class Pace:
         (began, first), (latest, last) = self._points[0], self._points[-1]
         left = (latest - began) / max(1, last - first) * (steps - last)
         return max(0.0, left - (now - latest))
-
-
-def _eta(candidates: list[dict[str, Any]], done: int, total: int) -> float | None:
-    starts = [job["startTime"] for job in candidates if job.get("startTime")]
-    if not starts or done == 0:
-        return None
-    elapsed = max(0.0, time.time() - float(min(starts)) / 1000)
-    return elapsed / done * (total - done)
 
 
 def _is_finalist(job: dict[str, Any]) -> bool:
