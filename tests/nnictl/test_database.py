@@ -39,13 +39,15 @@ def test_a_damaged_one_is_refused_before_nnictl_tries(
     base: Path, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = base.read_bytes()
-    middle = data[:4096] + bytes(range(256)) * 16 + data[8192:]
+    found = {
+        "cut off": data[: len(data) // 2],
+        "overwritten": b"no database" * 99,
+        "in its middle": data[:4096] + bytes(range(256)) * 16 + data[8192:],
+    }
     if damage == "gone":
         base.unlink()
     else:
-        base.write_bytes(
-            {"cut off": data[: len(data) // 2], "overwritten": b"no database" * 99}.get(damage, middle)
-        )
+        base.write_bytes(found[damage])
     monkeypatch.setattr(launch, "listed", dict)
     monkeypatch.setattr(launch, "resume", None)
     with pytest.raises(InputError, match=r"nni\.sqlite: found .* results are kept.*: --from abc"):

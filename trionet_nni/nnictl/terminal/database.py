@@ -29,8 +29,6 @@ def _damage(address: str) -> str | None:
         with closing(sqlite3.connect(address, uri=True, timeout=10)) as base:
             told = base.execute("pragma quick_check(1)").fetchone()
     except sqlite3.DatabaseError as error:
-        code = getattr(
-            error, "sqlite_errorcode", 0
-        )  # others, as of a base that is in use, are NNI's to say
-        return f"a damaged one ({error})" if code in _DAMAGED else None
+        damaged = getattr(error, "sqlite_errorcode", 0) in _DAMAGED  # what else is wrong is NNI's to say
+        return f"a damaged one ({error})" if damaged else None
     return None if told is None or told[0] == "ok" else f"a damaged one ({told[0]})"
