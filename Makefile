@@ -64,5 +64,11 @@ bench: install
 chaos: install
 	$(BIN)/python -m tests.chaos --kills 50 --candidates 200 --seed 0
 
+# Refused while any process of this machine has loaded something out of .venv: a search, a training, a trial.
 clean:
+	@place=$$(cd .venv 2>/dev/null && pwd -P) || exit 0; \
+	for process in $$(grep -lsF "$$place/" /proc/[0-9]*/maps); do \
+	    number=$${process#/proc/}; number=$${number%/maps}; \
+	    echo "make clean: found process $$number at work in .venv, allowed: when nothing runs" >&2; exit 2; \
+	done
 	rm -rf .venv build dist *.egg-info trionet_nni/operators/layers/native/*.so

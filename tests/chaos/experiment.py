@@ -48,6 +48,7 @@ class Experiment:
         self.folder, self.runs = folder.resolve(), folder.resolve() / "runs"
         self.log, self.portal = self.folder / "computations.log", self.folder / "portal.json"
         self.file = self.folder / "chaos.yml"
+        self.starts = 0  # of the command
         self._terminal: subprocess.Popen[bytes] | None = None
         self._said: IO[bytes] | None = None
         (self.folder / "home").mkdir(parents=True)
@@ -98,6 +99,7 @@ class Experiment:
 
     def start(self) -> None:
         """`trionet search`: the first time, or again."""
+        self.starts += 1
         self._said = self._said or (self.folder / "terminal.log").open("ab")
         command = [sys.executable, "-m", "tests.chaos.terminal", str(self.file), str(self.portal)]
         self._terminal = subprocess.Popen(

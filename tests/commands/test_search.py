@@ -21,6 +21,7 @@ from trionet_nni.commands import accompany as searching
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.export import best as exporting
+from trionet_nni.files.locks import lock
 from trionet_nni.nnictl.search.in_process import search_in_process
 from trionet_nni.nnictl.terminal import launch
 from trionet_nni.nnictl.terminal.screen import Screen, panel, summary
@@ -129,6 +130,26 @@ def undisturbed(candidates: int) -> list[str]:
 
 
 @pytest.mark.slow
+def test_a_new_experiment_takes_the_results_of_one_whose_database_is_gone(
+    toy: ToyExperiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "export", lambda *given: [])
+    monkeypatch.setattr(exporting, "print_exported", lambda rows, out: None)
+    finalists = {"count": 2, "steps": 2, "repeats": 1}
+    toy.write(trials=7, finalists=finalists, nni={"trialConcurrency": 1})
+    assert searching.search(toy.yaml) == 0
+    before, first = toy.calls("done") + toy.calls("step"), toy.experiment_folder
+    (first.root / "db" / "nni.sqlite").write_bytes(b"no database")
+    assert searching.search(toy.yaml, origin=first.root.name) == 0
+    assert toy.experiment_folder.root != first.root and len(toy.store) == 4
+    assert toy.calls("done") + toy.calls("step") == before  # nothing was computed again
+    assert [item["hash"] for item in toy.evaluated(4)] == undisturbed(4)
+    toy.write(trials=7, finalists=finalists, supernet={"curve_points": 3, "sandwich": False})
+    with pytest.raises(InputError, match=r"--from: found .*, an experiment with supernet \w+,"):
+        searching.search(toy.yaml, origin=str(first.root))
+
+
+@pytest.mark.slow
 def test_interrupt_leaves_the_experiment_running(
     toy: ToyExperiment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,6 +200,20 @@ def test_refused_before_anything_starts(
         searching.search(toy.yaml)
     assert str(refused.value).startswith(f"{toy.yaml}: ") and message in str(refused.value)
     assert not toy.started and not (toy.folder / "home" / "nni-experiments").exists()
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+def test_a_second_search_of_one_file_is_refused(
+    toy: ToyExperiment, monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    """At its first look; or at its second one, when the other search began while this one prepared."""
+    toy.write()
+    other = ExperimentFolder(toy.folder / "runs" / "other001")
+    found = iter([None, other][2 - looks :])
+    monkeypatch.setattr(searching, "unfinished", lambda *_: next(found))
+    monkeypatch.setattr(launch, "create", None)
+    with lock(other.terminal), pytest.raises(InputError, match=r"toy\.yml: found a search of it under way"):
+        searching.search(toy.yaml)
 
 
 def test_file_that_nni_refuses(toy: ToyExperiment) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ class Noted(Job):
     name: str
     other: str = ""
     fails: bool = False
+    full: bool = False  # finds no room on the disk
     before: tuple[Noted, ...] = ()
 
     @property
@@ -46,6 +48,8 @@ class Noted(Job):
         write_json(working / self.name / "started.json", {"pid": os.getpid()})
         while self.other and not (working / self.other / "started.json").exists():
             time.sleep(0.05)
+        if self.full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "results")
         if self.fails:
             os._exit(9)
         missing = [need.name for need in self.before if need.result(working) is None]

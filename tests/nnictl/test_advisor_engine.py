@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from nni.nas.space import ModelStatus
 from spaces.small import TABLE
 from tests.helpers.architectures import random_architectures
 from trionet_nni.experiment.folder import ExperimentFolder
+from trionet_nni.nnictl.candidate.awake import Ages, Awake
 from trionet_nni.nnictl.search.candidate import CandidateSpace
 from trionet_nni.nnictl.search.deadline import overdue
 from trionet_nni.nnictl.search.engine import AdvisorEngine, SearchFailed, Trials
@@ -219,17 +219,20 @@ def test_restarted_trial_of_a_user_takes_a_worker(bench: Bench) -> None:
 
 
 def test_trials_that_hang_are_found() -> None:
-    began = 1000 * (time.time() - 100)
+    now = [0.0]
+    ages = Ages(Awake(1000, lambda: now[0]))
     candidate = json.dumps({"parameter_id": 1, "parameters": {"stage1.depth": 1}})
     supernet = json.dumps({"parameter_id": 0, "parameters": {"stage": "supernet"}})
     jobs = [
-        {"trialJobId": name, "status": status, "startTime": began, "hyperParameters": [parameters]}
+        {"trialJobId": name, "status": status, "startTime": 1, "hyperParameters": [parameters]}
         for name, status, parameters in (
             ("a", "RUNNING", candidate), ("b", "SUCCEEDED", candidate), ("c", "RUNNING", supernet),
             ("d", "RUNNING", "[" * 100_000), ("e", "RUNNING", "[1]"),
         )
     ]  # fmt: skip
-    assert overdue(jobs, 90) == ["a", "d", "e"] and overdue(jobs, 110) == []
+    assert overdue(jobs, 0, ages) == []  # as far as was seen
+    now[0] = 100.0
+    assert overdue(jobs, 90, ages) == ["a", "d", "e"] and overdue(jobs, 110, ages) == []
 
 
 def test_no_candidate_before_the_supernet(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from tests.helpers.toy_supernet import toy_score
 from tests.helpers.warm import WarmExperiment, answer, networks, warm_experiment
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import lock
-from trionet_nni.nnictl.candidate.address import connect, evaluator_files, take_evaluator
+from trionet_nni.nnictl.candidate.address import EvaluatorFiles, connect, evaluator_files, take_evaluator
 from trionet_nni.nnictl.candidate.time_limit import EvaluatorWatch
 
 
@@ -101,12 +102,18 @@ def test_evaluator_that_always_dies_is_told_with_its_last_words(
     assert answer(warm.asking(second))["metrics"]["default"] == toy_score(second)
 
 
+def long_ago(at: EvaluatorFiles) -> None:
+    """What an evaluator is at work on, it began long ago."""
+    work = json.loads(at.began.read_text())
+    at.began.write_text(json.dumps(work | {"since": work["since"] - 1e6}))
+
+
 def test_evaluator_that_hangs_is_ended(warm: WarmExperiment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOY_SECONDS", "1000")
     (network,) = networks(1)
     asking = warm.asking(network)
     until(lambda: warm.noted("start"))
-    os.utime(evaluator_files(warm.files, "cpu-0").began, (1, 1))  # long ago
+    long_ago(evaluator_files(warm.files, "cpu-0"))
     _, err = asking.communicate(timeout=PATIENCE)
     assert asking.returncode != 0 and "no result within 3600 s (search.time_limit)" in err
     until(lambda: not warm.evaluators())
@@ -120,15 +127,16 @@ def test_a_hanging_candidate_does_not_cost_who_waits_behind_it(
     at = evaluator_files(ExperimentFolder(tmp_path), "gpu-0")
     alive = lock(at.alive)
     hanging = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
-    at.began.write_text(json.dumps({"process": hanging.pid, "trial": "a", "idle": False}))
+    work = {"process": hanging.pid, "trial": "a", "idle": False, "since": time.monotonic()}
+    at.began.write_text(json.dumps(work))
     assert not EvaluatorWatch(at, "b", 100).look() and hanging.poll() is None
-    os.utime(at.began, (1, 1))
+    long_ago(at)
     assert not EvaluatorWatch(at, "b", 100).look()  # it asks again
     assert hanging.wait(timeout=PATIENCE) == -signal.SIGKILL
     assert EvaluatorWatch(at, "a", 100).look()  # this one was told
     stopped = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
-    at.began.write_text(json.dumps({"process": stopped.pid, "trial": "", "idle": True}))
-    os.utime(at.began, (1, 1))
+    at.began.write_text(json.dumps(work | {"process": stopped.pid, "trial": "", "idle": True}))
+    long_ago(at)
     assert not EvaluatorWatch(at, "a", 100).look() and stopped.poll() is None  # idle, asked just now
     assert EvaluatorWatch(at, "a", -1).look() and stopped.wait(timeout=PATIENCE) == -signal.SIGKILL
     alive.close()

@@ -15,6 +15,7 @@ from tests.helpers.architectures import random_architectures
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.finalists.halving import Training, rungs
 from trionet_nni.finalists.results import FinalistResult, FinalistStore
+from trionet_nni.nnictl.candidate.awake import Ages, Awake
 from trionet_nni.nnictl.candidate.finalist import parameters_of, training_of
 from trionet_nni.nnictl.search.candidate import CandidateSpace
 from trionet_nni.nnictl.search.deadline import overdue, silent
@@ -196,6 +197,10 @@ def test_a_finalist_may_take_long_but_not_be_silent() -> None:
     finalist = parameters_of(Training(NETWORKS[0], LADDER[0]))
     jobs = [job("supernet", {"stage": "supernet"}), job("candidate", NETWORKS[0].to_sample())]
     jobs += [job("finalist", finalist)]
-    assert overdue(jobs, 60) == ["candidate"]
-    assert silent(jobs, 60, lambda parameters: 0.0) == ["finalist"]
-    assert silent(jobs, 60, lambda parameters: 1e12) == []
+    now, signs = [0.0], [0.0]
+    ages = Ages(Awake(1000, lambda: now[0]))
+    for now[0] in (1.0, 100.0):
+        late = overdue(jobs, 60, ages), silent(jobs, 60, ages, lambda parameters: signs[0])
+        assert late == (([], []) if now[0] == 1 else (["candidate"], ["finalist"]))
+    signs[0] = -3600.0  # the clock on the wall was set back, and the training wrote something
+    assert silent(jobs, 60, ages, lambda parameters: signs[0]) == []

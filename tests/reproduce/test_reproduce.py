@@ -29,7 +29,7 @@ from trionet_nni.reproduce import mixed, paper
 from trionet_nni.reproduce.ablation import OURS, SWITCHES, Table3
 from trionet_nni.reproduce.items import ITEMS, item_of
 from trionet_nni.reproduce.jobs import RESULT, SupernetJob, read_result
-from trionet_nni.reproduce.pool import JobFailed, run_jobs, with_needs
+from trionet_nni.reproduce.pool import JobFailed, Pool, run_jobs, with_needs
 from trionet_nni.reproduce.scale import SIZES, Scale, Sizes, open_scale
 from trionet_nni.reproduce.statistics import Claim, Spread
 from trionet_nni.reproduce.training import RandomLike, Training
@@ -149,6 +149,35 @@ def test_jobs_run_side_by_side_and_after_what_they_need(tmp_path: Path) -> None:
     last = Noted("c", before=(first, second))
     run_jobs([last, first], tmp_path, 2, Console(quiet=True))
     assert last.result(tmp_path) == {"missing": []}
+
+
+def test_a_job_that_another_command_is_at_is_waited_for_and_not_done_again(tmp_path: Path) -> None:
+    """The second pool finds the job missing, and its process finds it done when its turn comes."""
+    job, console = Noted("one", other="two"), Console(quiet=True)
+    first = Pool([job], tmp_path, 1, console)
+    first._start_ready()
+    until((tmp_path / "one" / "started.json").exists)
+    began = json.loads((tmp_path / "one" / "started.json").read_text())
+    second = Pool([job], tmp_path, 1, console)
+    second._start_ready()
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "started.json").touch()
+    for pool in (second, first):
+        pool.run()
+    assert json.loads((tmp_path / "one" / "started.json").read_text()) == began
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_is_told_though_the_log_is_on_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pool = Pool([Noted("one", full=True)], tmp_path, 1, Console(quiet=True))
+    log = pool._log(pool.waiting[0])
+    log.parent.mkdir(parents=True)
+    log.symlink_to("/dev/full")
+    with pytest.raises(JobFailed, match=r"job one: results: could not be written or read .No space left"):
+        pool.run()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_job_that_dies_is_named_and_the_rest_is_kept(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import Experiment, open_experiment
 from trionet_nni.files.atomic import write_text
 from trionet_nni.files.locks import lock, try_lock
+from trionet_nni.nnictl.candidate.awake import Awake
+from trionet_nni.nnictl.search.taken import FROM, origin_of
 from trionet_nni.nnictl.terminal import launch
 from trionet_nni.nnictl.terminal.resume import MARK, advisor_lives, go_on, mark_of, unfinished
 from trionet_nni.nnictl.terminal.screen import Screen
@@ -29,6 +31,7 @@ from trionet_nni.settings.project import ProjectConfig
 
 _POLL_SECONDS = 1.0
 _SETTLED_SECONDS = 3.0  # a last trial that failed is tried again: NNI says DONE for a moment
+_LONGEST_SECONDS = 10.0  # between two looks, on a busy machine
 _PATIENCE_SECONDS = 30.0  # with a manager that does not answer
 _REFUSED_SECONDS = 3.0  # with a port that nobody listens on
 _ADVISOR_SECONDS = 75.0  # until the process that searches has come up
@@ -47,6 +50,7 @@ def search(
     minutes: float | None = None,
     changes: Sequence[Change] = (),
     quiet: bool = False,
+    origin: str | None = None,
 ) -> int:
     """Run an experiment from its file to its exported networks, or go on with one that was not finished.
 
@@ -58,6 +62,7 @@ def search(
         minutes: that all of it may take on this machine; the schedule is set for it.
         changes: of the file's settings. A search with other options is another search.
         quiet: show no progress.
+        origin: an earlier experiment, by folder or NNI's id, whose results a new one takes.
 
     Returns:
         The exit status: 0 done, 1 the experiment failed, 130 interrupted (it goes on by itself).
@@ -71,11 +76,11 @@ def search(
     experiment = open_experiment(path, changes)
     launch.nnictl()
     try:
-        started = _start(console, experiment, port, new, minutes)
+        started = _start(console, experiment, port, new, minutes, origin)
     except RuntimeError as error:
         console.print(f"[red]{error}[/]", highlight=False)
         return 1
-    again, screen = _typed(path, minutes, changes), Console(quiet=quiet)
+    again, screen = _typed(path, minutes, changes, origin), Console(quiet=quiet)
     with started.watched:
         return _accompany(console, screen, started.experiment, again, started.steps, out, top)
 
@@ -94,33 +99,47 @@ class _Started:
     steps: int
 
 
-def _typed(path: Path, minutes: float | None, changes: Sequence[Change]) -> str:
+def _typed(path: Path, minutes: float | None, changes: Sequence[Change], origin: str | None) -> str:
     """The command that goes on with this search."""
     options = [] if minutes is None else ["--minutes", f"{minutes:g}"]
+    options += [] if origin is None else ["--from", origin]
     for change in changes:
         options += ["--set", str(change)]
     return shlex.join(["trionet", "search", str(path), *options])
 
 
 def _start(
-    console: Console, file: Experiment, port: int | None, new: bool, minutes: float | None
+    console: Console,
+    file: Experiment,
+    port: int | None,
+    new: bool,
+    minutes: float | None,
+    origin: str | None,
 ) -> _Started:
     """Go on with an experiment of this file and these options, or create one."""
     working, ports = file.working, _ports(file.settings)
-    timed = {} if minutes is None else {"--minutes": minutes}
-    mark = mark_of(file.path, {**file.settings, **timed})
+    options = {"--minutes": minutes, "--from": origin}
+    given = {name: value for name, value in options.items() if value is not None}
+    mark = mark_of(file.path, {**file.settings, **given})
     started = None
     if not new and working.is_dir():
         with launch.starting(working):
-            started = _gone_on(console, unfinished(mark, working), port, ports)
+            started = _gone_on(console, file.path, unfinished(mark, working), port, ports)
     if started is None:
         file, remarks = _scheduled(console, file, minutes)
-        steps = check(file)
+        checked = check_experiment(file)
+        steps = _steps(checked.config, checked.task.images)
+        environment = {MARK: mark}
+        if origin is not None:
+            environment[FROM] = str(origin_of(origin, checked.config))
         working.mkdir(parents=True, exist_ok=True)
         text = effective_text(file, remarks) if file.changes else None
         path = file.path if text is None else write_effective(file, text)
         with launch.starting(working):
-            experiment = launch.create(path, port, ports=ports, environment={MARK: mark})
+            meanwhile = None if new else unfinished(mark, working)
+            if meanwhile is not None:
+                raise _under_way(file.path, meanwhile)
+            experiment = launch.create(path, port, ports=ports, environment=environment)
             folder = ExperimentFolder(working / experiment.id)
             started = _Started(experiment, lock(folder.terminal), steps)
         write_text(folder.steps, f"{steps}\n")
@@ -149,15 +168,26 @@ def _scheduled(
 
 
 def _gone_on(
-    console: Console, begun: ExperimentFolder | None, port: int | None, ports: int
+    console: Console, path: Path, begun: ExperimentFolder | None, port: int | None, ports: int
 ) -> _Started | None:
-    """An unfinished experiment, running again; None where there is none, or another terminal watches it."""
-    watched = None if begun is None else try_lock(begun.terminal)
-    if begun is None or watched is None:
+    """An unfinished experiment, running again; None where there is none.
+
+    Raises:
+        InputError: another terminal watches it.
+    """
+    if begun is None:
         return None
+    watched = try_lock(begun.terminal)
+    if watched is None:
+        raise _under_way(path, begun)
     console.print(f"going on with experiment {begun.root.name}, which was not finished", highlight=False)
     steps = int(begun.steps.read_text(encoding="utf-8")) if begun.steps.exists() else 0
     return _Started(go_on(begun, port, ports), watched, steps)
+
+
+def _under_way(path: Path, begun: ExperimentFolder) -> InputError:
+    found = f"{path}: found a search of it under way (experiment {begun.root.name})"
+    return InputError(f"{found}, allowed: its end in the other terminal, or --new for one more")
 
 
 def _accompany(
@@ -208,19 +238,6 @@ def _check_minutes(minutes: float | None) -> None:
         raise InputError(f"--minutes: found {minutes:g}, allowed: a time above 0")
 
 
-def check(file: Experiment) -> int:
-    """Look at everything that can be wrong before anything starts.
-
-    Returns:
-        Optimizer steps of the supernet's training.
-
-    Raises:
-        InputError: the first thing that is wrong.
-    """
-    checked = check_experiment(file)
-    return _steps(checked.config, checked.task.images)
-
-
 def _steps(config: ProjectConfig, images: int) -> int:
     from trionet_nni.training.recipe import total_steps
 
@@ -243,13 +260,14 @@ def _watch(
         InputError: something that the experiment wrote cannot be read, for longer than a moment.
     """
     watch = Watch(experiment.manager, folder, steps)
-    answered = settled = time.monotonic()
+    awake = Awake(_LONGEST_SECONDS)
+    answered = settled = awake.seconds()
     expected = answered + _ADVISOR_SECONDS  # when the advisor must be there
     with Screen(console, experiment.address) as screen:
         while True:
             try:
                 snapshot = watch.snapshot()
-                answered = time.monotonic()
+                answered = awake.seconds()
                 screen.show(snapshot)
                 if not snapshot.over:
                     settled = answered
@@ -261,7 +279,7 @@ def _watch(
                     return replace(snapshot, status="ERROR", errors=(_NO_ADVISOR,))
             except (OSError, ValueError) as error:
                 patience = _REFUSED_SECONDS if _refused(error) else _PATIENCE_SECONDS
-                if time.monotonic() - answered > patience:
+                if awake.seconds() - answered > patience:
                     if isinstance(error, InputError):  # not gone: written by another version, or damaged
                         raise
                     return None

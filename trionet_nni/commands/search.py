@@ -35,6 +35,8 @@ def add(commands: Commands) -> None:
     add_set_option(parser)
     add_logger_option(parser)
     parser.add_argument("--new", action="store_true", help="though one of this file is unfinished")
+    text = "an earlier experiment, id or folder: what it has evaluated is not evaluated again"
+    parser.add_argument("--from", dest="origin", metavar="EXPERIMENT", help=text)
     add_quiet_option(parser)
 
 
@@ -53,4 +55,5 @@ def _run(options: argparse.Namespace) -> int:
             [*logger_settings(options, "supernet.recipe", "retrain", "finetune"), *options.set]
         ),
         quiet=options.quiet,
+        origin=options.origin,
     )

@@ -22,7 +22,7 @@ from trionet_nni.data.folder import class_names, open_folder
 from trionet_nni.data.laid_out import Picture, lay_out
 from trionet_nni.data.source import Source
 from trionet_nni.errors import InputError
-from trionet_nni.files.atomic import write_json
+from trionet_nni.files.atomic import rename_folder, write_json
 from trionet_nni.files.locks import lock
 from trionet_nni.settings.project import DataConfig
 
@@ -113,8 +113,9 @@ class Format:
         if "train" not in counts:
             found = " and ".join(counts) or "none with a class"
             raise InputError(f"{root}: pictures: found {found}, allowed: some to train on")
+        os.sync()  # all pictures are on disk before the file that says so: once, not a million times
         write_json(new / _DONE, {"files": mark, "pictures": counts})
-        new.rename(folder)
+        rename_folder(new, folder)
 
 
 def part_of(path: Path, root: Path) -> str:

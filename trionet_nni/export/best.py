@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from trionet_nni.export.card import Measured
 from trionet_nni.export.finalists import ended, finalist_card, finalists_first
 from trionet_nni.export.network import write_network
 from trionet_nni.export.settings import retrain_config
+from trionet_nni.export.turns import check_room, writing
+from trionet_nni.files.turns import alone_in
 from trionet_nni.finalists.results import Standing
 from trionet_nni.supernet.evaluator import WEIGHTS
 from trionet_nni.supernet.results import Evaluation, ranked
@@ -78,8 +81,12 @@ def export(experiment: str | Path, top: int, out: Path) -> list[ExportedRow]:
     if not rows:
         raise InputError(f"{run.folder.evaluations}: found no evaluation, allowed: a search with results")
     splits = load_splits(run.config.data, run.folder.cache)
-    for row in rows:
-        _write(row, run, splits)
+    with alone_in(out, "exports"), ExitStack() as all_of_them:
+        for row in rows:
+            all_of_them.enter_context(writing(row.folder))
+            check_room(row.folder, row.evaluation.architecture)  # of all, before the first is written
+        for row in rows:
+            _write(row, run, splits)
     return rows
 
 

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.errors import InputError
 from trionet_nni.export.settings import RetrainConfig, write_config
-from trionet_nni.files.atomic import replacing, write_json
+from trionet_nni.export.turns import check_room, holds
+from trionet_nni.files.atomic import rename_folder, replacing, write_json
 
 _SCRIPT = """\
 #!/usr/bin/env bash
@@ -47,17 +47,9 @@ def make_room(folder: Path, architecture: Architecture) -> None:
     It gets the time behind its name and nothing in it is lost.
 
     Raises:
-        InputError: the folder's name is taken by a file.
+        InputError: the folder's name is taken by a file, or that other network is being trained.
     """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: found a file, allowed: a folder")
-    path = folder / "architecture.json"
-    if not path.exists():
-        return
-    try:
-        same = Architecture.load(path) == architecture
-    except InputError:
-        same = False
-    if not same:
+    check_room(folder, architecture)
+    if holds(folder, architecture) is False:
         now = f"{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 10**6:06}"
-        folder.rename(folder.with_name(f"{folder.name}-until-{now}"))
+        rename_folder(folder, folder.with_name(f"{folder.name}-until-{now}"))

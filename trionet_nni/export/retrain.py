@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from trionet_nni.export.folder import write_folder
 from trionet_nni.export.load import architecture_of, load_weights
 from trionet_nni.export.record import kept, measure, record
 from trionet_nni.export.settings import NAME, RetrainConfig, change_config, read_config, retrain_config
+from trionet_nni.export.turns import trained, writing
 from trionet_nni.export.weights import FILES, RESULTS, START
 from trionet_nni.files.atomic import write_json, write_tensors
 from trionet_nni.files.invocation import trionet
@@ -64,9 +66,9 @@ def retrain(
     Raises:
         InputError: one line about an unusable file.
     """
-    folder, config = _open(path, "retrain", changes)
-    recipe = _seeded(config.retrain, seed)
-    return _train("retrain", "retrained", folder, config, recipe, progress, stop_after_steps)
+    with _opened(path, "retrain", changes) as (folder, config):
+        recipe = _seeded(config.retrain, seed)
+        return _train("retrain", "retrained", folder, config, recipe, progress, stop_after_steps)
 
 
 def finetune(
@@ -81,9 +83,9 @@ def finetune(
 
     In a folder that `transfer` wrote, it begins with the weights that were taken over.
     """
-    folder, config = _open(path, "finetune", changes)
-    recipe = _seeded(config.finetune, seed)
-    return _train("finetune", "finetuned", folder, config, recipe, progress, stop_after_steps)
+    with _opened(path, "finetune", changes) as (folder, config):
+        recipe = _seeded(config.finetune, seed)
+        return _train("finetune", "finetuned", folder, config, recipe, progress, stop_after_steps)
 
 
 def retrain_architecture(
@@ -129,22 +131,30 @@ def retrain_network(
     Raises:
         InputError: one line about unusable data or an unusable folder.
     """
-    with first_alone():
-        splits = load_splits(config.data, out / config.cache)
-        config = config.model_copy(update={"data": settled(config.data, splits)})
-        write_folder(out, network, config)
-        card = make_card(name, network, splits, seeds={"data": config.data.seed}, trained=kept(out, splits))
-        write_card(out, card, network)
-    return retrain(out, seed=seed, progress=progress)
+    with ExitStack() as under_way:
+        with first_alone(), writing(out):
+            splits = load_splits(config.data, out / config.cache)
+            config = config.model_copy(update={"data": settled(config.data, splits)})
+            write_folder(out, network, config)
+            seeds = {"data": config.data.seed}
+            card = make_card(name, network, splits, seeds=seeds, trained=kept(out, splits))
+            write_card(out, card, network)
+            under_way.enter_context(trained(out))
+        return retrain(out, seed=seed, progress=progress)
 
 
-def _open(path: str | Path, kind: str, changes: Sequence[Change]) -> tuple[Path, RetrainConfig]:
-    """A folder and its settings, with changes that are written down there."""
+@contextmanager
+def _opened(path: str | Path, kind: str, changes: Sequence[Change]) -> Iterator[tuple[Path, RetrainConfig]]:
+    """A folder and its settings, with changes that are written down there; its network stays meanwhile."""
     path = Path(path)
     file = path / NAME if path.is_dir() else path
     if not file.exists():
         raise InputError(f"{file}: found nothing, allowed: a folder that trionet export wrote")
-    return file.parent, change_config(file, kind, changes) if changes else read_config(file)
+    with ExitStack() as under_way:
+        with writing(file.parent):
+            config = change_config(file, kind, changes) if changes else read_config(file)
+            under_way.enter_context(trained(file.parent))
+        yield file.parent, config
 
 
 def _seeded(recipe: RecipeConfig, seed: int | None) -> RecipeConfig:
@@ -208,10 +218,11 @@ def _train_share(
         return result
     found = measure(network, splits).model_copy(update={"seed": recipe.seed, "steps": run["steps"]})
     result |= found.model_dump(include={"accuracy", "loss", "images", "split"})
-    write_tensors(folder / FILES[weights], network.state_dict())
-    write_json(directory / "result.json", result)
-    write_json(folder / RESULTS[weights], result)
-    record(folder, weights, found, splits)
+    with writing(folder):  # trainings of other seeds may be over at the same moment
+        write_tensors(folder / FILES[weights], network.state_dict())
+        write_json(directory / "result.json", result)
+        write_json(folder / RESULTS[weights], result)
+        record(folder, weights, found, splits)
     return result
 
 

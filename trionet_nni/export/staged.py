@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from trionet_nni.export.card import Card, read_card
 from trionet_nni.export.card_text import PICTURE, markdown
 from trionet_nni.export.load import architecture_of, load_weights
 from trionet_nni.export.weights import BEST, SHARED, chosen_weights
-from trionet_nni.files.atomic import write_json, write_text
+from trionet_nni.files.atomic import write_bytes, write_json, write_text
 from trionet_nni.network.trionet import TrioNet
 
 FILES = ("README.md", PICTURE, "architecture.json", "card.json", "config.json", SHARED)
@@ -49,7 +48,7 @@ def stage(
     _check(card, architecture, file)
     into.mkdir(parents=True, exist_ok=True)
     trained = {key: found for key, found in card.trained.items() if key == name}
-    shutil.copyfile(file, into / SHARED)
+    write_bytes(into / SHARED, [file.read_bytes()])
     write_text(into / "architecture.json", architecture.to_json() + "\n")
     write_json(into / "card.json", card.model_copy(update={"trained": trained}).model_dump())
     write_json(into / "config.json", _config(card, architecture))

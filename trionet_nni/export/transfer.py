@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from trionet_nni.export.load import architecture_of
 from trionet_nni.export.record import kept
 from trionet_nni.export.retrain import finetune
 from trionet_nni.export.settings import NAME, RetrainConfig, changed_config, read_config
+from trionet_nni.export.turns import trained, writing
 from trionet_nni.export.weights import BEST, START, chosen_weights
 from trionet_nni.files.atomic import write_tensors
 from trionet_nni.settings.changes import Change
@@ -74,11 +76,13 @@ def transfer(
     config = read_config(source / NAME)
     config = config.model_copy(update={"data": _data(config.data, data, size)})
     config = changed_config(config, out / NAME, changes)
-    with first_alone():
-        line = _begin(source, config, out, weights, seed)
-    if progress and this_share().rank == 0:
-        Console(stderr=True).print(line, soft_wrap=True, highlight=False, markup=False)
-    return finetune(out, seed=seed, progress=progress, stop_after_steps=stop_after_steps)
+    with ExitStack() as under_way:
+        with first_alone(), writing(out):
+            line = _begin(source, config, out, weights, seed)
+            under_way.enter_context(trained(out))
+        if progress and this_share().rank == 0:
+            Console(stderr=True).print(line, soft_wrap=True, highlight=False, markup=False)
+        return finetune(out, seed=seed, progress=progress, stop_after_steps=stop_after_steps)
 
 
 def _begin(source: Path, config: RetrainConfig, out: Path, weights: str, seed: int | None) -> str:

@@ -17,6 +17,8 @@ from trionet_nni.errors import is_disk_failure
 if TYPE_CHECKING:
     from torch import Tensor
 
+_lasting: set[Path] = set()  # folders whose names, and those above them, are on disk
+
 
 @contextmanager
 def replacing(path: str | Path, *, keep: Path | None = None) -> Iterator[Path]:
@@ -33,7 +35,7 @@ def replacing(path: str | Path, *, keep: Path | None = None) -> Iterator[Path]:
     """
     path = Path(path)
     with naming(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with _temporary(path) as temporary:
             yield temporary
             _sync(temporary)
@@ -42,6 +44,39 @@ def replacing(path: str | Path, *, keep: Path | None = None) -> Iterator[Path]:
                 _keep(path, keep)
             os.replace(temporary, path)  # noqa: PTH105
             _sync(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; they are there after a power cut, whoever made them.
+
+    A file that is on disk is nowhere while the name of its folder is not. Each folder is looked after once
+    in a process.
+
+    Raises:
+        OSError: a folder could not be made or written.
+    """
+    folder = folder.absolute()
+    if folder in _lasting and folder.is_dir():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for above in folder.parents:
+        try:
+            _sync(above)
+        except OSError as error:
+            if is_disk_failure(error):
+                raise
+            break  # one that this user may not read: it was there before
+    _lasting.add(folder)
+
+
+def rename_folder(folder: Path, name: Path) -> None:
+    """Give a folder another name, which it has after a power cut too.
+
+    Raises:
+        OSError: it cannot have it.
+    """
+    folder.rename(name)
+    _sync(name.parent)
 
 
 @contextmanager

@@ -12,30 +12,41 @@ from typing import IO
 _PAUSE_SECONDS = 0.05
 
 
-def try_lock(path: Path) -> IO[str] | None:
-    """Take the lock of a file: it is held until the returned file is closed. None: another one has it."""
+def try_lock(path: Path, *, shared: bool = False) -> IO[str] | None:
+    """Take the lock of a file: it is held until the returned file is closed. None: another one has it.
+
+    Args:
+        shared: with others that share it; who wants it alone has to wait for all of them.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("a")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
         return None
     return file
 
 
-def lock(path: Path, seconds: float | None = None, waiting: Callable[[], None] | None = None) -> IO[str]:
+def lock(
+    path: Path,
+    seconds: float | None = None,
+    waiting: Callable[[], None] | None = None,
+    *,
+    shared: bool = False,
+) -> IO[str]:
     """Take the lock of a file, and wait for it where that is necessary.
 
     Args:
         seconds: how long; None waits for ever.
         waiting: called once when it has to wait.
+        shared: as for `try_lock`.
 
     Raises:
         TimeoutError: another process has held it all the time.
     """
     give_up = None if seconds is None else time.monotonic() + seconds
-    while (file := try_lock(path)) is None:
+    while (file := try_lock(path, shared=shared)) is None:
         if waiting is not None:
             waiting()
             waiting = None

@@ -101,7 +101,6 @@ class FinalistStore:
 
     def choose(self, brackets: Sequence[Sequence[Architecture]]) -> None:
         """Settle who the finalists of each budget are, the best of the search first."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         data = [[network.to_dict() for network in bracket] for bracket in brackets]
         write_json(self.folder / _CHOSEN, {"budgets": data})
 
@@ -131,9 +130,12 @@ class FinalistStore:
         self._write(result.training, result.to_dict())
 
     def sign(self, training: Training) -> float:
-        """When it last wrote something, seconds since the epoch; 0 before that."""
+        """When it last wrote something, by the clock on the wall: another number each time; 0 before that.
+
+        The clock may be set back meanwhile, so it is the sum, and no latest one, that has to be another.
+        """
         found = self.run(training).glob("*") if self.run(training).is_dir() else ()
-        return max((path.stat().st_mtime for path in found), default=0.0)
+        return sum(path.stat().st_mtime for path in found)
 
     def give_up(self, training: Training) -> None:
         """Store that no result can be had: its trials have failed too often."""
@@ -180,9 +182,7 @@ class FinalistStore:
         return self.folder / "results" / f"{_name(name, rung)}.json"
 
     def _write(self, training: Training, data: dict[str, Any]) -> None:
-        path = self._path(*training.key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, data)
+        write_json(self._path(*training.key), data)
 
 
 def _name(name: str, rung: int) -> str:

@@ -96,10 +96,12 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
 
         try:
             from trionet_nni.nnictl.search.session import Line, Session
+            from trionet_nni.nnictl.search.taken import FROM
 
             line = Line(self.submit, self.end, self.fail, self._manager)
             resume = os.environ.get("NNI_MODE") == "resume"
-            session = Session(self._folder, self._arguments, line, resume=resume)
+            origin = os.environ.get(FROM)
+            session = Session(self._folder, self._arguments, line, resume=resume, origin=origin)
         except InputError as error:
             self.fail(str(error))
             return

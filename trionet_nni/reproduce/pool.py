@@ -8,8 +8,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -19,6 +19,7 @@ from rich.console import Console
 
 from trionet_nni.errors import failure_line
 from trionet_nni.files.text import last_line_of
+from trionet_nni.files.turns import alone_in
 from trionet_nni.reproduce.jobs import Job, key_of
 
 
@@ -120,7 +121,8 @@ class Pool:
         self.slots.append(one.slot)
         if one.job.result(self.working) is None:
             log = self._log(one.job)
-            raise JobFailed(f"{one.job.title}: {last_line_of(log, 'it was killed')}; see {log}")
+            said = _told(one.end) or last_line_of(log, "it was killed")
+            raise JobFailed(f"{one.job.title}: {said}; see {log}")
         self._open.discard(one.job)
         self.done.add(one.job)
         count = f"{len(self.done)}/{self.total}"
@@ -132,30 +134,55 @@ class Pool:
         return self.working / "reproduce" / "log" / f"{name}-{key_of(repr(job))[:6]}.txt"
 
 
+def _told(end: Connection) -> str:
+    """What a process that is over has told the pool; nothing where it has not."""
+    try:
+        return str(end.recv()) if end.poll() else ""
+    except EOFError:
+        return ""
+
+
 def _work(job: Job, working: Path, log: Path, slot: int, slots: int, end: Connection) -> None:
     """In the job's process; torch is not loaded yet."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     threads = str(max(1, (os.cpu_count() or 1) // slots))
     os.environ.setdefault("OMP_NUM_THREADS", threads)
     _choose_card(slot)
+    try:
+        with alone_in(log.with_suffix(""), "is at this job"), _said_in(log):
+            _run(job, working, end)
+    except BaseException:  # told there and in the log, unless that is on the same full disk
+        sys.exit(1)
+    finally:
+        end.close()
+
+
+def _run(job: Job, working: Path, end: Connection) -> None:
+    """Do the job; what ends it from outside of the program is told to the pool, and stands in the log."""
+    try:
+        from trionet_nni.settings.plugins import use_code
+        from trionet_nni.training.process import prepare_process
+
+        use_code(Path.cwd())
+        prepare_process()
+        if job.result(working) is None:  # another command's pool had it, while this one waited
+            job.run(working)
+    except BaseException as error:
+        line = failure_line(error)
+        if line is None:
+            traceback.print_exc()
+        else:
+            end.send(line)
+            print(line)
+        raise
+
+
+@contextmanager
+def _said_in(log: Path) -> Iterator[None]:
+    """What is printed goes into a file, which is begun anew."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
-        try:
-            from trionet_nni.settings.plugins import use_code
-            from trionet_nni.training.process import prepare_process
-
-            use_code(Path.cwd())
-            prepare_process()
-            job.run(working)
-        except BaseException as error:
-            line = failure_line(error)
-            if line is None:
-                traceback.print_exc()
-            else:
-                print(line)
-            sys.exit(1)
-        finally:
-            end.close()
+        yield
 
 
 def _end_with_parent() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
+from trionet_nni.files.turns import alone_in
 from trionet_nni.segmentation.batches import ExampleBatches
 from trionet_nni.segmentation.evaluate import EvaluationCallback, evaluate
 from trionet_nni.segmentation.file import read_config
@@ -52,13 +54,14 @@ def train(
         InputError: one line about an unusable file or setting, or a folder of another run.
     """
     config = _seeded(read_config(settings, changes), seed)
-    if config.devices > 1 and this_share().world == 1:
+    with alone_in(out, "trains") if this_share().rank == 0 else nullcontext():
+        if config.devices == 1 or this_share().world > 1:
+            return _train_share(config, out, progress, stop_after_steps)
         from trionet_nni.training.together import run_together  # torchrun's agent: a second
 
         arguments = (config, out, progress, stop_after_steps)
         together: dict[str, Any] = run_together(config.devices, "devices", _train_share, *arguments)
         return together
-    return _train_share(config, out, progress, stop_after_steps)
 
 
 def _train_share(

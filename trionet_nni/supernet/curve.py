@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
-from trionet_nni.files.atomic import naming
+from trionet_nni.files.atomic import naming, write_bytes
 
 Point = dict[str, float]
 
@@ -40,7 +41,16 @@ class Curve:
         """Append a point, unless it is there."""
         if "step" in point and point in self.points():
             return
-        with naming(self.path), self.path.open("ab+") as file:
+        with naming(self.path):
+            if not self.path.exists():
+                write_bytes(self.path, [])  # its name is on disk
+            self._append(json.dumps(point).encode() + b"\n")
+
+    def _append(self, line: bytes) -> None:
+        """On disk when this returns: a training that goes on from a later step does not report it again."""
+        with self.path.open("ab+") as file:
             file.seek(0, 2)
             broken = file.tell() > 0 and (file.seek(-1, 2), file.read(1))[1] != b"\n"
-            file.write((b"\n" if broken else b"") + json.dumps(point).encode() + b"\n")
+            file.write((b"\n" if broken else b"") + line)
+            file.flush()
+            os.fsync(file.fileno())

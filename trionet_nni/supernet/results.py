@@ -124,7 +124,6 @@ class ResultsStore:
             raise ValueError(f"loss: found {loss}, allowed: a finite number")
         from trionet_nni.files.atomic import write_json
 
-        self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / f"{evaluation.architecture.hash}.json", evaluation.to_dict())
 
     def get(self, architecture_hash: str) -> Evaluation | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trionet_nni.architecture.architecture import block_to_dict
 from trionet_nni.errors import InputError
-from trionet_nni.files.atomic import write_json
+from trionet_nni.files.atomic import rename_folder, write_json
 from trionet_nni.files.locks import lock
 from trionet_nni.files.text import read_json
 from trionet_nni.settings.plugins import load_table
@@ -86,7 +86,7 @@ def _set_aside_if_inputs_changed(directory: Path, config: ProjectConfig, cache: 
     current = json.loads(json.dumps(inputs))
     if file.exists() and read_json(file, "what a supernet was trained on") != current:
         aside = directory.with_name(f"{directory.name}-until-{time.strftime('%Y%m%d-%H%M%S')}")
-        directory.rename(aside)
+        rename_folder(directory, aside)
         print(f"images or space have changed: the supernet of before is now {aside}", flush=True)
     directory.mkdir(parents=True, exist_ok=True)
     if not file.exists():

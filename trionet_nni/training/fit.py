@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytorch_lightning as pl
 from torch import nn
 
 from trionet_nni.data.images import ImageSet
+from trionet_nni.files.turns import alone_in
 from trionet_nni.settings.project import RecipeConfig
 from trionet_nni.training.batches import StepBatches, step_loader
 from trionet_nni.training.chance import TrainingChance, chance
@@ -75,7 +77,9 @@ def fit(
     count = int(train.labels.max()) + 1 if classes is None else classes
     module = Classification(network, recipe, count, batches.steps_per_epoch, run.mark)
     stuck = TrainingChance(title, run.total, chance(train.labels))
-    return run_steps(run, module, partial(step_loader, batches, workers=workers), [stuck, *callbacks])
+    loader = partial(step_loader, batches, workers=workers)
+    with alone_in(directory, "trains") if share.rank == 0 else nullcontext():
+        return run_steps(run, module, loader, [stuck, *callbacks])
 
 
 def fingerprint(network: nn.Module, recipe: RecipeConfig, train: ImageSet) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import lock, try_lock
 from trionet_nni.nnictl.candidate.address import EvaluatorFiles, connect, take_evaluator
+from trionet_nni.nnictl.candidate.awake import Awake
 from trionet_nni.nnictl.candidate.time_limit import EvaluatorWatch, message
 
 _MODULE = "trionet_nni.nnictl.evaluator"
@@ -93,8 +94,8 @@ def _started(folder: ExperimentFolder, files: EvaluatorFiles) -> socket.socket:
             stderr=log,
             start_new_session=True,
         )
-    give_up = time.monotonic() + _START_SECONDS
-    while time.monotonic() < give_up:
+    awake = Awake(_LOOK_SECONDS)
+    while awake.seconds() < _START_SECONDS:
         connection = connect(files.socket)
         if connection is not None:
             return connection

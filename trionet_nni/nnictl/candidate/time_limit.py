@@ -14,8 +14,11 @@ from dataclasses import dataclass
 
 from trionet_nni.files.locks import try_lock
 from trionet_nni.nnictl.candidate.address import EvaluatorFiles
+from trionet_nni.nnictl.candidate.awake import Awake
 
 _GRACE_SECONDS = 5.0
+_LOOK_SECONDS = 1.0
+_LONGEST_LOOK = 10.0  # on a busy machine
 _ERRORS = 2  # standard error, whatever Python has in its place
 
 
@@ -26,7 +29,7 @@ def message(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class _Work:
-    """What an evaluator does, for which trial ("": for all), since when."""
+    """What an evaluator does, for which trial ("": for all), since when on this machine's own clock."""
 
     since: float
     process: int
@@ -47,19 +50,28 @@ class EvaluatorWatch:
 
     def __init__(self, at: EvaluatorFiles, trial: str, seconds: float) -> None:
         self._at, self._trial, self._seconds = at, trial, seconds
-        self._asked = time.time()
+        self._asked, self._awake = time.monotonic(), Awake(_LONGEST_LOOK)
+        self._work: _Work | None = None
+        self._begin = self._looked = 0.0  # awake seconds: when the work began, and at the last look
 
     def look(self) -> bool:
         """End the evaluator if it takes too long; whether it was at work for this trial, or for all."""
         work = _read(self._at)
         if work is None:
             return False
-        since = max(work.since, self._asked) if work.idle else work.since
-        if time.time() - since <= self._seconds or not _lives(self._at):
+        if self._took(work) <= self._seconds or not _lives(self._at):
             return False
         with suppress(ProcessLookupError):
             os.kill(work.process, signal.SIGKILL)
         return work.trial in ("", self._trial)
+
+    def _took(self, work: _Work) -> float:
+        """Seconds so far; while this process was stopped, so was what it waits for."""
+        if work != self._work:
+            since = max(work.since, self._asked) if work.idle else work.since
+            self._work, self._begin = work, self._looked - max(0.0, self._asked - since)
+        self._looked = self._awake.seconds()
+        return self._looked - self._begin
 
 
 def begin(at: EvaluatorFiles, trial: str = "") -> None:
@@ -73,26 +85,33 @@ def end(at: EvaluatorFiles) -> None:
 
 
 def _note(at: EvaluatorFiles, trial: str, *, idle: bool) -> None:
+    work = {"process": os.getpid(), "trial": trial, "idle": idle, "since": time.monotonic()}
     with suppress(OSError):  # of a full disk the result's own file tells
-        at.began.write_text(json.dumps({"process": os.getpid(), "trial": trial, "idle": idle}))
+        at.began.write_text(json.dumps(work))
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """End this process, with a message, if what is inside takes longer."""
-    timer = threading.Timer(seconds, _expire, (seconds,))
-    timer.daemon = True
-    timer.start()
-    # Where the interpreter itself is held up, the timer's thread does not run; this one does.
-    faulthandler.dump_traceback_later(seconds + _GRACE_SECONDS, exit=True, file=_ERRORS)
+    over = threading.Event()
+    thread = threading.Thread(target=_keep_time, args=(seconds, over), name="time limit", daemon=True)
+    thread.start()
     try:
         yield
     finally:
-        timer.cancel()
+        over.set()
+        thread.join()
         faulthandler.cancel_dump_traceback_later()
 
 
-def _expire(seconds: float) -> None:
+def _keep_time(seconds: float, over: threading.Event) -> None:
+    """End this process when it has run for so long."""
+    awake = Awake(_LONGEST_LOOK)
+    while (left := seconds - awake.seconds()) > 0:
+        # Where the interpreter itself is held up, this thread does not run; faulthandler's does.
+        faulthandler.dump_traceback_later(seconds + _GRACE_SECONDS, exit=True, file=_ERRORS)
+        if over.wait(min(left, _LOOK_SECONDS)):
+            return
     os.write(_ERRORS, f"error: {message(seconds)}\n".encode())
     os._exit(1)
 
@@ -100,7 +119,7 @@ def _expire(seconds: float) -> None:
 def _read(at: EvaluatorFiles) -> _Work | None:
     try:
         said = json.loads(at.began.read_text())
-        return _Work(at.began.stat().st_mtime, int(said["process"]), str(said["trial"]), bool(said["idle"]))
+        return _Work(float(said["since"]), int(said["process"]), str(said["trial"]), bool(said["idle"]))
     except (OSError, ValueError, KeyError, TypeError):  # it has not come so far, or is writing
         return None
 

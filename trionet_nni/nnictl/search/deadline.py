@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from trionet_nni.errors import InputError
+from trionet_nni.nnictl.candidate.awake import Ages, Awake
 from trionet_nni.nnictl.candidate.job import finalist_parameters, is_supernet
 from trionet_nni.nnictl.manager.rest import Manager
 
@@ -30,23 +31,26 @@ class Deadline(threading.Thread):
         end: has NNI end a trial, by its id.
 
     Attributes:
-        sign: when the training of a finalist, by its parameters, last left a sign of life, seconds since
-            the epoch. It may take longer than a candidate; what is limited is how long it is silent.
+        sign: when the training of a finalist, by its parameters, last left a sign of life. It may take
+            longer than a candidate; what is limited is how long it is silent.
     """
 
     def __init__(self, manager: Manager, seconds: float, end: Callable[[str], None]) -> None:
         super().__init__(name="deadline", daemon=True)
         self._manager, self._seconds, self._end = manager, seconds, end
+        self._pause = max(1.0, _SHARE * seconds)
         self.sign: Callable[[dict[str, Any]], float] = lambda parameters: 0.0
 
     def run(self) -> None:
         """Look now and then, as long as this process lives."""
+        ages = Ages(Awake(2 * self._pause + _MARGIN_SECONDS))
         while True:
-            time.sleep(max(1.0, _SHARE * self._seconds))
+            time.sleep(self._pause)
             try:
                 concurrency = int(self._manager.profile()["params"]["trialConcurrency"])
                 jobs, seconds = self._manager.jobs(), (1 + concurrency) * self._seconds + _MARGIN_SECONDS
-                late = overdue(jobs, seconds) + silent(jobs, seconds + _CHECKPOINT_SECONDS, self.sign)
+                late = overdue(jobs, seconds, ages)
+                late += silent(jobs, seconds + _CHECKPOINT_SECONDS, ages, self.sign)
             except (OSError, ValueError, KeyError):
                 continue
             for trial in late:
@@ -54,23 +58,23 @@ class Deadline(threading.Thread):
                 self._end(trial)
 
 
-def overdue(jobs: list[dict[str, Any]], seconds: float) -> list[str]:
-    """Ids of the candidates' trials that have run for longer than this."""
-    started = {job["trialJobId"]: job.get("startTime") for job in jobs if _is_candidate(job)}
-    now = time.time()
-    return [trial for trial, began in started.items() if began and now - float(began) / 1000 > seconds]
+def overdue(jobs: list[dict[str, Any]], seconds: float, ages: Ages) -> list[str]:
+    """Ids of the candidates' trials that have run for longer than this, as far as was seen."""
+    running = [job for job in jobs if _is_candidate(job) and job.get("startTime")]
+    return [job["trialJobId"] for job in running if ages.of(job["trialJobId"], job["startTime"]) > seconds]
 
 
 def silent(
-    jobs: list[dict[str, Any]], seconds: float, sign: Callable[[dict[str, Any]], float]
+    jobs: list[dict[str, Any]], seconds: float, ages: Ages, sign: Callable[[dict[str, Any]], float]
 ) -> list[str]:
     """Ids of the finalists' trials that have left no sign of life for longer than this."""
-    now, found = time.time(), []
+    found = []
     for job in jobs:
         parameters = finalist_parameters(_text(job))
         if job.get("status") == "RUNNING" and parameters is not None and job.get("startTime"):
             with suppress(InputError):  # added by hand, and refused by the trial itself
-                if now - max(float(job["startTime"]) / 1000, sign(parameters)) > seconds:
+                signs = job["startTime"], sign(parameters)
+                if ages.of(job["trialJobId"], signs) > seconds:
                     found.append(job["trialJobId"])
     return found
 

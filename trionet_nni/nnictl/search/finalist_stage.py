@@ -120,7 +120,7 @@ class FinalistStage:
         return {label: {"_type": "choice", "_value": found} for label, found in values.items()}
 
     def sign(self, parameters: Sample) -> float:
-        """When a finalist's training last wrote something, seconds since the epoch; 0 before that."""
+        """When a finalist's training last wrote something, another number each time; 0 before that."""
         return self.store.sign(self.model(parameters).training)
 
     def model(self, parameters: Sample) -> FinalistModel:

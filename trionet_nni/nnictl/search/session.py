@@ -31,6 +31,7 @@ from trionet_nni.nnictl.search.failures import Failures
 from trionet_nni.nnictl.search.finalist_stage import FinalistModel, FinalistStage
 from trionet_nni.nnictl.search.strategy import build_strategy
 from trionet_nni.nnictl.search.supernet_stage import SupernetStage
+from trionet_nni.nnictl.search.taken import take
 from trionet_nni.nnictl.search.trial_limit import TrialLimit
 from trionet_nni.settings.plugins import use_code
 from trionet_nni.settings.project import ProjectConfig, parse_project
@@ -63,13 +64,20 @@ class Session:
     Args:
         arguments: `tuner.classArgs`.
         resume: whether NNI goes on with a stopped experiment.
+        origin: folder of an experiment whose results a new one takes.
 
     Raises:
         InputError: the experiment cannot be run as it is written.
     """
 
     def __init__(
-        self, folder: ExperimentFolder, arguments: dict[str, Any], line: Line, *, resume: bool
+        self,
+        folder: ExperimentFolder,
+        arguments: dict[str, Any],
+        line: Line,
+        *,
+        resume: bool,
+        origin: str | None = None,
     ) -> None:
         self.folder, self._line = folder, line
         profile = line.manager.profile()
@@ -93,6 +101,8 @@ class Session:
             check_trials(search, profile["params"].get("maxTrialNumber"))
         self.engine = self._build_engine()
         self._write_project(code)
+        if origin and not resume:
+            _log.info("%d results are those of %s", take(Path(origin), folder, self.config), origin)
         self._mirror_space(profile)
         self._saved = self._load() if resume else None
         self._thread = threading.Thread(target=self._run, name="search", daemon=True)

@@ -17,6 +17,7 @@ from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import try_lock
 from trionet_nni.nnictl.manager.rest import Manager
 from trionet_nni.nnictl.terminal import launch
+from trionet_nni.nnictl.terminal.database import check_database
 
 MARK = "TRIONET_SEARCH"  # environment variable: which search a manager works for
 _ADVISOR_SECONDS = 30.0  # from the start of a manager until its advisor has come up
@@ -43,7 +44,7 @@ def go_on(folder: ExperimentFolder, port: int | None, ports: int) -> launch.Expe
     """The experiment, running: as it is, or resumed where it was stopped or one of its processes died.
 
     Raises:
-        InputError: nnictl refuses it, or the port is in use.
+        InputError: nnictl refuses it, its database is damaged, or the port is in use.
         RuntimeError: the manager did not start.
     """
     running = _running(folder)
@@ -51,6 +52,7 @@ def go_on(folder: ExperimentFolder, port: int | None, ports: int) -> launch.Expe
         return running
     if _manager_lives(folder.root.name):
         launch.stop(folder.root.name)
+    check_database(folder)
     return launch.resume(folder, port, ports=ports)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,12 +10,14 @@ from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import Run, open_run
 from trionet_nni.finalists.halving import rungs, trials
 from trionet_nni.finalists.results import FinalistStore
+from trionet_nni.nnictl.candidate.awake import Awake
 from trionet_nni.nnictl.manager.rest import Manager
 from trionet_nni.nnictl.terminal.finalists import FinalistProgress, FinalistWatch
 from trionet_nni.nnictl.terminal.trials import Trial, TrialsWatch
 from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 Stage = Literal["starting", "supernet", "candidates", "finalists"]
+_LONGEST_LOOK = 10.0  # seconds: between two looks, on a busy machine
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Watch:
         self._trials = TrialsWatch(manager)
         self._run: Run | None = None
         self._store: ResultsStore | None = None
-        self._supernet_pace, self._finalists_pace = Pace(), Pace()
+        self._supernet_pace, self._candidates_pace, self._finalists_pace = Pace(), Pace(), Pace()
 
     def snapshot(self) -> Snapshot:
         """Ask now.
@@ -118,7 +119,7 @@ class Watch:
             return self._supernet_pace.left(step, self._steps)
         if progress is not None:
             return self._finalists_pace.left(progress.step, progress.steps)
-        return _eta(candidates, sum(trial.reported for trial in candidates), total)
+        return self._candidates_pace.left(sum(trial.reported for trial in candidates), total)
 
     def _opened(self) -> Run | None:
         """The experiment's settings, which its advisor writes down before there is a candidate."""
@@ -165,14 +166,19 @@ class Watch:
 
 
 class Pace:
-    """How fast steps are taken, from the moments at which each was first seen."""
+    """How fast steps are taken, from the moments at which each was first seen.
 
-    def __init__(self) -> None:
+    Args:
+        awake: asked each time; a search that was stopped for an hour is not slower for it.
+    """
+
+    def __init__(self, awake: Awake | None = None) -> None:
+        self._awake = Awake(_LONGEST_LOOK) if awake is None else awake
         self._points: list[tuple[float, int]] = []
 
     def left(self, step: int, steps: int) -> float | None:
         """Seconds until the last of them; None before two were seen. A resumed training begins anywhere."""
-        now = time.monotonic()
+        now = self._awake.seconds()
         if step and (not self._points or self._points[-1][1] != step):
             self._points.append((now, step))
         if len(self._points) < 2:
@@ -180,11 +186,3 @@ class Pace:
         (began, first), (latest, last) = self._points[0], self._points[-1]
         left = (latest - began) / max(1, last - first) * (steps - last)
         return max(0.0, left - (now - latest))
-
-
-def _eta(candidates: list[Trial], done: int, total: int) -> float | None:
-    starts = [trial.started for trial in candidates if trial.started is not None]
-    if not starts or done == 0:
-        return None
-    elapsed = max(0.0, time.time() - min(starts) / 1000)
-    return elapsed / done * (total - done)
