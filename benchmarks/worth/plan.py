@@ -108,6 +108,7 @@ def _further(case: Case, seed: int) -> Iterator[Unit]:
     yield Training(case, FoundByOptuna(case, case.search_of(seed)), seed)
     yield longer(case, seed)
     yield longer_searched(case, seed)
+    yield longer_throughout(case, seed)
 
 
 def _rivals(case: Case, seed: int) -> Iterator[Unit]:
