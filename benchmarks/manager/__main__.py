@@ -20,6 +20,7 @@ from benchmarks.manager.stages import stages_of
 from trionet_nni.files.atomic import write_json
 from trionet_nni.plan.simulation import Outcome, Overheads, Search, simulate
 
+_Spent = tuple[int, dict[str, float]]
 _COLUMNS = ("notice", "advise", "start", "process", "evaluation", "report", "overhead", "rate")
 
 
@@ -39,11 +40,15 @@ def main() -> int:
 
 def measure(folder: Path, settings: Settings) -> dict[str, Any]:
     """One search: its stages, and the processor seconds a candidate of manager, advisor and trials."""
-    experiment, spent, loads = Experiment(folder, settings), {}, []
+    experiment, loads = Experiment(folder, settings), []
+    began: _Spent = (0, {})
+    spent: _Spent = (0, {})  # candidates that were done, and processor seconds until then
     experiment.start()
     try:
         while experiment.status() is None:
-            spent = _spent(experiment) or spent
+            found, done = _spent(experiment), experiment.done()
+            spent = (done, found) if found else spent
+            began = began if began[0] else spent
             loads.append(psutil.getloadavg()[0])
             time.sleep(1)
         files = experiment.files
@@ -52,7 +57,8 @@ def measure(folder: Path, settings: Settings) -> dict[str, Any]:
         stages = stages_of(files.root, experiment.stamps, settings.concurrency)
     finally:
         experiment.close()
-    cpu = {f"{name} cpu": seconds / settings.candidates for name, seconds in spent.items()}
+    done = max(1, spent[0] - began[0])
+    cpu = {f"{name} cpu": (seconds - began[1].get(name, 0)) / done for name, seconds in spent[1].items()}
     found = {"concurrency": settings.concurrency, **stages.to_dict(), **cpu}
     return {name: round(value, 4) for name, value in found.items()} | {"load": max(loads)}
 
@@ -105,6 +111,7 @@ def overheads(row: dict[str, Any]) -> Overheads:
         advise=row["advise"],
         before=row["process"],
         after=row["report"],
+        computing=min(1.0, row["trials cpu"] / (row["process"] + row["report"])),
     )
 
 

@@ -97,7 +97,7 @@ def times_of(root: Path, stamps: Path) -> list[Times]:
         word: {trial: float(at) for at, what, trial in noted if what == word}
         for word in ("heard", "begin", "end")
     }
-    trials = list(_trials(root))
+    trials = list(_trials(root))  # fewer than were submitted: the last ones NNI does not start any more
     return [
         Times(
             asked,
@@ -107,7 +107,7 @@ def times_of(root: Path, stamps: Path) -> list[Times]:
             over,
             by_trial["heard"].get(trial, over),
         )
-        for asked, (trial, created, over) in zip(sorted(submitted), trials, strict=True)
+        for asked, (trial, created, over) in zip(sorted(submitted), trials, strict=False)
     ]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.manager.objective import stamp
-from strategies import evolution
 from strategies.evolution import BudgetedEvolution
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.architecture.table import SpaceTable
+from trionet_nni.settings.budgets import search_budgets
 from trionet_nni.settings.project import SearchConfig
 
 
@@ -32,6 +32,4 @@ class StampedEvolution(BudgetedEvolution):
 
 def build(config: SearchConfig, table: SpaceTable, cost: CostModel) -> StampedEvolution:
     """As `strategies.evolution.build`."""
-    made = evolution.build(config, table, cost)
-    made.__class__ = StampedEvolution
-    return made  # type: ignore[return-value]
+    return StampedEvolution(config, search_budgets(config, table, cost))

@@ -5,9 +5,9 @@ What happens to a candidate between two looks of NNI's manager, with the names o
     the manager looks, every `poll` seconds, which trials have ended     (`manage`, one after the other)
     the advisor notes the result, saves, proposes the next candidate     (`advise`, one after the other)
     the manager starts its trial when it looks again                     (at most `workers` at a time)
-    the trial's process starts, and asks an evaluator                    (`before`, on one of `cores`)
+    the trial's process starts, and asks an evaluator                    (`before`, in part on one core)
     the evaluator computes                                               (`seconds`, on one of `evaluators`)
-    the trial reports, and ends                                          (`after`, on one of `cores`)
+    the trial reports, and ends                                          (`after`, likewise)
 
 A trial that fails is tried again, as the search does. Pure Python: neither torch nor NNI.
 """
@@ -25,7 +25,7 @@ _BUSY = 0.85  # share of the time from which on something is the limit
 
 @dataclass(frozen=True)
 class Overheads:
-    """What a candidate costs beside its evaluation, seconds.
+    """What a candidate costs beside its evaluation, seconds; as measured on two busy cores, docs/scale.md.
 
     Attributes:
         poll: between two looks of NNI's manager; its own constant for local and remote trials.
@@ -34,14 +34,16 @@ class Overheads:
         advise: of the advisor, from a trial's end to the next candidate.
         before: from the start of a trial's process until it asks an evaluator.
         after: from the evaluator's answer until the process has ended.
+        computing: share of `before` and `after` that needs one of `cores`; in the rest the process waits.
     """
 
     poll: float = 0.5
-    manage: float = 0.03
+    manage: float = 0.056
     manage_known: float = 0.0
-    advise: float = 0.03
-    before: float = 0.25
-    after: float = 0.15
+    advise: float = 0.011
+    before: float = 0.58
+    after: float = 0.14
+    computing: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,10 @@ class _Run:
         self.noticed.append(attempts)
 
     def _process(self, now: float, seconds: float) -> float:
-        return now + seconds if self.cores is None else _serve(now, seconds, self.cores)
+        if self.cores is None:
+            return now + seconds
+        share = self.costs.computing
+        return _serve(now, share * seconds, self.cores) + (1 - share) * seconds
 
 
 def simulate(search: Search, costs: Overheads | None = None) -> Outcome:

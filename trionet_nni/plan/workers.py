@@ -14,7 +14,7 @@ from trionet_nni.plan.simulation import Outcome, Overheads, Search, simulate
 MOST = 4096
 STORE = 1.25e9  # bytes a second from where weights and images lie to all workers together: 10 Gbit/s
 # Measured by `python -m benchmarks.manager` and `.soak`; docs/scale.md says when, and on what.
-COSTS = Overheads()
+COSTS = Overheads(manage_known=1e-5)
 _WHAT = {
     "evaluators": "nothing to speak of: more workers help",
     "manager": "NNI's manager is always busy: more workers do not help",
