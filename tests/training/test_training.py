@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tests.helpers.tiny import alikeness, digits, network, small_splits
+from trionet_nni.data.images import ImageSet
+from trionet_nni.data.stores import FileStore
 from trionet_nni.errors import InputError
 from trionet_nni.files.atomic import replacing, write_json, write_tensors, write_text
 from trionet_nni.settings.project import RecipeConfig
 from trionet_nni.training.augment import AUGMENTATIONS, flip, shift
-from trionet_nni.training.batches import StepBatches, step_loader
+from trionet_nni.training.batches import StepBatches, needed_workers, step_loader
 from trionet_nni.training.evaluate import accuracy, scores
 from trionet_nni.training.jitter import jitter
 from trionet_nni.training.recalibrate import batch_norms, recalibrate
@@ -292,3 +294,26 @@ def test_jitter_changes_each_image_by_its_own_factors_and_no_shapes() -> None:
 def test_steps_take_the_place_of_epochs() -> None:
     assert total_steps(RecipeConfig(epochs=3), 10) == 30
     assert total_steps(RecipeConfig(epochs=3, steps=7), 10) == 7
+
+
+@pytest.mark.parametrize(
+    "cores, processes, workers", [(2, 1, 1), (64, 1, 16), (8, 1, 7), (64, 8, 7), (8, 8, 1), (4, 8, 1)]
+)
+def test_processes_that_train_together_share_the_cores(
+    monkeypatch: pytest.MonkeyPatch, cores: int, processes: int, workers: int
+) -> None:
+    images = ImageSet(
+        FileStore((Path("x.jpg"),) * 64, 72),
+        torch.arange(64),
+        torch.zeros(64),
+        torch.ones(3),
+        torch.ones(3),
+    )
+    batches = StepBatches(images, 16, "none", 0)
+    if processes > 1:
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "together")
+        for name, value in (("RANK", 0), ("WORLD_SIZE", processes), ("LOCAL_WORLD_SIZE", processes)):
+            monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert needed_workers(batches) == workers

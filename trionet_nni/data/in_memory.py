@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
+from trionet_nni.data.decode import THREADS
+from trionet_nni.data.image_files import in_threads
 from trionet_nni.data.images import ImageSet
 from trionet_nni.data.stores import MemoryStore
 
-_CHUNK = 256  # images read at a time
+_CHUNK = 32  # images read at a time by a thread
 
 
 def in_memory(images: ImageSet) -> ImageSet:
@@ -20,8 +24,12 @@ def in_memory(images: ImageSet) -> ImageSet:
     """
     size, channels = images.store.image_size, images.store.channels
     pixels = torch.empty(len(images), channels, size, size, dtype=torch.uint8)
-    for start in range(0, len(images), _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        pixels[rows] = images.pixels(rows)
+
+    def read(rows: Sequence[int]) -> None:
+        part = slice(rows[0], rows[-1] + 1)
+        pixels[part] = images.pixels(part)
+
+    for _ in in_threads(read, range(len(images)), _CHUNK, THREADS):
+        pass
     numbers = torch.arange(len(images))
     return ImageSet(MemoryStore(pixels), numbers, images.labels, images.mean, images.std)

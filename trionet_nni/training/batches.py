@@ -17,7 +17,7 @@ from trionet_nni.data.seeding import seeded
 from trionet_nni.data.stores import MemoryStore
 from trionet_nni.training.augment import AUGMENTATIONS
 from trionet_nni.training.recipe import check_batch
-from trionet_nni.training.share import ALONE, Share
+from trionet_nni.training.share import ALONE, Share, processes_here
 
 Batch = tuple[Tensor, Tensor]
 
@@ -121,12 +121,14 @@ def needed_workers(batches: StepBatches) -> int:
 
     None for images in memory, which take a hundredth of a step. Files are decoded by one process beside a
     network on the CPU, which is slower than any decoder, and by up to 16 beside a GPU; as many as cores and
-    the shared memory, through which batches come, allow.
+    the shared memory, through which batches come, allow. Processes that train together share the cores.
     """
     if isinstance(batches.images.store, MemoryStore):
         return 0
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wanted = min(16 if torch.cuda.is_available() else 1, cores - 1)
+    here = processes_here()
+    free = cores - 1 if here == 1 else max(1, cores // here - 1)
+    wanted = min(16 if torch.cuda.is_available() else 1, free)
     store = batches.images.store
     batch_bytes = 4 * batches.batch_size * store.channels * store.image_size**2
     return min(wanted, _shared_memory() // (_BATCHES_A_WORKER * batch_bytes))

@@ -35,6 +35,11 @@ def this_share() -> Share:
     return Share(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
 
 
+def processes_here() -> int:
+    """How many processes of this training share the machine's cores, as torchrun's agent says it."""
+    return 1 if this_share() == ALONE else int(os.environ["LOCAL_WORLD_SIZE"])
+
+
 def check_shares(batch_size: int, where: str) -> None:
     """Refuse a batch that the processes of this training cannot share equally.
 
