@@ -111,7 +111,7 @@ def test_an_interrupted_retraining_goes_on_to_the_same_weights(
 def test_seeds_give_other_networks_and_own_runs(network_folder: Path) -> None:
     retrain(network_folder, seed=1, progress=False, stop_after_steps=1)
     retrain(network_folder, seed=2, progress=False, stop_after_steps=1)
-    runs = sorted(path.name for path in (network_folder / "runs").iterdir())
+    runs = sorted(path.name for path in (network_folder / "runs").glob("[!.]*"))
     assert runs == ["retrain-seed1", "retrain-seed2"]
     states = [
         torch.load(network_folder / "runs" / run / "last.ckpt", weights_only=True)["state_dict"]
