@@ -33,6 +33,7 @@ from trionet_nni.nnictl.search.strategy import build_strategy
 from trionet_nni.nnictl.search.supernet_stage import SupernetStage
 from trionet_nni.nnictl.search.taken import take
 from trionet_nni.nnictl.search.trial_limit import TrialLimit
+from trionet_nni.settings.budgets import ceilings_of
 from trionet_nni.settings.plugins import use_code
 from trionet_nni.settings.project import ProjectConfig, parse_project
 from trionet_nni.supernet.results import Evaluation, ResultsStore, ranked
@@ -102,7 +103,9 @@ class Session:
         self.engine = self._build_engine()
         self._write_project(code)
         if origin and not resume:
-            _log.info("%d results are those of %s", take(Path(origin), folder, self.config), origin)
+            ceilings = ceilings_of(self.config.search, self._task.table, self._task.cost)
+            taken = take(Path(origin), folder, self.config, ceilings)
+            _log.info("%d results are those of %s", taken, origin)
         self._mirror_space(profile)
         self._saved = self._load() if resume else None
         self._thread = threading.Thread(target=self._run, name="search", daemon=True)

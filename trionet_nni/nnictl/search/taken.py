@@ -7,8 +7,10 @@ it does not evaluate again. With the same seed, one candidate at a time, they ar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from trionet_nni.architecture.ceiling import Ceiling
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import find_run, open_run
@@ -41,15 +43,26 @@ def origin_of(experiment: str, config: ProjectConfig) -> Path:
     return folder.root
 
 
-def take(origin: Path, folder: ExperimentFolder, config: ProjectConfig) -> int:
+def take(
+    origin: Path, folder: ExperimentFolder, config: ProjectConfig, ceilings: Sequence[Ceiling] = ()
+) -> int:
     """Store the results of an earlier experiment as a new one's; how many candidates there are.
 
-    Results of finalists are taken where they were trained by the same recipe.
+    What is outside of the new one's limits stays where it is. Results of finalists are taken where they
+    were trained by the same recipe.
+
+    Args:
+        ceilings: limits of the new one beside FLOPs.
     """
     earlier = ExperimentFolder(origin)
     search, store = config.search, ResultsStore(folder.evaluations, config.search.metric)
     results = ResultsStore(earlier.evaluations, search.metric).all()
-    taken = [one for one in results if search.min_flops <= one.flops <= search.max_flops]
+    taken = [
+        one
+        for one in results
+        if search.min_flops <= one.flops <= search.max_flops
+        and all(ceiling.allows(one.architecture) for ceiling in ceilings)
+    ]
     for one in taken:
         store.add(one)
     there = open_run(earlier).config
