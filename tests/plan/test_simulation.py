@@ -38,9 +38,9 @@ def test_nothing_is_lost_and_nobody_works_for_longer_than_there_is_time(search: 
 
 
 @settings(max_examples=60, deadline=None)
-@given(SEARCHES.filter(lambda search: search.failures == 0), st.integers(1, 8))
-def test_no_search_is_faster_than_its_parts(search: Search, more: int) -> None:
-    costs, wall = Overheads(), simulate(dataclasses.replace(search, spread=0.0)).wall
+@given(SEARCHES)
+def test_no_search_is_faster_than_its_parts(search: Search) -> None:
+    costs, wall = Overheads(), simulate(dataclasses.replace(search, failures=0.0, spread=0.0)).wall
     evaluators = min(search.workers, search.evaluators or search.workers)
     assert wall >= search.candidates * search.seconds / evaluators - 1e-9
     assert wall >= search.candidates * costs.manage + costs.before + search.seconds + costs.after - 1e-9
