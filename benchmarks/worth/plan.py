@@ -102,7 +102,6 @@ def _repeats(case: Case) -> tuple[int, ...]:
 def _further(case: Case, seed: int) -> Iterator[Unit]:
     """A search more, beside each operator alone and Optuna, and, trained long, the best of all alone."""
     yield Training(case, Searched(case, case.search_of(seed)), seed)
-    yield Training(case, Searched(case, case.search_of(seed), spread=True), seed)
     for name in case.table.operator_names:
         yield Training(case, BestAlone(case, (name,)), seed)
     yield Training(case, FoundByOptuna(case, case.search_of(seed)), seed)

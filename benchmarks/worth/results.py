@@ -35,7 +35,6 @@ def equal_cost(case: Case, bench: Bench) -> list[Row]:
     rules: dict[str, Rule] = {
         "searched": lambda seed: Searched(case, seed),
         "searched, without finalists": lambda seed: Searched(case, seed, finalists=False),
-        "searched, finalists of each beginning": lambda seed: Searched(case, seed, spread=True),
         "random network": lambda seed: random_network(case, seed),
     }
     found = {name: _trained(case, rule, bench) for name, rule in rules.items()}

@@ -84,13 +84,10 @@ class Search(Unit):
         results = ranked(store.all(), metric)
         finalists = self.config.search.finalists
         assert finalists is not None
-        networks = [one.architecture for one in results]
-        chosen = choose(networks, finalists.count)
-        spread = choose(networks, finalists.count, spread=True)
+        chosen = choose([one.architecture for one in results], finalists.count)
         return {
             "network": results[0].architecture.to_dict(),
             "finalists": [network.to_dict() for network in chosen],
-            "finalists_spread": [network.to_dict() for network in spread],
             "candidates": [_row(one) for one in results],
         }
 
@@ -127,22 +124,18 @@ class Finalists(Unit):
 
     Attributes:
         times: the length of each of their trainings ÷ the recipe's.
-        spread: they are chosen so that one begins with each operator, see `choose`. Trainings in common
-            with the others of this search are not done twice, and not counted.
     """
 
     case: Case
     seed: int
     times: float = 1.0
-    spread: bool = False
 
     kind: ClassVar[str] = "finalists"
 
     @property
     def title(self) -> str:
         """Names the seed."""
-        how = " that begin with each operator" if self.spread else ""
-        return f"{self.case.name}: finalists{how}{as_long(self.times)}, seed {self.seed}"
+        return f"{self.case.name}: finalists{as_long(self.times)}, seed {self.seed}"
 
     @property
     def search(self) -> Search:
@@ -152,7 +145,7 @@ class Finalists(Unit):
     @property
     def needs(self) -> tuple[Unit, ...]:
         """The search."""
-        return (self.search, Finalists(self.case, self.seed, self.times)) if self.spread else (self.search,)
+        return (self.search,)
 
     @property
     def config(self) -> FinalistsConfig:
@@ -165,8 +158,7 @@ class Finalists(Unit):
     def conditions(self) -> dict[str, Any]:
         """Search, ladder and recipe."""
         recipe = self.search.config.retrain.model_dump(exclude_defaults=True)
-        conditions = {"of": self.search.identity, "finalists": self.config.model_dump(), "recipe": recipe}
-        return conditions | ({"spread": True} if self.spread else {})
+        return {"of": self.search.identity, "finalists": self.config.model_dump(), "recipe": recipe}
 
     @property
     def estimate(self) -> float:
@@ -176,13 +168,9 @@ class Finalists(Unit):
     def compute(self, bench: Bench, meter: Meter) -> dict[str, Any]:
         """Train them rung by rung, or go on."""
         ladder = rungs(**dict(self.config))
-        name = "finalists_spread" if self.spread else "finalists"
-        chosen = [Architecture.from_dict(one) for one in bench.needed(self.search)[name]]
-        known = bench.needed(self.needs[-1])["losses"] if self.spread else {}
-        trainer = _Trainer(self, bench.work(self), known)
-        ended = run_finalists(chosen, ladder, trainer)
+        chosen = [Architecture.from_dict(one) for one in bench.needed(self.search)["finalists"]]
+        ended = run_finalists(chosen, ladder, _Trainer(self, bench.work(self)))
         return {
-            "losses": trainer.losses,
             "network": ended[0][0].to_dict(),
             "order": [
                 {"operators": network.operators, "trainings": rung.number, "loss": round(loss, 4)}
@@ -200,11 +188,11 @@ def pipeline(case: Case, seed: int, times: float = 1.0) -> tuple[Unit, ...]:
 class _Trainer:
     """Trains a finalist on a rung; losses of before an interruption are read from a file."""
 
-    def __init__(self, unit: Finalists, folder: Path, known: dict[str, float]) -> None:
+    def __init__(self, unit: Finalists, folder: Path) -> None:
         self.unit, self.folder = unit, folder
         self.splits = pipeline_splits(unit.case)
         self.file = folder / "losses.json"
-        self.losses = known | (json.loads(self.file.read_text()) if self.file.exists() else {})
+        self.losses: dict[str, float] = json.loads(self.file.read_text()) if self.file.exists() else {}
 
     def __call__(self, network: Architecture, rung: Rung) -> float:
         """Its loss on the search images of the rung."""
@@ -227,20 +215,18 @@ class Searched(Source):
     Attributes:
         finalists: False: the candidate that the supernet ranks first, as in the paper.
         times: of the finalists' trainings.
-        spread: of the finalists.
     """
 
     case: Case
     seed: int
     finalists: bool = True
     times: float = 1.0
-    spread: bool = False
 
     @property
     def unit(self) -> Unit:
         """Whose result it is."""
         if self.finalists:
-            return Finalists(self.case, self.seed, self.times, self.spread)
+            return Finalists(self.case, self.seed, self.times)
         return Search(self.case, self.seed)
 
     @property
@@ -254,8 +240,6 @@ class Searched(Source):
         how = "" if self.finalists else " without finalists"
         if self.times != 1:
             how = f" by finalists{as_long(self.times)}"
-        if self.spread:
-            how = " by finalists that begin with each operator"
         return f"the searched network {self.seed}{how}"
 
     @property

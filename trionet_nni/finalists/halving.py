@@ -88,7 +88,7 @@ def training_steps(ladder: Sequence[Rung], budgets: int = 1) -> int:
     return budgets * sum(rung.networks * rung.steps for rung in ladder)
 
 
-def choose(ranked: Sequence[Architecture], count: int, *, spread: bool = False) -> tuple[Architecture, ...]:
+def choose(ranked: Sequence[Architecture], count: int) -> tuple[Architecture, ...]:
     """The finalists among the candidates of one budget: stand-alone networks, and different candidates.
 
     Of each operator the best network all of whose blocks have it takes part, whatever the supernet thinks
@@ -102,8 +102,6 @@ def choose(ranked: Sequence[Architecture], count: int, *, spread: bool = False) 
     Args:
         ranked: the evaluated candidates within the budget, the best first.
         count: how many, at least 2.
-        spread: of each operator also the best network that begins with it takes part, after those of one
-            operator alone and as far as there are places.
 
     Returns:
         `count` networks, or fewer where there are fewer, in the order of `ranked`.
@@ -114,25 +112,12 @@ def choose(ranked: Sequence[Architecture], count: int, *, spread: bool = False) 
             best_alone.setdefault(next(network.blocks())[1].operator, network)
     chosen = list(best_alone.values())[: count - 1]
     layouts = {network.operators for network in chosen}
-    for network in _first_of_each_begin(ranked, layouts) if spread else ():
-        if len(chosen) < count:
-            chosen.append(network)
-            layouts.add(network.operators)
     for network in ranked:
         if len(chosen) < count and network.operators not in layouts:
             chosen.append(network)
             layouts.add(network.operators)
     chosen += [network for network in ranked if network not in chosen][: count - len(chosen)]
     return tuple(network for network in ranked if network in chosen)
-
-
-def _first_of_each_begin(ranked: Iterable[Architecture], taken: set[str]) -> list[Architecture]:
-    """Of each operator the best network that begins with it and is not taken; the best first."""
-    first: dict[str, Architecture] = {}
-    for network in ranked:
-        if network.operators not in taken:
-            first.setdefault(next(network.blocks())[1].operator, network)
-    return list(first.values())
 
 
 def stands_alone(network: Architecture) -> bool:
