@@ -43,7 +43,7 @@ def test_it_says_what_a_real_run_needs(tmp_path: Path, capfd: Any) -> None:
     plan = make_plan(path, 1)
     assert plan.images["train"] == 160 and plan.images["test"] == 50 and plan.classes == 10
     assert plan.supernet_steps == 2 * 160 // 16
-    assert plan.retrain_steps == 1000 and plan.candidates == 7 and plan.workers == 1
+    assert plan.retrain_steps == 4000 and plan.candidates == 7 and plan.workers == 1
     assert plan.finalists == 9 and plan.finalist_steps == 9 * 600
     assert 0 < plan.accepted["2000000"] < 1 and plan.reachable[0] < 2e6 < plan.reachable[1]
     assert plan.measured.memory > 1e8 and plan.duration > 0
