@@ -79,6 +79,7 @@ DATA: dict[str, Callable[[Path], None]] = {
     "imagenet": lambda root: write_class_folders(root / "imagenet", "val"),
     "cifar10": lambda root: write_class_folders(root / "datasets" / "cifar10", "test"),
     "replica": lambda root: write_class_folders(root / "datasets" / "cifar10", "test"),
+    "claims": lambda root: write_class_folders(root / "datasets" / "cifar10", "test"),
     "mine": lambda root: write_class_folders(root / "datasets" / "mine", "test"),
     "cub": published("cub-2010", "datasets/cub"),
     **{name: published(name, "datasets") for name in PAPERS_SMALL if name != "cub"},
