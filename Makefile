@@ -2,8 +2,8 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 LOCK := requirements.lock
-# Two processes, in each of which torch computes with one thread.
-PYTEST = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=$${OMP_WAIT_POLICY:-passive} $(BIN)/python -m pytest -n 2 --dist worksteal
+# Processes in each of which torch computes with one thread.
+PYTEST = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=$${OMP_WAIT_POLICY:-passive} $(BIN)/python -m pytest --dist worksteal
 
 .PHONY: install search test test-all lint docs native bench chaos clean
 .DEFAULT_GOAL := help
@@ -37,11 +37,11 @@ search: install
 	@$(BIN)/trionet search experiments/quickstart.yml
 
 test: install
-	$(PYTEST)
+	$(PYTEST) -n 2
 
-# An empty -m: the slow ones too, which pyproject.toml leaves out.
+# An empty -m: the slow ones too, which pyproject.toml leaves out. They wait for most of their time, hence one process more.
 test-all: install
-	$(PYTEST) -m ""
+	$(PYTEST) -n 3 -m ""
 
 lint: install
 	$(BIN)/ruff check .
