@@ -59,9 +59,9 @@ goes on, on any machine, with what is missing. Every network of (a) costs F ± 2
 otherwise. Every training from scratch of a data set has the same images, recipe and length and is
 measured once, on the test images, which choose nothing. ± is the standard deviation over trainings.
 Differences are *searched minus this row*, paired by seed, with 90 % intervals by Student's t over the
-seeds (their number in brackets; with three, ± 1.7 standard deviations of a difference). CPU seconds are
-of one core that other work shared, which changes them by some tens of per cent, with what interruptions
-repeated.
+seeds (their number in brackets; with three, ± 1.7 standard deviations of a difference, with six ± 0.8).
+CPU seconds are of one core that other work shared, which changes them by some tens of per cent, with what
+interruptions repeated.
 """.splitlines()
 
 
