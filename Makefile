@@ -11,7 +11,7 @@ PYTEST = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=$${OMP_WAIT_POLICY:-passive} $(BIN)/p
 help:
 	@echo "make search   the whole way on real digits: supernet, search, top networks (8 to 15 minutes on 2 cores)"
 	@echo "make test     the test suite, on two processes (6 to 15 minutes on 2 cores)"
-	@echo "make test-all the same, what is slow, and the compiled kernels where a C++ compiler is (30 to 45 minutes)"
+	@echo "make test-all the same, what is slow, and the compiled kernels where a C++ compiler is (16 to 40 minutes)"
 	@echo "make lint     ruff, mypy, import-linter"
 	@echo "make docs     the documentation as a site, build/site"
 	@echo "make native   the compiled CPU kernels again, after a C++ compiler was installed (make install builds it too)"
