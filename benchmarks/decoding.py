@@ -1,6 +1,8 @@
 """How many JPEGs of 500 × 375 a core makes into training crops of 224, by several ways, interleaved.
 
-Photographs: windows of two of COCO's (a folder of JPEGs may be named), quality 90. What is counted are
+    python -m benchmarks.decoding --photographs FOLDER
+
+Photographs: windows of the JPEGs of a folder, quality 90. What is counted are
 seconds of a core, not of the clock: others may use the machine. A ratio is a way's seconds by those of the
 product's way; the differences are of its pixels from the product's, 0 to 255.
 """
@@ -27,7 +29,6 @@ from trionet_nni.data.stores import FileStore
 from trionet_nni.training.augment import random_crops
 from trionet_nni.training.batches import StepBatches
 
-_PHOTOGRAPHS = Path("/work/shared/data/coco-panoptic-sample/input_images")
 _SIZE = 224  # of a crop, pixels
 _WINDOWS = 32  # files
 
@@ -129,9 +130,11 @@ def _sides(text: str) -> tuple[int, int]:
 def main() -> None:
     """Print one line for each way and size."""
     parser: argparse.ArgumentParser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("--photographs", type=Path, default=_PHOTOGRAPHS)
+    parser.add_argument("--photographs", type=Path, required=True, help="a folder of JPEGs")
     parser.add_argument("--sizes", type=_sides, nargs="+", default=[(500, 375), (1500, 1125)])
     options = parser.parse_args()
+    if not any(options.photographs.glob("*.jpg")):
+        parser.error(f"--photographs: found no *.jpg in {options.photographs}, allowed: a folder of JPEGs")
     prepare(options)
     for sides in options.sizes:
         with tempfile.TemporaryDirectory() as folder:

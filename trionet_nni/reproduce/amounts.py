@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 from trionet_nni.reproduce.item import Item, flops, search_of, setting
@@ -19,13 +20,13 @@ class _Amounts(Item):
     axis: ClassVar[str]
     claim: ClassVar[str]
 
+    @abstractmethod
     def amounts(self) -> tuple[tuple[str, Amount], ...]:
         """(what the paper calls it, the amount here), smallest first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def training(self, amount: Amount, seed: int) -> Training:
         """The winner of a supernet trained with this amount, itself trained with all there is."""
-        raise NotImplementedError
 
     def trainings(self, amount: Amount) -> list[Training]:
         """A training for each seed."""

@@ -6,6 +6,7 @@ Sampling does, the fewer blocks the more. Candidates of a search are mixed.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -43,13 +44,13 @@ class _Mixed(Item):
     kinds: ClassVar[tuple[Kind, ...]]
     space: ClassVar[str | None] = None  # where it is not the scale's
 
+    @abstractmethod
     def sides(self) -> tuple[Side, ...]:
         """The supernets that are compared, the paper's first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def claims(self) -> Iterator[Claim]:
         """The sentences that are tested."""
-        raise NotImplementedError
 
     def config(self, side: Side, seed: int) -> ProjectConfig:
         """A side's experiment."""
