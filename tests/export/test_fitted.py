@@ -27,14 +27,14 @@ def test_known_factors_are_found() -> None:
     assert found.margin < 0.005
 
 
-def test_nine_of_ten_new_networks_keep_the_margin() -> None:
+def test_new_networks_keep_the_margin_but_for_one_in_many() -> None:
     kept = []
     for seed in range(40):
         found = fit(*drawn(32, 0.1, seed), OPERATORS)
         sums, times = drawn(200, 0.1, 1000 + seed)
         predicted = [found.outside + sum(found.scales[k] * v for k, v in one.items()) for one in sums]
         kept.append(np.mean(np.array(times) <= (1 + found.margin) * np.array(predicted)))
-    assert np.mean(kept) == pytest.approx(0.9, abs=0.03)
+    assert np.mean(kept) == pytest.approx(32 / 33, abs=0.015)  # as where no one of 33 is special
 
 
 def test_an_operator_that_no_network_has_takes_the_common_factor() -> None:

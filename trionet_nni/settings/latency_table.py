@@ -46,8 +46,8 @@ class LatencyFile(Section):
         outside: milliseconds of a network beside its blocks.
         scales: by operator, what a block takes inside a network ÷ what it takes alone.
         scale: of operators without one of their own; in tables of before there were `scales`, of all.
-        margin: nine of ten networks take at most 1 + margin times what is predicted, as those showed that
-            were fitted; 0 in tables of before there was the field.
+        margin: none of the networks that were fitted takes more than 1 + margin times what the fit to the
+            others predicts; 0 in tables of before there was the field.
     """
 
     format: Literal[1] = 1
@@ -122,7 +122,7 @@ class LatencyTable:
         return self.file.outside + sum(self.scale(operator) * ms for operator, ms in totals)
 
     def ceiling(self, table: SpaceTable, image_size: int, limit: float, field: str) -> Ceiling:
-        """The limit of a search, which nine of ten networks keep; by predictions alone half of them do.
+        """The limit of a search, with the margin; by predictions alone half of the networks would keep it.
 
         Raises:
             InputError: the file is of another space or image size, or lacks a candidate.

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_KEPT = 0.9  # share of networks that keep a limit with the margin
 # A factor that is twice the common one weighs as much as a network predicted wrongly by this share of its
 # time: it stays near the common one where few networks, or none, have the operator.
 _PULL = 0.1
@@ -42,7 +41,7 @@ def fit(totals: Sequence[Mapping[str, float]], times: Sequence[float], operators
     outside, scale, scales = _solved(sums, taken)
     # Each network by the fit to the others, for its own is drawn towards it.
     slower = [_slower(sums, taken, number) for number in range(len(taken))]
-    margin = max(0.0, float(np.quantile(slower, _KEPT)))
+    margin = max(0.0, *slower)
     return Fitted(outside, scale, dict(zip(operators, scales.tolist(), strict=True)), margin)
 
 
