@@ -17,6 +17,7 @@ from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.oneshot.pytorch.strategy import OneShotStrategy, no_default_hook
 from nni.nas.oneshot.pytorch.supermodule.sampling import PathSamplingRepeat
 from nni.nas.space import RawFormatModelSpace
+from pytorch_lightning.loggers import Logger
 from torch import Tensor
 from torch.nn import Module
 from torch.nn.functional import cross_entropy
@@ -40,7 +41,7 @@ from trionet_nni.training.batches import StepBatches, step_loader
 from trionet_nni.training.checkpoints import NAME, AtomicCheckpointIO, StepCheckpoint, newest_checkpoint
 from trionet_nni.training.devices import UnwrappedStrategy, devices
 from trionet_nni.training.divergence import Divergence, RolledBack, rolling_back
-from trionet_nni.training.loggers import curves_logger
+from trionet_nni.training.loggers import curves_logger, log_settings
 from trionet_nni.training.recipe import check_recipe, optimizer, precision, schedule, total_steps
 from trionet_nni.training.share import this_share
 
@@ -169,10 +170,13 @@ def train_supernet(
     )
     steps = total_steps(recipe, batches.steps_per_epoch)
 
-    def attempt(back: RolledBack | None) -> None:
-        _train(config, splits, directory, batches, steps, report, stop_after_steps, back)
+    title = f"supernet {config.supernet_hash()}"
+    with curves_logger(recipe.logger, directory, "tensorboard", title) as logger:
 
-    rolling_back(directory, "supernet", attempt)
+        def attempt(back: RolledBack | None) -> None:
+            _train(config, splits, directory, batches, steps, report, stop_after_steps, back, logger)
+
+        rolling_back(directory, "supernet", attempt)
 
 
 def _train(
@@ -184,6 +188,7 @@ def _train(
     report: Report,
     stop_after_steps: int | None,
     back: RolledBack | None,
+    logger: Logger,
 ) -> None:
     recipe = config.supernet.recipe
     space = build_supernet(config, splits)
@@ -196,7 +201,8 @@ def _train(
     divergence = Divergence(directory, back)
     minutes = config.supernet.checkpoint_minutes
     keeper = StepCheckpoint(directory, minutes, stop_after_steps, divergence.check)
-    trainer = _trainer(recipe, directory, steps, [divergence, curves, keeper])
+    trainer = _trainer(recipe, logger, steps, [divergence, curves, keeper])
+    log_settings(logger, config.model_dump(mode="json", include={"space", "data", "supernet"}))
     evaluator = Lightning(
         SupernetTask(recipe, batches.steps_per_epoch),
         trainer,
@@ -221,14 +227,14 @@ def _train(
     )
 
 
-def _trainer(recipe: RecipeConfig, directory: Path, steps: int, callbacks: list[pl.Callback]) -> Trainer:
+def _trainer(recipe: RecipeConfig, logger: Logger, steps: int, callbacks: list[pl.Callback]) -> Trainer:
     return Trainer(
         max_steps=steps,
         max_epochs=1,  # of the loader, which is the whole run
         **devices(UnwrappedStrategy),
         accelerator="auto",
         precision=precision(recipe),
-        logger=curves_logger(recipe.logger, directory, "tensorboard"),
+        logger=logger,
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
         enable_progress_bar=False,

@@ -31,6 +31,8 @@ RUNTIME = (
     "hub",
     "timm",
     "datasets",
+    "wandb",
+    "mlflow",
 )  # of the library, not of work on it
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from numpy.random import RandomState
 
 from spaces import small_conv
 from tests.helpers.checkout import ROOT
@@ -74,6 +75,19 @@ def test_predictions_are_near_networks_that_were_not_seen(tmp_path: Path) -> Non
     assert 0 < low < high
 
 
+def test_a_table_of_before_there_were_factors_predicts_as_it_did(tmp_path: Path) -> None:
+    table = measure_table(CONDITIONS, tmp_path / "table.json", progress=False)
+    former = table.file.model_dump(exclude={"scales", "margin"})
+    path = tmp_path / "former.json"
+    path.write_text(json.dumps(former))
+    network = Budget.of(small_conv.TABLE, COST, 0, 1e15).random(RandomState(0))
+    expected = former["outside"] + former["scale"] * sum(table.totals(network).values())
+    assert LatencyTable.load(path).predict(network) == pytest.approx(expected)
+    assert table.predict(network) == pytest.approx(
+        former["outside"] + sum(table.file.scales[k] * v for k, v in table.totals(network).items())
+    )
+
+
 def experiment(folder: Path, **budget: object) -> Path:
     settings = yaml.safe_load((ROOT / "experiments" / "quickstart.yml").read_text(encoding="utf-8"))
     settings["tuner"]["codeDirectory"] = str(ROOT)
@@ -105,8 +119,6 @@ def test_a_search_keeps_the_latency_of_its_table(
     assert re.search(r"20 other networks: median error \d+\.\d%, Kendall's τ -?[01]\.\d", said)
     table = LatencyTable.load(path)
     free = Budget.of(small_conv.TABLE, COST, 0, 1e15)
-    from numpy.random import RandomState
-
     times = sorted(table.predict(free.random(RandomState(seed))) for seed in range(40))
     safe = 1 + table.file.margin
     limit = safe * times[10]

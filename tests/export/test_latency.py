@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,30 @@ def test_a_network_that_does_more_takes_longer() -> None:
     networks = {name: (layer, (32, 64, 64)) for name, layer in layers.items()}
     small, large = latency(networks, [4], seconds=0.05)
     assert small.p50 < large.p50  # by a factor of tens
+
+
+class Noted(torch.nn.Module):
+    """Writes down when it runs."""
+
+    def __init__(self, name: str, notes: list[str]) -> None:
+        super().__init__()
+        self.name, self.notes = name, notes
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.notes.append(self.name)
+        time.sleep(0.003 if self.name == "slow" else 0)
+        return x
+
+
+def test_every_round_has_all_networks_in_an_order_of_its_own() -> None:
+    notes: list[str] = []
+    names = ["a", "slow", "b"]
+    found = latency({name: (Noted(name, notes), (1, 2, 2)) for name in names}, [1], seconds=0.001)
+    timed = notes[-found[0].rounds * len(names) :]
+    rounds = [tuple(timed[at : at + len(names)]) for at in range(0, len(timed), len(names))]
+    assert all(sorted(one) == sorted(names) for one in rounds)
+    assert len(set(rounds)) == 6  # of 21 rounds or more
+    assert [one.network for one in found] == names and max(found, key=lambda one: one.p50).network == "slow"
 
 
 @pytest.mark.parametrize(

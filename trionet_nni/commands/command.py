@@ -6,11 +6,12 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from trionet_nni.settings.loggers import LOGGERS
+
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 Run = Callable[[argparse.Namespace], int]
-LOGGERS = ("tensorboard", "csv", "wandb", "mlflow")
 
 
 def add_command(
@@ -44,13 +45,13 @@ def add_set_option(parser: argparse.ArgumentParser, example: str = "search.popul
 
 def add_logger_option(parser: argparse.ArgumentParser) -> None:
     """Add `--logger`, which is short for the settings that `logger_settings` gives."""
-    text = "where the curves go (default: tensorboard; wandb and mlflow are packages of their own)"
+    text = "where the curves go (default: tensorboard; wandb and mlflow need the extra of their name)"
     parser.add_argument("--logger", choices=LOGGERS, help=text)
 
 
-def logger_settings(options: argparse.Namespace, *recipes: str) -> list[str]:
-    """What `--logger` means, as `--set` has it: the logger of these recipes; `--set` itself comes after."""
-    return [] if options.logger is None else [f"{recipe}.logger={options.logger}" for recipe in recipes]
+def logger_settings(options: argparse.Namespace, *settings: str) -> list[str]:
+    """What `--logger` means, as `--set` has it: the value of these settings; `--set` itself comes after."""
+    return [] if options.logger is None else [f"{setting}={options.logger}" for setting in settings]
 
 
 def add_quiet_option(parser: argparse.ArgumentParser) -> None:

@@ -49,7 +49,7 @@ def _run(options: argparse.Namespace) -> int:
     from trionet_nni.settings.changes import parse_changes
     from trionet_nni.training.process import prepare_process
 
-    changes = parse_changes([*logger_settings(options, "finetune"), *options.set])
+    changes = parse_changes([*logger_settings(options, "finetune.logger"), *options.set])
     prepare_process()
     if options.data is None:
         result = finetune(options.export, seed=options.seed, progress=not options.quiet, changes=changes)

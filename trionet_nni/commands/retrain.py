@@ -43,7 +43,7 @@ def _run(options: argparse.Namespace) -> int:
     from trionet_nni.settings.changes import parse_changes
     from trionet_nni.training.process import prepare_process
 
-    changes = parse_changes([*logger_settings(options, "retrain"), *options.set])
+    changes = parse_changes([*logger_settings(options, "retrain.logger"), *options.set])
     prepare_process()
     if options.export is not None:
         if options.architecture or options.experiment or options.out:

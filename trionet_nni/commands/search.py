@@ -17,6 +17,8 @@ from trionet_nni.commands.command import (
 if TYPE_CHECKING:
     from trionet_nni.commands.command import Commands
 
+_LOGGERS = ("supernet.recipe.logger", "retrain.logger", "finetune.logger")
+
 
 def add(commands: Commands) -> None:
     """Add the command."""
@@ -51,9 +53,7 @@ def _run(options: argparse.Namespace) -> int:
         top=options.top,
         new=options.new,
         minutes=options.minutes,
-        changes=parse_changes(
-            [*logger_settings(options, "supernet.recipe", "retrain", "finetune"), *options.set]
-        ),
+        changes=parse_changes([*logger_settings(options, *_LOGGERS), *options.set]),
         quiet=options.quiet,
         origin=options.origin,
     )

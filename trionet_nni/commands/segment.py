@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trionet_nni.commands.command import add_command, add_quiet_option, add_set_option
+from trionet_nni.commands.command import (
+    add_command,
+    add_logger_option,
+    add_quiet_option,
+    add_set_option,
+    logger_settings,
+)
 
 if TYPE_CHECKING:
     from trionet_nni.commands.command import Commands
@@ -26,6 +32,7 @@ def add(commands: Commands) -> None:
     train.add_argument("-o", "--out", type=Path, required=True, help="folder of the run")
     train.add_argument("--seed", type=int, help="of weights and batches (default: the recipe's)")
     add_set_option(train, "recipe.iterations=1000")
+    add_logger_option(train)
     train.add_argument("--json", action="store_true", help="print the result as one JSON object")
     add_quiet_option(train)
     text = "Measure a finished run on all its validation pictures."
@@ -48,7 +55,7 @@ def _train(options: argparse.Namespace) -> int:
     from trionet_nni.settings.changes import parse_changes
     from trionet_nni.training.process import prepare_process
 
-    changes = parse_changes(options.set)
+    changes = parse_changes([*logger_settings(options, "logger"), *options.set])
     prepare_process()
     result = train(
         options.settings, options.out, seed=options.seed, progress=not options.quiet, changes=changes

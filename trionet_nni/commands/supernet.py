@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trionet_nni.commands.command import add_command, add_set_option
+from trionet_nni.commands.command import add_command, add_logger_option, add_set_option, logger_settings
 
 if TYPE_CHECKING:
     from trionet_nni.commands.command import Commands
@@ -31,6 +31,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("experiment", type=Path, help=_HELP)
     add_set_option(parser, "supernet.devices=8")
+    add_logger_option(parser)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -42,7 +43,7 @@ def _run(options: argparse.Namespace) -> int:
     from trionet_nni.training.loop import quiet
     from trionet_nni.training.share import this_share
 
-    changes = parse_changes(options.set)
+    changes = parse_changes([*logger_settings(options, "supernet.recipe.logger"), *options.set])
     with opened_once(), quiet():
         checked = check_experiment(open_experiment(options.experiment, changes))
         directory = supernet_directory(checked.working, checked.config)

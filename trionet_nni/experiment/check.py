@@ -19,8 +19,9 @@ from trionet_nni.finalists.halving import rungs
 from trionet_nni.finalists.halving import trials as finalist_trials
 from trionet_nni.settings.budgets import search_budgets
 from trionet_nni.settings.changes import naming
+from trionet_nni.settings.loggers import check_logger
 from trionet_nni.settings.plugins import load_table
-from trionet_nni.settings.project import DataConfig, ProjectConfig, SearchConfig
+from trionet_nni.settings.project import DataConfig, ProjectConfig, RecipeConfig, SearchConfig
 from trionet_nni.training.share import check_devices
 
 DATA_VARIABLE = "TRIONET_DATA"
@@ -76,6 +77,8 @@ def _checked(experiment: Experiment) -> Checked:
     with in_file(path):
         config = experiment.config
         check_trials(config.search, nni_value(experiment.settings, "maxTrialNumber"))
+        for name, recipe in recipes(config):
+            check_logger(recipe.logger, f"{name}.logger")
         cards = check_cards(experiment.settings)
         _check_active(experiment.settings, config.search.warm)
         if cards and is_local(experiment.settings):
@@ -83,6 +86,12 @@ def _checked(experiment: Experiment) -> Checked:
         task = prepare(config, working / "cache")
         budgets = search_budgets(config.search, task.table, task.cost)
     return Checked(config.model_copy(update={"data": task.data}), working, task, budgets, cards)
+
+
+def recipes(config: ProjectConfig) -> tuple[tuple[str, RecipeConfig], ...]:
+    """Every recipe of an experiment, with its name in the file."""
+    mine = ("supernet.recipe", config.supernet.recipe), ("retrain", config.retrain)
+    return *mine, ("finetune", config.finetune)
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from trionet_nni.files.atomic import write_json, write_tensors
 from trionet_nni.files.invocation import trionet
 from trionet_nni.network.trionet import TrioNet
 from trionet_nni.settings.changes import Change
+from trionet_nni.settings.loggers import check_logger
 from trionet_nni.settings.project import RecipeConfig
 from trionet_nni.training.initial import initial_network
 from trionet_nni.training.ranks import first_alone
@@ -131,6 +132,7 @@ def retrain_network(
     Raises:
         InputError: one line about unusable data or an unusable folder.
     """
+    check_logger(config.retrain.logger, "retrain.logger")
     with ExitStack() as under_way:
         with first_alone(), writing(out):
             splits = load_splits(config.data, out / config.cache)
@@ -153,6 +155,7 @@ def _opened(path: str | Path, kind: str, changes: Sequence[Change]) -> Iterator[
     with ExitStack() as under_way:
         with writing(file.parent):
             config = change_config(file, kind, changes) if changes else read_config(file)
+            check_logger(config.recipe(kind).logger, f"{file}: {kind}.logger")
             under_way.enter_context(trained(file.parent))
         yield file.parent, config
 

@@ -14,6 +14,7 @@ from trionet_nni.errors import InputError
 from trionet_nni.files.atomic import write_text
 from trionet_nni.settings.before import section_as_before
 from trionet_nni.settings.changes import OPTION, Change, changed, naming
+from trionet_nni.settings.loggers import check_logger
 from trionet_nni.settings.project import DataConfig, ProjectConfig, RecipeConfig, read_yaml
 from trionet_nni.settings.section import Section, refused
 
@@ -41,6 +42,10 @@ class RetrainConfig(Section):
     data: DataConfig
     retrain: RecipeConfig
     finetune: RecipeConfig
+
+    def recipe(self, kind: str) -> RecipeConfig:
+        """Of "retrain" or "finetune"."""
+        return self.retrain if kind == "retrain" else self.finetune
 
 
 def retrain_config(config: ProjectConfig) -> RetrainConfig:
@@ -85,6 +90,7 @@ def change_config(path: Path, kind: str, changes: Sequence[Change]) -> RetrainCo
     document = changed(read_yaml(path), changes)
     with naming(path, changes):
         config = _validated(path, document)
+    check_logger(config.recipe(kind).logger, f"{path}: {kind}.logger")  # else the file would name it
     write_config(path.parent, config)
     return _with_root(path, config)
 

@@ -15,7 +15,8 @@ from trionet_nni.export.weights import BEST, SHARED, chosen_weights
 from trionet_nni.files.atomic import write_bytes, write_json, write_text
 from trionet_nni.network.trionet import TrioNet
 
-FILES = ("README.md", PICTURE, "architecture.json", "card.json", "config.json", SHARED)
+CLASSES = "classes.txt"  # timm's scripts sort folders in another order, unless --class-map names this file
+FILES = ("README.md", PICTURE, "architecture.json", "card.json", "config.json", CLASSES, SHARED)
 NAME = "trionet"  # what timm calls a network of any architecture
 # Where a checkpoint is changed for other channels or classes, as timm asks.
 LAYERS = {"first_conv": "stem.0", "classifier": "classifier"}
@@ -52,6 +53,7 @@ def stage(
     write_text(into / "architecture.json", architecture.to_json() + "\n")
     write_json(into / "card.json", card.model_copy(update={"trained": trained}).model_dump())
     write_json(into / "config.json", _config(card, architecture))
+    write_text(into / CLASSES, "".join(f"{name}\n" for name in card.class_names))
     write_text(into / PICTURE, network_svg(architecture, image_size=card.image_size, classes=card.classes))
     write_text(into / "README.md", _readme(card, architecture, name, license, repository))
 
@@ -149,6 +151,13 @@ import timm
 
 trionet_nni.register_with_timm()
 network = timm.create_model("{timm}", pretrained=True)
+```
+
+Or with timm's own script, on a folder with `test/CLASS/*`; the file says which class is which number:
+
+```
+python -m trionet_nni.export.with_timm validate.py PICTURES --split test \\
+    --model {timm} --class-map {CLASSES}
 ```
 
 ## Citation

@@ -27,6 +27,7 @@ from trionet_nni.export.turns import trained, writing
 from trionet_nni.export.weights import BEST, START, chosen_weights
 from trionet_nni.files.atomic import write_tensors
 from trionet_nni.settings.changes import Change
+from trionet_nni.settings.loggers import check_logger
 from trionet_nni.settings.project import DataConfig, RecipeConfig
 from trionet_nni.settings.section import refused
 from trionet_nni.training.initial import initial_network
@@ -76,6 +77,7 @@ def transfer(
     config = read_config(source / NAME)
     config = config.model_copy(update={"data": _data(config.data, data, size)})
     config = changed_config(config, out / NAME, changes)
+    check_logger(config.finetune.logger, f"{out / NAME}: finetune.logger")
     with ExitStack() as under_way:
         with first_alone(), writing(out):
             line = _begin(source, config, out, weights, seed)

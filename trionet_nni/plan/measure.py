@@ -161,8 +161,8 @@ def _recipe(recipe: _Recipe, batch: int | None, steps: int | None = None) -> _Re
     size = recipe.batch_size if batch is None else min(batch, recipe.batch_size)
     if isinstance(recipe, SupernetRecipe) and recipe.micro_batch is not None:  # whole parts, one at least
         size = max(1, size // recipe.micro_batch) * recipe.micro_batch
-    unwarmed = {"warmup_epochs": 0.0, "warmup": None}
-    return recipe.model_copy(update={"batch_size": size, "steps": steps, **unwarmed})
+    other = {"warmup_epochs": 0.0, "warmup": None, "logger": "tensorboard"}  # no server hears of it
+    return recipe.model_copy(update={"batch_size": size, "steps": steps, **other})
 
 
 def _per_step(run: Callable[[int], float], steps: int) -> tuple[float, int]:

@@ -1,4 +1,4 @@
-"""Measuring a task on its validation pictures, with some of them as pictures in TensorBoard."""
+"""Measuring a task on its validation pictures, with some of them as pictures for the logger."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.loggers import Logger
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from trionet_nni.segmentation.shared.task import SegmentationTask, Writer
+from trionet_nni.training.loggers import log_picture
 
-_SHOWN = 4  # pictures in TensorBoard: as it is, truth, prediction
+_SHOWN = 4  # pictures for the logger: as it is, truth, prediction
 
 
 def evaluate(
     task: SegmentationTask[Any],
     *,
     pictures: int | None = None,
-    board: SummaryWriter | None = None,
+    board: Logger | None = None,
     step: int = 0,
     writer: Writer[Any] | None = None,
     progress: bool = False,
@@ -29,7 +30,7 @@ def evaluate(
 
     Args:
         pictures: so many of the validation pictures; all when None.
-        board: gets metrics and the first few pictures.
+        board: gets metrics and, where it shows such, the first few pictures.
         step: of the training, for the board.
         writer: gets every prediction.
     """
@@ -48,7 +49,7 @@ def evaluate(
                 writer.add(name, pixels, prediction)
             if board is not None and index < _SHOWN:
                 strip = comparison(task, pixels, task.truth(index), prediction)
-                board.add_image(f"picture, truth, prediction/{name}", strip, step)
+                log_picture(board, f"picture, truth, prediction/{name}", strip, step)
         metrics = task.compute()
         if writer is not None:
             writer.close()
@@ -56,9 +57,8 @@ def evaluate(
         for module, mode in modes.items():
             module.training = mode
     if board is not None:
-        for name, value in metrics.items():
-            board.add_scalar(f"validation/{name}", value, step)
-        board.flush()
+        board.log_metrics({f"validation/{name}": value for name, value in metrics.items()}, step)
+        board.save()
     return metrics
 
 
@@ -88,8 +88,7 @@ class EvaluationCallback(pl.Callback):
         step = trainer.global_step
         if step % self.every or step == trainer.max_steps or not trainer.is_global_zero:
             return  # other processes wait at their next step
-        board = pl_module.logger.experiment if pl_module.logger else None  # type: ignore[attr-defined]
-        metrics = evaluate(self.task, pictures=self.pictures, board=board, step=step)
+        metrics = evaluate(self.task, pictures=self.pictures, board=trainer.logger, step=step)
         if self.progress:
             text = f"step {step}: {self.task.score} {metrics[self.task.score]:.2f} %"
             Console(stderr=True).print(text, highlight=False)

@@ -17,7 +17,8 @@ from trionet_nni.segmentation.shared.backbone import Backbone, described, restor
 from trionet_nni.segmentation.shared.config import SegmentationConfig
 from trionet_nni.segmentation.shared.task import SegmentationTask
 
-_FREE = {"evaluate_every", "validation_pictures", "checkpoint_minutes", "devices"}  # may change on the way
+# What may change on the way.
+_FREE = {"evaluate_every", "validation_pictures", "checkpoint_minutes", "devices", "logger"}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.tensorboard import SummaryWriter
+from pytorch_lightning.loggers import Logger
 
 from trionet_nni.files.turns import alone_in
 from trionet_nni.segmentation.batches import ExampleBatches
@@ -24,7 +24,9 @@ from trionet_nni.segmentation.shared.backbone import build_backbone
 from trionet_nni.segmentation.shared.config import SegmentationConfig
 from trionet_nni.segmentation.shared.task import SegmentationTask
 from trionet_nni.settings.changes import Change
+from trionet_nni.settings.loggers import check_logger
 from trionet_nni.training.batches import step_loader
+from trionet_nni.training.loggers import curves_logger
 from trionet_nni.training.loop import Run, run_steps
 from trionet_nni.training.ranks import first_alone
 from trionet_nni.training.share import check_shares, this_share
@@ -42,7 +44,7 @@ def train(
     """Train by a run's file, after a check of every picture and mask; the same call goes on after a stop.
 
     Args:
-        out: folder of the run: `last.ckpt`, TensorBoard's `curves/`, `weights.safetensors`, `result.json`.
+        out: folder of the run: `last.ckpt`, the logger's `curves/`, `weights.safetensors`, `result.json`.
         seed: instead of the recipe's.
         stop_after_steps: end after so many steps of the whole run, as if interrupted there.
         changes: of the file's settings; `segment.yml` of the run has them.
@@ -54,6 +56,7 @@ def train(
         InputError: one line about an unusable file or setting, or a folder of another run.
     """
     config = _seeded(read_config(settings, changes), seed)
+    check_logger(config.logger, f"{settings}: logger")
     with alone_in(out, "trains") if this_share().rank == 0 else nullcontext():
         if config.devices == 1 or this_share().world > 1:
             return _train_share(config, out, progress, stop_after_steps)
@@ -76,23 +79,27 @@ def _train_share(
         batches = ExampleBatches(task, config.recipe.batch_size, config.recipe.seed, share)
         folder.begin(config, backbone, task)
     progress = progress and share.rank == 0
-    run = Run(
-        out,
-        config.recipe.iterations,
-        fingerprint(config, task),
-        title=f"{config.task} {out.name}",
-        progress=progress,
-        checkpoint_minutes=config.checkpoint_minutes,
-        stop_after_steps=stop_after_steps,
-        precision=config.recipe.precision,
-        all_used=False,  # a batch without a thing, for example
-    )
-    module = SegmentationModule(task, config.recipe, run.mark)
+    mark, title = fingerprint(config, task), f"{config.task} {out.name}"
+    module = SegmentationModule(task, config.recipe, mark)
     check = EvaluationCallback(task, config.evaluate_every, config.validation_pictures, progress)
-    done = run_steps(run, module, partial(step_loader, batches, workers=config.data.workers), [check])
-    if not done["complete"] or share.rank > 0:
-        return done
-    return _measured(folder, task, done, progress)
+    with curves_logger(config.logger, out, "curves", title) as logger:
+        run = Run(
+            out,
+            config.recipe.iterations,
+            mark,
+            title=title,
+            progress=progress,
+            checkpoint_minutes=config.checkpoint_minutes,
+            stop_after_steps=stop_after_steps,
+            precision=config.recipe.precision,
+            logger=logger,
+            settings={"folder": str(out.resolve()), **config.model_dump(mode="json")},
+            all_used=False,  # a batch without a thing, for example
+        )
+        done = run_steps(run, module, partial(step_loader, batches, workers=config.data.workers), [check])
+        if not done["complete"] or share.rank > 0:
+            return done
+        return _measured(folder, task, done, logger, progress)
 
 
 def fingerprint(config: SegmentationConfig, task: SegmentationTask[Any]) -> str:
@@ -109,12 +116,11 @@ def _seeded(config: SegmentationConfig, seed: int | None) -> SegmentationConfig:
 
 
 def _measured(
-    folder: RunFolder, task: SegmentationTask[Any], done: dict[str, Any], progress: bool
+    folder: RunFolder, task: SegmentationTask[Any], done: dict[str, Any], logger: Logger, progress: bool
 ) -> dict[str, Any]:
     if torch.cuda.is_available():
         task.model.cuda()
-    with SummaryWriter(str(folder.root / "curves")) as board:
-        metrics = evaluate(task, board=board, step=done["steps"], progress=progress)
+    metrics = evaluate(task, board=logger, step=done["steps"], progress=progress)
     result = {**done, "metrics": metrics, "pictures": task.validation_pictures}
     folder.finish(task, result)
     return result

@@ -1,8 +1,8 @@
 """How long every candidate block of a space takes somewhere, as a file: written once, read by searches.
 
 `trionet latency --table` measures it on the machine that the networks are for. A network's latency is
-predicted as a line through the sum over its blocks; the line was fitted to whole networks (Cai et al.,
-ICLR 2019, take the sum alone).
+predicted as a sum over its blocks, those of each operator times a factor, and a rest; factors and rest were
+fitted to whole networks (Cai et al., ICLR 2019, take the sum alone).
 """
 
 from __future__ import annotations
@@ -43,9 +43,11 @@ class LatencyFile(Section):
         space: name of the skeleton.
         image_size, channels, classes: what the networks are for.
         machine, versions: where it was measured.
-        outside, scale: milliseconds of a network = outside + scale × the sum over its blocks.
-        margin: nine of ten networks take at most 1 + margin times that, as those showed that were fitted;
-            0 in tables of before there was the field.
+        outside: milliseconds of a network beside its blocks.
+        scales: by operator, what a block takes inside a network ÷ what it takes alone.
+        scale: of operators without one of their own; in tables of before there were `scales`, of all.
+        margin: none of the networks that were fitted takes more than 1 + margin times what the fit to the
+            others predicts; 0 in tables of before there was the field.
     """
 
     format: Literal[1] = 1
@@ -60,6 +62,7 @@ class LatencyFile(Section):
     versions: dict[str, str]
     outside: float = Field(allow_inf_nan=False)
     scale: _Milliseconds
+    scales: dict[str, _Milliseconds] = Field(default_factory=dict)
     margin: float = Field(0.0, ge=0, allow_inf_nan=False)
     blocks: list[MeasuredBlock]
 
@@ -99,21 +102,27 @@ class LatencyTable:
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
 
-    def total(self, architecture: Architecture) -> float:
-        """The sum over a network's blocks, milliseconds."""
+    def totals(self, architecture: Architecture) -> dict[str, float]:
+        """The sum over a network's blocks of each operator, milliseconds."""
         frame, size = architecture.skeleton, self.file.image_size
-        return sum(
-            self.blocks[frame.place(stage, index, size)][block]
-            for stage, blocks in enumerate(architecture.stages)
-            for index, block in enumerate(blocks)
-        )
+        found: dict[str, float] = {}
+        for stage, blocks in enumerate(architecture.stages):
+            for index, block in enumerate(blocks):
+                ms = self.blocks[frame.place(stage, index, size)][block]
+                found[block.operator] = found.get(block.operator, 0.0) + ms
+        return found
+
+    def scale(self, operator: str) -> float:
+        """See `LatencyFile.scales`."""
+        return self.file.scales.get(operator, self.file.scale)
 
     def predict(self, architecture: Architecture) -> float:
         """Milliseconds of a pass."""
-        return self.file.outside + self.file.scale * self.total(architecture)
+        totals = self.totals(architecture).items()
+        return self.file.outside + sum(self.scale(operator) * ms for operator, ms in totals)
 
     def ceiling(self, table: SpaceTable, image_size: int, limit: float, field: str) -> Ceiling:
-        """The limit of a search, which nine of ten networks keep; by predictions alone half of them do.
+        """The limit of a search, with the margin; by predictions alone half of the networks would keep it.
 
         Raises:
             InputError: the file is of another space or image size, or lacks a candidate.
@@ -134,5 +143,5 @@ class LatencyTable:
                     f"search.budget.table: found no {missing[0]} at stage {at[0] + 1}, block {at[1] + 1}, "
                     "allowed: every candidate of the space, as trionet latency --table measures them"
                 )
-            scaled[at] = {block: safe * self.file.scale * known[block] for block in table.blocks}
+            scaled[at] = {block: safe * self.scale(block.operator) * known[block] for block in table.blocks}
         return Ceiling(field, limit, safe * self.file.outside, scaled)

@@ -23,6 +23,7 @@ from trionet_nni.settings.amounts import (
     search_images,
 )
 from trionet_nni.settings.before import as_before, without_former
+from trionet_nni.settings.loggers import LoggerName
 from trionet_nni.settings.section import Section as _Section
 from trionet_nni.settings.section import refused
 
@@ -112,9 +113,7 @@ class RecipeConfig(_Section):
     )
     seed: Seed = 0
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"  # auto: bf16-mixed on CUDA
-    logger: Literal["tensorboard", "csv", "wandb", "mlflow"] = (
-        "tensorboard"  # of the curves, as Lightning's
-    )
+    logger: LoggerName = "tensorboard"  # of the curves, as Lightning's
     # GPUs that train a network together, or processes where there is none. Each takes an equal share of a
     # batch, and its BN is over that share. Of a supernet: `supernet.devices`. A finalist is trained on one.
     devices: int = Field(1, ge=1, le=1024)

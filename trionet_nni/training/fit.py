@@ -15,10 +15,12 @@ from torch import nn
 
 from trionet_nni.data.images import ImageSet
 from trionet_nni.files.turns import alone_in
+from trionet_nni.network.trionet import TrioNet
 from trionet_nni.settings.project import RecipeConfig
 from trionet_nni.training.batches import StepBatches, step_loader
 from trionet_nni.training.chance import TrainingChance, chance
 from trionet_nni.training.classification import Classification
+from trionet_nni.training.loggers import curves_logger
 from trionet_nni.training.loop import Run, run_steps
 from trionet_nni.training.recipe import precision, total_steps
 from trionet_nni.training.share import this_share
@@ -63,23 +65,37 @@ def fit(
     directory.mkdir(parents=True, exist_ok=True)
     share = this_share()
     batches = StepBatches(train, recipe.batch_size, recipe.augment, recipe.seed, share=share)
-    run = Run(
-        directory,
-        total_steps(recipe, batches.steps_per_epoch),
-        fingerprint(network, recipe, train),
-        title=title,
-        progress=progress and share.rank == 0,
-        checkpoint_minutes=checkpoint_minutes,
-        stop_after_steps=stop_after_steps,
-        precision=precision(recipe),
-        logger=recipe.logger,
-    )
     count = int(train.labels.max()) + 1 if classes is None else classes
-    module = Classification(network, recipe, count, batches.steps_per_epoch, run.mark)
-    stuck = TrainingChance(title, run.total, chance(train.labels))
+    mark, total = fingerprint(network, recipe, train), total_steps(recipe, batches.steps_per_epoch)
+    module = Classification(network, recipe, count, batches.steps_per_epoch, mark)
+    stuck = TrainingChance(title, total, chance(train.labels))
     loader = partial(step_loader, batches, workers=workers)
-    with alone_in(directory, "trains") if share.rank == 0 else nullcontext():
+    with (
+        alone_in(directory, "trains") if share.rank == 0 else nullcontext(),
+        curves_logger(recipe.logger, directory, "curves", title) as logger,
+    ):
+        run = Run(
+            directory,
+            total,
+            mark,
+            title=title,
+            progress=progress and share.rank == 0,
+            checkpoint_minutes=checkpoint_minutes,
+            stop_after_steps=stop_after_steps,
+            precision=precision(recipe),
+            logger=logger,
+            settings=_settings(network, recipe, train, directory),
+        )
         return run_steps(run, module, loader, [stuck, *callbacks])
+
+
+def _settings(network: nn.Module, recipe: RecipeConfig, train: ImageSet, directory: Path) -> dict[str, Any]:
+    """What a logger writes down beside the curves."""
+    chosen = network.architecture if isinstance(network, TrioNet) else None
+    known = {} if chosen is None else {"network": chosen.operators, "architecture": chosen.to_dict()}
+    params = sum(parameter.numel() for parameter in network.parameters())
+    where = {"folder": str(directory.resolve()), "images": len(train), "params": params}
+    return {**known, **where, "recipe": recipe.model_dump(mode="json")}
 
 
 def fingerprint(network: nn.Module, recipe: RecipeConfig, train: ImageSet) -> str:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import signal
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.warnings import PossibleUserWarning
+from pytorch_lightning.loggers import Logger
 from rich.console import Console
 from torch.utils.data import DataLoader
 
@@ -27,7 +28,7 @@ from trionet_nni.training.checkpoints import (
 )
 from trionet_nni.training.devices import devices
 from trionet_nni.training.divergence import Divergence, RolledBack, rolling_back
-from trionet_nni.training.loggers import curves_logger
+from trionet_nni.training.loggers import log_settings
 from trionet_nni.training.progress import ProgressCallback
 from trionet_nni.training.ranks import first_alone
 from trionet_nni.training.restoring import Started, restoring
@@ -61,7 +62,8 @@ class Run:
         checkpoint_minutes: time between checkpoints.
         stop_after_steps: end after so many steps of the whole run, as if interrupted there.
         precision: as Lightning names it.
-        logger: where its curves go; see `loggers.curves_logger`.
+        logger: where its curves go; none where None. See `loggers.curves_logger`.
+        settings: what the logger writes down beside the curves.
         all_used: whether every step gives each parameter a gradient; told to DistributedDataParallel.
     """
 
@@ -73,7 +75,8 @@ class Run:
     checkpoint_minutes: float = 2
     stop_after_steps: int | None = None
     precision: Any = "32-true"
-    logger: str = "tensorboard"
+    logger: Logger | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
     all_used: bool = True
 
 
@@ -129,6 +132,8 @@ def _run_steps(
     with quiet():
         started = Started(partial(_say_resumed, run, path, start))
         trainer = _trainer(run, [divergence, *callbacks, keeper, *bar, started])
+        if run.logger is not None:
+            log_settings(run.logger, run.settings)
         with restoring(checkpoint, lambda: started.yes):
             _fit(trainer, module, loader(start, run.total), checkpoint)
     return _result(trainer.global_step, run.total, start, keeper.seconds) | divergence.state_dict()
@@ -161,7 +166,7 @@ def _trainer(run: Run, callbacks: list[pl.Callback]) -> pl.Trainer:
         precision=run.precision,
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
-        logger=curves_logger(run.logger, run.directory, "curves"),
+        logger=run.logger or False,
         log_every_n_steps=max(1, min(50, run.total // 20)),
         enable_progress_bar=False,
         enable_model_summary=False,

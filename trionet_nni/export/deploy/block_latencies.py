@@ -23,6 +23,7 @@ from trionet_nni.architecture.budget import Budget
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.errors import InputError
+from trionet_nni.export.deploy.fitted import Fitted, fit
 from trionet_nni.export.deploy.latency import latency
 from trionet_nni.files.atomic import write_json
 from trionet_nni.files.text import read_json
@@ -31,8 +32,7 @@ from trionet_nni.operators.place import Place
 from trionet_nni.settings.latency_table import LatencyFile, LatencyTable
 
 BACKENDS = ("torch", "onnxruntime")  # what compiles for minutes is not worth a table
-_FITTED, _BLOCK_SECONDS, _NETWORK_SECONDS = 16, 0.06, 1.0
-_KEPT = 0.9  # share of networks that a limit is kept by, as far as those can tell that were fitted
+_FITTED, _BLOCK_SECONDS, _NETWORK_SECONDS = 32, 0.06, 1.0
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Conditions:
 
 
 def measure_table(conditions: Conditions, path: Path, *, progress: bool = True) -> LatencyTable:
-    """Time every candidate at every place, or what is missing, then fit the line for whole networks.
+    """Time every candidate at every place, or what is missing, then fit what whole networks add.
 
     Raises:
         InputError: the file is a table for something else, or of another machine.
@@ -103,20 +103,11 @@ def measure_table(conditions: Conditions, path: Path, *, progress: bool = True) 
         )
         known += _at(place, conditions)
         write_json(partial, {**about, "blocks": known})
-    line = _fit(conditions, LatencyTable.of(_file(about, known, _Line(0.0, 1.0, 0.0))))
-    table = LatencyTable.of(_file(about, known, line))
+    fitted = _fit(conditions, LatencyTable.of(_file(about, known, Fitted(0.0, 1.0, {}, 0.0))))
+    table = LatencyTable.of(_file(about, known, fitted))
     write_json(path, table.file.model_dump())
     partial.unlink(missing_ok=True)
     return table
-
-
-@dataclass(frozen=True)
-class _Line:
-    """See `LatencyFile`."""
-
-    outside: float
-    scale: float
-    margin: float
 
 
 @dataclass(frozen=True)
@@ -173,8 +164,8 @@ def _known(partial: Path, about: dict[str, Any]) -> list[dict[str, Any]]:
     return [one.model_dump() for one in file.blocks]
 
 
-def _file(about: dict[str, Any], blocks: list[dict[str, Any]], line: _Line) -> LatencyFile:
-    return LatencyFile.model_validate({**about, **asdict(line), "blocks": blocks})
+def _file(about: dict[str, Any], blocks: list[dict[str, Any]], fitted: Fitted) -> LatencyFile:
+    return LatencyFile.model_validate({**about, **asdict(fitted), "blocks": blocks})
 
 
 def _places(conditions: Conditions) -> list[Place]:
@@ -224,12 +215,7 @@ def _built(conditions: Conditions, network: Architecture) -> TrioNet:
     return TrioNet(network, classes=cost.classes, channels=cost.channels, image_size=conditions.image_size)
 
 
-def _fit(conditions: Conditions, table: LatencyTable) -> _Line:
-    """The line through whole networks against the sums over their blocks, by their relative errors."""
+def _fit(conditions: Conditions, table: LatencyTable) -> Fitted:
     networks = _networks(conditions, _FITTED, seed=0)
-    sums = np.array([table.total(one) for one in networks])
-    times = np.array(_measured(conditions, networks))
-    rows = np.stack([np.ones_like(sums), sums], 1) / times[:, None]
-    (outside, scale), *_ = np.linalg.lstsq(rows, np.ones_like(times), rcond=None)
-    slower = times / (outside + scale * sums) - 1
-    return _Line(float(outside), float(scale), max(0.0, float(np.quantile(slower, _KEPT))))
+    totals = [table.totals(one) for one in networks]
+    return fit(totals, _measured(conditions, networks), conditions.table.operator_names)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from random import Random
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -56,6 +57,9 @@ def latency(
     seconds: float = 3.0,
 ) -> list[Latency]:
     """Time networks in turn, so that what else happens on the machine meets all of them.
+
+    Each round has an order of its own: in the same one every time, the first of several that are alike
+    would load the code that the others find in the processor's caches (docs/performance-notes.md).
 
     Args:
         networks: by name, each with the shape of its images.
@@ -127,14 +131,15 @@ def _warm_up(cases: Sequence[_Case], backend: str) -> None:
 
 def _interleaved(cases: Sequence[_Case], seconds: float) -> list[list[float]]:
     times: list[list[float]] = [[] for _ in cases]
-    begun, limit = perf_counter(), seconds * len(cases)
+    begun, limit, orders = perf_counter(), seconds * len(cases), Random(0)
     for done in range(_ROUNDS_MOST):
         if done >= _ROUNDS_LEAST and perf_counter() - begun > limit:
             break
-        for case, found in zip(cases, times, strict=True):
+        for number in orders.sample(range(len(cases)), len(cases)):
+            case = cases[number]
             start = perf_counter()
             case.run(case.images)
-            found.append(perf_counter() - start)
+            times[number].append(perf_counter() - start)
     return times
 
 

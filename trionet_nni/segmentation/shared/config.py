@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from trionet_nni.settings.loggers import LoggerName
 from trionet_nni.settings.project import Seed
 from trionet_nni.settings.section import Section as _Section
 
@@ -106,6 +107,7 @@ class SegmentationConfig(_Section):
     evaluate_every: int = Field(2_000, ge=1)  # iterations between evaluations
     validation_pictures: int | None = Field(None, ge=1)  # of the evaluations before the last; None: all
     checkpoint_minutes: float = Field(5, ge=0)
+    logger: LoggerName = "tensorboard"  # of curves and pictures, as Lightning's
     # GPUs that train it together, or processes where there is none; each takes an equal share of a batch,
     # and its BN is over that share
     devices: int = Field(1, ge=1, le=1024)
