@@ -63,5 +63,7 @@ def _solved(sums: _Floats, times: _Floats) -> tuple[float, float, _Floats]:
     rows = np.column_stack([np.ones_like(times), sums]) / times[:, None]
     pull = np.column_stack([np.zeros(count), _PULL / scale * np.eye(count)])
     aims = np.concatenate([np.ones_like(times), np.full(count, _PULL)])
-    outside, *scales = np.linalg.lstsq(np.vstack([rows, pull]), aims, rcond=None)[0]
+    outside, *found = np.linalg.lstsq(np.vstack([rows, pull]), aims, rcond=None)[0]
+    # Noise alone makes a factor that is not positive.
+    scales = [value if value > 0 else scale for value in found]
     return float(outside), float(scale), np.array(scales)
