@@ -142,3 +142,16 @@ def test_a_damaged_journal_does_not_keep_a_search_from_saving(tmp_path: Path) ->
         read_journaled(path)
     Journal(path).save({"a": 2})
     assert read_journaled(path) == {"a": 2}
+
+
+def test_a_journal_of_lists_in_lists_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        read_journaled(path)
+
+
+def test_a_field_of_a_thousand_letters_is_refused_with_what_is_allowed(tmp_path: Path) -> None:
+    """The line is cut at a thousand, and ended before it."""
+    with pytest.raises(InputError, match="…: found 0, allowed: no such key, but experimentName"):
+        check_nni(tmp_path / "long.yml", {"x" * 2000: 0})
