@@ -5,7 +5,11 @@ LOCK := requirements.lock
 # Processes in each of which torch computes with one thread.
 PYTEST = OMP_NUM_THREADS=1 OMP_WAIT_POLICY=$${OMP_WAIT_POLICY:-passive} $(BIN)/python -m pytest --dist worksteal
 
-.PHONY: install search test test-all lint docs native bench chaos clean
+# What looks at the lock, in an environment of its own: nothing of it comes near the search.
+SUPPLY := build/supply
+SUPPLY_TOOLS := pip-audit==2.10.1 cyclonedx-bom==7.5.0
+
+.PHONY: install search test test-all lint docs native bench chaos sbom audit newest clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +21,9 @@ help:
 	@echo "make native   the compiled CPU kernels again, after a C++ compiler was installed (make install builds it too)"
 	@echo "make bench    every benchmark; writes docs/performance.md (half an hour on 2 cores)"
 	@echo "make chaos    a search whose processes are killed 50 times: what is lost, repeated, mismatched (half an hour)"
+	@echo "make sbom     what the lock installs, as CycloneDX: build/sbom.json"
+	@echo "make audit    known vulnerabilities of what the lock installs (needs pypi.org)"
+	@echo "make newest   the test suite with the newest versions that pyproject.toml allows, in build/newest"
 	@echo "make install  only the environment, .venv"
 
 install: .venv/.installed .venv/.kernels
@@ -63,6 +70,23 @@ bench: install
 
 chaos: install
 	$(BIN)/python -m tests.chaos --kills 50 --candidates 200 --seed 0
+
+$(SUPPLY)/.installed: Makefile
+	$(PYTHON) -m venv $(SUPPLY)
+	$(SUPPLY)/bin/python -m pip install --quiet --disable-pip-version-check $(SUPPLY_TOOLS)
+	@touch $@
+
+# --output-reproducible: of one lock one file, so that a release's can be made again and compared.
+sbom: $(SUPPLY)/.installed
+	$(SUPPLY)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o build/sbom.json $(LOCK)
+
+# --strict: without it, what could not be looked up is passed over, and all of it is "no known vulnerabilities".
+audit: $(SUPPLY)/.installed
+	$(SUPPLY)/bin/pip-audit --strict --require-hashes --disable-pip -r $(LOCK)
+	$(SUPPLY)/bin/pip-audit --strict --require-hashes --disable-pip -r requirements-docs.lock
+
+newest:
+	PYTHON=$(PYTHON) .ci/newest
 
 # Refused while any process of this machine has loaded something out of .venv: a search, a training, a trial.
 clean:

@@ -17,7 +17,7 @@ from tests.helpers.imports import imported
 TESTS = ROOT / "tests"
 PACKAGES = ("trionet_nni", "spaces", "strategies")
 BESIDE_THE_LIBRARY = {"spaces", "strategies", "benchmarks"}
-OF_THEIR_OWN = {"helpers", "chaos", "hostile"}
+OF_THEIR_OWN = {"helpers", "chaos", "hostile", "fuzz"}
 LINTER = "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
 
 

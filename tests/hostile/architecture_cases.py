@@ -245,7 +245,9 @@ FILES = (
         "nesting of less than 1 MB", '{"space":' * 100_000, "nested too deeply", "allowed: an architecture"
     ),
     _text(
-        "nesting inside a field", _RIGHT.replace("0.25", "[" * 5000 + "]" * 5000, 1), "nested too deeply"
+        "nesting inside a field",
+        _RIGHT.replace("0.25", "[" * 200_000 + "]" * 200_000, 1),
+        "nested too deeply",
     ),
     _text(
         "a number of 5,000 digits",

@@ -7,6 +7,7 @@ need is described; the fields of other training services than the local one are 
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from trionet_nni.errors import InputError, shown
+from trionet_nni.files.text import reason
 from trionet_nni.settings.section import Section, refused
 
 _Duration = Annotated[str, Field(pattern=r"^\d+(\.\d+)?[smhd]$")] | Annotated[int, Field(ge=1)] | None
@@ -32,7 +34,8 @@ class _Fields(Section):
             return data
         known = {name.replace("_", ""): to_camel(name) for name in cls.model_fields}
         plain = {key: str(key).lower().replace("_", "") for key in data}
-        twice = [key for key, name in plain.items() if list(plain.values()).count(name) > 1]
+        counts = Counter(plain.values())
+        twice = [key for key, name in plain.items() if counts[name] > 1]
         if twice:
             raise ValueError(f"each field once, not {' and '.join(map(str, twice))[:80]}")
         return {known.get(name, key): data[key] for key, name in plain.items()}
@@ -130,6 +133,8 @@ def beside(path: Path, given: object, default: Path) -> Path:
         InputError: it can be no path.
     """
     try:
-        return (path.parent / Path(given).expanduser() if isinstance(given, str) else default).resolve()
-    except (ValueError, RuntimeError, OSError) as error:  # a NUL; an unknown ~user; a circle of links
-        raise InputError(f"{path}: found {shown(given)} ({error}), allowed: a folder") from None
+        found = (path.parent / Path(given).expanduser() if isinstance(given, str) else default).resolve()
+        found.exists()
+    except (ValueError, RuntimeError, OSError) as error:  # a NUL; an unknown ~user; a name too long
+        raise InputError(f"{path}: found {shown(given)} ({reason(error)}), allowed: a folder") from None
+    return found

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from trionet_nni.architecture.cost import CostModel
 from trionet_nni.errors import InputError, shown
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.nni_file import NNI_FIELDS, beside
@@ -18,6 +19,8 @@ from trionet_nni.settings.changes import Change, changed, naming
 from trionet_nni.settings.plugins import use_code
 from trionet_nni.settings.project import ProjectConfig, parse_stored, project_of
 from trionet_nni.supernet.results import ResultsStore
+
+_LARGEST = 10**6  # classes, channels, pixels of a side
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,23 @@ class Run:
             raise InputError(
                 f"{self.folder.supernet}: directory: found none, allowed: the supernet's folder"
             )
-        return Path(directory)
+        return beside(self.folder.supernet, directory, self.folder.home)
+
+    @property
+    def cost(self) -> CostModel:
+        """What FLOPs depend on.
+
+        Raises:
+            InputError: it is not written down yet, or not so.
+        """
+        path = self.folder.cost
+        found = read_object(path, "what a network costs")
+        whole = {name: number for name, number in found.items() if type(number) is int and number > 0}
+        largest = max(whole.values(), default=0)
+        if found.keys() != {"classes", "channels", "image_size"} or whole != found or largest > _LARGEST:
+            allowed = f"classes, channels and image_size, each a whole number from 1 to {_LARGEST:,}"
+            raise InputError(f"{path}: found {shown(found)}, allowed: {allowed}")
+        return CostModel(**whole)
 
 
 def open_run(folder: ExperimentFolder) -> Run:

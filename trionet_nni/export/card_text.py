@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from trionet_nni.architecture.architecture import Architecture, block_to_dict
 from trionet_nni.architecture.drawing import network_svg
@@ -45,13 +47,12 @@ def markdown(card: Card, architecture: Architecture) -> str:
 
 
 def _facts(card: Card) -> list[tuple[str, str]]:
-    splits = ", ".join(f"{name} {part['images']:,}" for name, part in card.data["splits"].items())
     facts = [
         ("FLOPs of one image", f"{card.flops:,}"),
         ("parameters", f"{card.params:,}"),
         ("input", f"{card.channels} × {card.image_size} × {card.image_size}"),
         ("classes", str(card.classes)),
-        ("data", f"{card.data['name']}: {splits}"),
+        ("data", _data(card.data)),
         ("seeds", ", ".join(f"{name} {seed}" for name, seed in card.seeds.items())),
         *card.origin.items(),
     ]
@@ -63,6 +64,15 @@ def _facts(card: Card) -> list[tuple[str, str]]:
     if card.finalist is not None:
         facts.insert(0, ("as a finalist, trained from scratch", _finalist(card.finalist)))
     return _trained(card) + facts
+
+
+def _data(record: Mapping[str, Any]) -> str:
+    """Name and number of images; a card that others wrote may have something else there, or nothing."""
+    splits = record.get("splits")
+    parts = splits.items() if isinstance(splits, dict) else ()
+    counts = {name: part.get("images") for name, part in parts if isinstance(part, dict)}
+    shown = ", ".join(f"{name} {count:,}" for name, count in counts.items() if type(count) is int)
+    return f"{record.get('name', 'not told')}: {shown or 'not told'}"
 
 
 def _trained(card: Card) -> list[tuple[str, str]]:

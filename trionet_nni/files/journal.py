@@ -113,14 +113,17 @@ def read_journaled(path: Path) -> dict[str, Any]:
         OSError: it cannot be read.
         ValueError: it is no JSON object.
     """
-    document = json.loads(path.read_text(encoding="utf-8"))
+    document = _loaded(path.read_bytes())
     if not isinstance(document, dict):
         raise ValueError(f"{type(document).__name__}, no object")
     revision = document.pop(_REVISION, 0)
-    for line in _read_lines(journal_of(path)):
-        if line[_REVISION] == revision + 1:
-            _apply(document, line)
-            revision = line[_REVISION]
+    try:
+        for line in _read_lines(journal_of(path)):
+            if line[_REVISION] == revision + 1:
+                _apply(document, line)
+                revision = line[_REVISION]
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise ValueError(f"a damaged journal ({type(error).__name__}: {error})") from None
     return document
 
 
@@ -145,11 +148,10 @@ def _noted(value: Any) -> str | int:
 def _latest(path: Path) -> int:
     """The revision that a file and its journal have come to; 0 where there is none to read."""
     try:
-        whole = json.loads(path.read_text(encoding="utf-8")).get(_REVISION, 0)
-    except (OSError, ValueError, AttributeError):
-        return 0
-    latest = [int(line[_REVISION]) for line in _read_lines(journal_of(path))]
-    return max([int(whole), *latest])
+        whole = [_loaded(path.read_bytes())]
+    except (OSError, ValueError):
+        whole = []
+    return max((_revision(one) for one in (*whole, *_read_lines(journal_of(path)))), default=0)
 
 
 def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -160,9 +162,26 @@ def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
         return
     for line in data.split(b"\n")[:-1]:
         try:
-            yield json.loads(line)
+            yield _loaded(line)
         except ValueError:
             return
+
+
+def _revision(found: object) -> int:
+    number = found.get(_REVISION) if isinstance(found, dict) else None
+    return number if type(number) is int else 0
+
+
+def _loaded(text: bytes) -> Any:
+    """A JSON document.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("lists or objects nested too deeply") from None
 
 
 def _apply(document: dict[str, Any], line: Mapping[str, Any]) -> None:

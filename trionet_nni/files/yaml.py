@@ -57,6 +57,17 @@ def _kind(data: object) -> str:
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, which takes the last of two equal keys and follows every alias."""
 
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._composed = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Ends at the first value too many: PyYAML takes half a minute for a megabyte of them."""
+        self._composed += 1
+        if self._composed > _MAX_NODES:
+            raise yaml.YAMLError(f"more than {_MAX_NODES:,} values")
+        return super().compose_node(parent, index)
+
     def get_single_node(self) -> yaml.Node | None:
         node = super().get_single_node()
         if node is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from trionet_nni.finalists.halving import Losses, Rung, Training, order
 from trionet_nni.settings.project import Metric
 
 _CHOSEN = "finalists.json"
+_LARGEST = 1e300  # losses, images and seconds are fewer
 _NUMBERS = ("loss", "accuracy", "images", "seconds")
 
 
@@ -192,7 +192,6 @@ def _name(name: str, rung: int) -> str:
 def _numbers(path: Path, data: dict[str, Any]) -> dict[str, Any]:
     for name in _NUMBERS:
         value = data.get(name)
-        good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        if not good or data[name] < 0:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LARGEST:
             raise InputError(f"{path}: {name}: found {shown(value)}, allowed: a number from 0")
     return {name: data[name] for name in _NUMBERS}

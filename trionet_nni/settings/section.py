@@ -10,6 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from trionet_nni.errors import InputError, shown
 
+_LONGEST = 200  # characters of a field's name in a message
+
 
 class Section(BaseModel):
     """A part of a configuration: known keys only, and every number a finite number."""
@@ -43,6 +45,7 @@ def refused(error: ValidationError, source: str, model: type[BaseModel]) -> Inpu
     found = error.errors(include_url=False)
     first = next((one for one in found if one["type"] in ("extra_forbidden", "invalid_key")), found[0])
     field = ".".join(str(part) for part in first["loc"])
+    field = field if len(field) <= _LONGEST else field[:_LONGEST] + "…"  # what is allowed comes after it
     where = f"{source}: {field}" if field else source
     if first["type"] == "extra_forbidden":
         allowed = f"no such key, but {_keys(model, first['loc'][:-1])}"

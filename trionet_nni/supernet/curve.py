@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 
 from trionet_nni.files.atomic import naming, write_bytes
+from trionet_nni.files.text import parse_json
 
 Point = dict[str, float]
+_LARGEST = 1e15  # of a step, an accuracy, a loss
 
 
 class Curve:
@@ -30,10 +32,10 @@ class Curve:
         known: dict[object, Point] = {}
         for line in lines:
             try:
-                point = json.loads(line)
+                point = parse_json(line)
             except ValueError:
                 continue
-            if isinstance(point, dict):
+            if isinstance(point, dict) and all(map(_is_number, point.values())):
                 known[point.get("step", len(known))] = point
         return list(known.values())
 
@@ -54,3 +56,8 @@ class Curve:
             file.write((b"\n" if broken else b"") + line)
             file.flush()
             os.fsync(file.fileno())
+
+
+def _is_number(value: object) -> bool:
+    """NaN and infinity stand for themselves: a training that diverges reports them."""
+    return type(value) is float or (type(value) is int and abs(value) < _LARGEST)

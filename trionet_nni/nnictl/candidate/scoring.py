@@ -7,12 +7,10 @@ from functools import partial
 from typing import Any
 
 from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.architecture.cost import CostModel
-from trionet_nni.errors import InputError, shown
+from trionet_nni.errors import InputError
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import Run, open_run
 from trionet_nni.files.locks import locked_key
-from trionet_nni.files.text import read_object
 from trionet_nni.settings.budgets import ceilings_of
 from trionet_nni.settings.plugins import load_module, load_table
 from trionet_nni.settings.project import ONE_SHOT, Metric
@@ -35,7 +33,7 @@ class Scoring:
         self.folder, self.run = folder, open_run(folder)
         self.config = self.run.config
         self._table = load_table(self.config.space)
-        self._cost = _cost(folder)
+        self._cost = self.run.cost
         self._ceilings = ceilings_of(self.config.search, self._table, self._cost)
         self._store = self.run.results
         self._make = make or partial(evaluate_of, self.run)
@@ -96,15 +94,6 @@ class Scoring:
                     f"{one.limit:.4g} ({one.field})"
                 )
         return architecture
-
-
-def _cost(folder: ExperimentFolder) -> CostModel:
-    found = read_object(folder.cost, "what a network costs")
-    whole = {name: number for name, number in found.items() if type(number) is int and number > 0}
-    if found.keys() != {"classes", "channels", "image_size"} or whole != found:
-        allowed = "classes, channels and image_size, each a whole number above 0"
-        raise InputError(f"{folder.cost}: found {shown(found)}, allowed: {allowed}")
-    return CostModel(**whole)
 
 
 def metrics(result: Evaluation, metric: Metric) -> dict[str, float]:

@@ -9,9 +9,14 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from typing import Any
 
+from trionet_nni.errors import shown
+from trionet_nni.files.text import parse_json
+
 _PREFIX = "/api/v1/nni"
+_LARGEST = 1e15  # milliseconds since the epoch: the year 33,000
 # A proxy set for the network must not be asked for the local machine.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -44,7 +49,7 @@ class Manager:
             ValueError: the answer is no JSON.
         """
         with _OPENER.open(self.address + _PREFIX + path, timeout=timeout) as answer:
-            return json.loads(answer.read())
+            return parse_json(answer.read())
 
     def put(self, path: str, body: object, timeout: float = 20) -> None:
         """PUT a JSON body below the REST prefix.
@@ -55,12 +60,52 @@ class Manager:
         put(self.address + _PREFIX + path, body, timeout)
 
     def profile(self) -> dict[str, Any]:
-        """The experiment as NNI keeps it; "params" is its configuration."""
-        return dict(self.get("/experiment"))
+        """The experiment as NNI keeps it; "params" is its configuration.
+
+        Raises:
+            OSError: the manager does not answer, or not with success.
+            ValueError: the answer is no experiment.
+        """
+        found = self.get("/experiment")
+        if not isinstance(found, dict) or not isinstance(found.get("params"), dict):
+            raise ValueError(f"/experiment: found {shown(found)}, allowed: an experiment of NNI's")
+        return found
 
     def jobs(self) -> list[dict[str, Any]]:
-        """Every trial of the experiment."""
-        return list(self.get("/trial-jobs"))
+        """Every trial of the experiment: its id and status, and where it has them, parameters and start.
+
+        Raises:
+            OSError: the manager does not answer, or not with success.
+            ValueError: the answer is no list of trials.
+        """
+        found = self.get("/trial-jobs")
+        if not isinstance(found, list) or not all(map(_is_job, found)):
+            raise ValueError(f"/trial-jobs: found {shown(found)}, allowed: a list of NNI's trials")
+        return found
+
+
+def trial_limit(profile: Mapping[str, Any]) -> int:
+    """`maxTrialNumber` of an experiment; 0 where there is no limit.
+
+    Raises:
+        ValueError: it is no whole number.
+    """
+    found = profile["params"].get("maxTrialNumber")
+    if found is None or type(found) is int:
+        return found or 0
+    raise ValueError(f"maxTrialNumber: found {shown(found)}, allowed: a whole number")
+
+
+def _is_job(found: object) -> bool:
+    """What an old port answers may be another program's."""
+    if not isinstance(found, dict):
+        return False
+    texts, started = found.get("hyperParameters"), found.get("startTime")
+    return (
+        all(isinstance(found.get(name), str) for name in ("trialJobId", "status"))
+        and (texts is None or (isinstance(texts, list) and all(isinstance(text, str) for text in texts)))
+        and (started is None or (isinstance(started, (int, float)) and abs(started) < _LARGEST))
+    )
 
 
 def put(url: str, body: object, timeout: float = 20) -> None:

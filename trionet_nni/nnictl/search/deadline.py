@@ -51,7 +51,7 @@ class Deadline(threading.Thread):
                 jobs, seconds = self._manager.jobs(), (1 + concurrency) * self._seconds + _MARGIN_SECONDS
                 late = overdue(jobs, seconds, ages)
                 late += silent(jobs, seconds + _CHECKPOINT_SECONDS, ages, self.sign)
-            except (OSError, ValueError, KeyError):
+            except (OSError, ValueError, KeyError, TypeError):
                 continue
             for trial in late:
                 _log.warning("trial %s does not end (search.time_limit: %g s)", trial, self._seconds)

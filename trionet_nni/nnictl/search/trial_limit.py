@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 
-from trionet_nni.nnictl.manager.rest import Manager
+from trionet_nni.nnictl.manager.rest import Manager, trial_limit
 
 _log = logging.getLogger("trionet_nni.trial_limit")
 
@@ -34,9 +34,9 @@ class TrialLimit:
         if self._reserved is None:
             return math.inf
         try:
-            limit = int(self._manager.profile()["params"].get("maxTrialNumber") or 0)
+            limit = trial_limit(self._manager.profile())
             self._latest = limit - 1 - self._reserved - self.raised if limit else math.inf
-        except OSError as error:
+        except (OSError, ValueError) as error:
             _log.warning("the limit of trials is taken to be as it was: %s", error)
         return self._latest
 
@@ -47,12 +47,12 @@ class TrialLimit:
             Whether it had been reached: NNI then asks for no further trial by itself.
         """
         try:
-            limit = int(self._manager.profile()["params"].get("maxTrialNumber") or 0)
+            limit = trial_limit(self._manager.profile())
             trials = len(self._manager.jobs())
             if limit == 0 or limit >= trials + count:
                 return False
             self._set(trials + count)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             _log.warning("the limit of trials stays as it is: %s", error)
             return False
         return trials >= limit
@@ -64,13 +64,13 @@ class TrialLimit:
             Whether it had been reached: NNI then asks for no further trial by itself.
         """
         try:
-            limit = int(self._manager.profile()["params"].get("maxTrialNumber") or 0)
+            limit = trial_limit(self._manager.profile())
             if limit == 0:
                 return False  # there is none
             reached = len(self._manager.jobs()) >= limit
             self._set(limit + 1)
             self.raised += 1
-        except OSError as error:  # one candidate fewer; the search is as good
+        except (OSError, ValueError) as error:  # one candidate fewer; the search is as good
             _log.warning("the limit of trials stays as it is: %s", error)
             return False
         return reached
@@ -80,6 +80,7 @@ class TrialLimit:
 
         Raises:
             OSError: the manager does not answer.
+            ValueError: what answers is no manager.
         """
         trials = len(self._manager.jobs())
         self._set(trials)

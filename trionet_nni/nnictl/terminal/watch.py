@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from trionet_nni.errors import shown
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import Run, open_run
+from trionet_nni.files.text import parse_json
 from trionet_nni.finalists.halving import rungs, trials
 from trionet_nni.finalists.results import FinalistStore
 from trionet_nni.nnictl.candidate.awake import Awake
-from trionet_nni.nnictl.manager.rest import Manager
+from trionet_nni.nnictl.manager.rest import Manager, trial_limit
 from trionet_nni.nnictl.terminal.finalists import FinalistProgress, FinalistWatch
 from trionet_nni.nnictl.terminal.trials import Trial, TrialsWatch
 from trionet_nni.supernet.results import Evaluation, ResultsStore
 
 Stage = Literal["starting", "supernet", "candidates", "finalists"]
+_LARGEST = 1e15  # of a step, an accuracy, a loss
 _LONGEST_LOOK = 10.0  # seconds: between two looks, on a busy machine
 
 
@@ -73,10 +75,13 @@ class Watch:
 
         Raises:
             OSError: the manager does not answer.
+            ValueError: it answers what NNI's does not.
         """
         status = self._manager.get("/check-status")
         if not isinstance(status, dict):  # text, while the manager starts
             return Snapshot("INITIALIZED", "starting")
+        if not isinstance(status.get("status"), str):
+            raise ValueError(f"/check-status: found {shown(status)}, allowed: NNI's status")
         trials = self._trials.look(at_once=status["status"] not in ("RUNNING", "NO_MORE_TRIAL"))
         supernets = [trial for trial in trials if trial.kind == "supernet"]
         finalists = [trial for trial in trials if trial.kind == "finalist"]
@@ -86,7 +91,7 @@ class Watch:
         progress = self._progress()
         stage: Stage = "supernet" if training else "candidates" if candidates else "starting"
         stage = stage if progress is None else "finalists"
-        limit = int(self._manager.profile()["params"].get("maxTrialNumber") or 0)
+        limit = trial_limit(self._manager.profile())
         done = [trial for trial in candidates if trial.reported]
         total = max(limit - max(1, len(supernets)) - self._reserved(), len(done))
         step = int(curve.get("step", 0))
@@ -153,16 +158,37 @@ class Watch:
         """What went wrong; of an error of ours NNI only says that its tuner may have crashed."""
         if status["status"] == "ERROR" and self._folder.error.exists():
             return (self._folder.error.read_text(encoding="utf-8").strip(),)
-        return tuple(status.get("errors") or ())
+        errors = status.get("errors")
+        return tuple(map(str, errors)) if isinstance(errors, list) else ()
 
     def _curve(self, supernets: list[Trial]) -> dict[str, float]:
         """The latest point of the latest supernet trial that has one."""
-        metrics = {metric["trialJobId"]: metric for metric in self._manager.get("/metric-data-latest")}
+        latest = self._manager.get("/metric-data-latest")
+        found = [one for one in latest if isinstance(one, dict)] if isinstance(latest, list) else []
+        metrics = {str(metric.get("trialJobId")): metric for metric in found}
         for trial in reversed(supernets):
-            metric = metrics.get(trial.id)
-            if metric is not None:
-                return dict(json.loads(json.loads(metric["data"])))
+            if trial.id in metrics:
+                return _point(metrics[trial.id].get("data"))
         return {}
+
+
+def _point(data: object) -> dict[str, float]:
+    """A point of a curve: its finite numbers. Whoever reaches the portal can send another text.
+
+    Args:
+        data: JSON text of the JSON text that a trial sent.
+
+    Raises:
+        ValueError: it is none.
+    """
+    for _ in range(2):
+        data = parse_json(data) if isinstance(data, str) else None
+    point = data if isinstance(data, dict) else {}
+    return {name: value for name, value in point.items() if _is_number(value)}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
 class Pace:

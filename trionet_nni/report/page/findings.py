@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from trionet_nni.architecture.cost import CostModel
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import find_run, open_run
 from trionet_nni.export.finalists import ended
-from trionet_nni.files.text import read_object
 from trionet_nni.finalists.halving import stands_alone
 from trionet_nni.finalists.results import Standing
 from trionet_nni.settings.project import ProjectConfig
+from trionet_nni.supernet.completed import Completed, read_completed
 from trionet_nni.supernet.curve import Curve, Point
 from trionet_nni.supernet.folder import COMPLETE, CURVE
 from trionet_nni.supernet.results import Evaluation, ranked
@@ -27,9 +26,9 @@ class Findings:
     Attributes:
         evaluations: in order of arrival; at least one.
         finalists: of each budget, the winner first; empty lists where there are none, or none yet.
-        supernet: what its training wrote in the end: steps, seconds, how often it drew each operator, data.
+        supernet: what its training wrote in the end.
         curve: of the supernet.
-        cost: what FLOPs depend on: channels, side in pixels and classes of the images.
+        cost: what FLOPs depend on; None where an experiment of before did not write it.
         failures: how many trials gave no result.
     """
 
@@ -37,9 +36,9 @@ class Findings:
     config: ProjectConfig
     evaluations: tuple[Evaluation, ...]
     finalists: tuple[tuple[Standing, ...], ...]
-    supernet: Mapping[str, Any]
+    supernet: Completed
     curve: tuple[Point, ...]
-    cost: Mapping[str, Any]
+    cost: CostModel | None
     failures: int
 
     @property
@@ -86,15 +85,14 @@ def findings(experiment: str | Path) -> Findings:
     evaluations = tuple(run.results.all())
     if not evaluations:
         raise InputError(f"{run.folder.evaluations}: found no evaluation, allowed: a search with results")
-    complete = run.supernet / COMPLETE
     return Findings(
         run.folder,
         run.config,
         evaluations,
         tuple(tuple(one) for one in ended(run)),
-        read_object(complete, "what the supernet's training wrote in the end") if complete.exists() else {},
-        tuple(Curve(run.supernet / CURVE).points()),
-        read_object(run.folder.cost, "the size of the images") if run.folder.cost.exists() else {},
+        read_completed(run.supernet / COMPLETE),
+        tuple(point for point in Curve(run.supernet / CURVE).points() if "step" in point),
+        run.cost if run.folder.cost.exists() else None,
         _lines(run.folder.failures),
     )
 

@@ -67,8 +67,8 @@ def _network(found: Findings, rank: int, one: Evaluation, finalist: Standing | N
     facts.append(f"with the supernet's weights: {loss}{one.accuracy:.1%}")
     picture = network_svg(
         one.architecture,
-        image_size=found.cost.get("image_size"),
-        classes=found.cost.get("classes"),
+        image_size=None if found.cost is None else found.cost.image_size,
+        classes=None if found.cost is None else found.cost.classes,
         paper=False,
     )
     return (
@@ -78,10 +78,8 @@ def _network(found: Findings, rank: int, one: Evaluation, finalist: Standing | N
 
 
 def _conditions(found: Findings) -> str:
-    config, data = found.config, found.supernet.get("data", {})
-    splits = data.get("splits", {}) if isinstance(data, dict) else {}
-    counts = [f"{splits[kind]['images']:,} {kind}" for kind in _KINDS if kind in splits]
-    size = found.cost
+    config, splits, size = found.config, found.supernet.data.splits, found.cost
+    counts = [f"{splits[kind].images:,} {kind}" for kind in _KINDS if kind in splits]
     rows = [
         ("space", config.space),
         ("budgets", ", ".join(f"{budget_name(limit)} FLOPs" for limit in found.limits)),
@@ -89,9 +87,9 @@ def _conditions(found: Findings) -> str:
         ("images", f"{config.data.name}" + (f": {', '.join(counts)}" if counts else "")),
         (
             "input",
-            f"{size['channels']} × {size['image_size']} × {size['image_size']}, {size['classes']} classes"
-            if {"channels", "image_size", "classes"} <= set(size)
-            else "",
+            ""
+            if size is None
+            else f"{size.channels} × {size.image_size} × {size.image_size}, {size.classes} classes",
         ),
         (
             "strategies",
@@ -193,7 +191,7 @@ def _named(block: Any) -> str:
 
 
 def _supernet(found: Findings) -> str:
-    drawn = found.supernet.get("operators_sampled")
+    drawn = found.supernet.operators_sampled
     shown = []
     if found.curve:
         shown.append(
@@ -201,7 +199,7 @@ def _supernet(found: Findings) -> str:
                 supernet_curve(found), "supernet", "accuracy of networks of each operator during training"
             )
         )
-    if isinstance(drawn, dict) and drawn:
+    if drawn:
         total = sum(drawn.values())
         rows = [
             (name, f"{count:,}", f"{count / max(1, total):.1%}") for name, count in sorted(drawn.items())
@@ -209,7 +207,7 @@ def _supernet(found: Findings) -> str:
         shown.append(_table(("operator", "blocks drawn in training", "share"), rows))
     if not shown:
         return ""
-    steps = f"{found.supernet['steps']:,} steps; " if "steps" in found.supernet else ""
+    steps = "" if found.supernet.steps is None else f"{found.supernet.steps:,} steps; "
     return _grid(shown) + _remark(
         f"{steps}the lines are networks of one operator alone with the supernet's weights, on search "
         "images. Hierarchical Sampling draws all operators equally often, however many options they have."
@@ -220,10 +218,8 @@ def _cost(found: Findings) -> str:
     stages = [
         ("search", f"{len(found.evaluations):,} candidates", sum(one.seconds for one in found.evaluations))
     ]
-    if "seconds" in found.supernet:
-        stages.insert(
-            0, ("supernet", f"{found.supernet.get('steps', 0):,} steps", float(found.supernet["seconds"]))
-        )
+    if found.supernet.seconds is not None:
+        stages.insert(0, ("supernet", f"{found.supernet.steps or 0:,} steps", found.supernet.seconds))
     trainings = {
         (result.training.key): result.seconds
         for some in found.finalists

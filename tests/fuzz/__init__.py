@@ -1,0 +1,1 @@
+"""Everything that is read from outside, under inputs that a fuzzer makes up: see docs/fuzzing.md."""
