@@ -88,7 +88,8 @@ class Watch:
         stage = stage if progress is None else "finalists"
         limit = int(self._manager.profile()["params"].get("maxTrialNumber") or 0)
         done = [trial for trial in candidates if trial.reported]
-        total = max(limit - max(1, len(supernets)) - self._reserved(), len(done))
+        first = len(supernets) or (0 if candidates else 1)  # none where hosts got a trained one
+        total = max(limit - first - self._reserved(), len(done))
         step = int(curve.get("step", 0))
         tried = finalists if stage == "finalists" else candidates
         return Snapshot(
