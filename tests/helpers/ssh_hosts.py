@@ -146,6 +146,10 @@ class SshHost:
         except psutil.NoSuchProcess:
             return []
 
+    def at_work(self) -> list[psutil.Process]:
+        """What runs on it beside its sshd."""
+        return [one for one in self.processes() if _name(one) not in ("unshare", "sshd", "")]
+
     def freeze(self) -> None:
         """Nothing on it runs any more, and no connection is closed: as if it had lost its network."""
         for process in self.processes():
@@ -162,6 +166,13 @@ class SshHost:
     def holds(self, pattern: str) -> list[Path]:
         """Files that lie on it."""
         return sorted(path for path in self.folder.glob(pattern) if path.is_file())
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return str(process.name())
+    except psutil.Error:
+        return ""
 
 
 def _code_folders() -> list[Path]:

@@ -18,6 +18,7 @@ from trionet_nni.nnictl.candidate.job import metric_number
 from trionet_nni.supernet.evaluator import Evaluator
 
 _CANDIDATES = 60
+_MORE = 150  # of a search in which a host comes back
 _BEFORE = 15  # candidates with a result when a host is taken away
 _RESULTS = "trionet/evaluations/*.json"
 
@@ -73,12 +74,14 @@ def test_a_host_disappears_in_mid_search(remote: RemoteExperiment, how: str) -> 
     assert later and {architecture(job).hash for job in later} <= here, "the rest ran on the other host"
 
 
-def check_books(remote: RemoteExperiment, jobs: list[dict[str, Any]]) -> None:
+def check_books(
+    remote: RemoteExperiment, jobs: list[dict[str, Any]], candidates: int = _CANDIDATES
+) -> None:
     """Every candidate has one value, and it is the one that a single process finds."""
     toy = remote.toy
-    counted = toy.evaluated(_CANDIDATES)
+    counted = toy.evaluated(candidates)
     hashes = Counter(one["hash"] for one in counted)
-    assert len(counted) == _CANDIDATES and set(hashes.values()) == {1}
+    assert len(counted) == candidates and set(hashes.values()) == {1}
     results = {result.architecture.hash: result for result in toy.store.all()}
     assert results.keys() == hashes.keys()
     done = [job for job in jobs if job["status"] == "SUCCEEDED"]
@@ -92,6 +95,25 @@ def check_books(remote: RemoteExperiment, jobs: list[dict[str, Any]]) -> None:
     for job in done:
         (metric,) = job["finalMetricData"]
         assert metric_number(json.loads(metric["data"])) == results[architecture(job).hash].score("loss")
+
+
+def test_a_host_comes_back_and_a_stopped_search_goes_on(remote: RemoteExperiment) -> None:
+    """A host that answers again is used again; after a stop nothing is left running on any."""
+    remote.write(candidates=_MORE)
+    remote.train_supernet()
+    remote.create()
+    toy, (lost, _) = remote.toy, remote.hosts
+    until(lambda: len(toy.store) >= 4, toy.log)
+    lost.take_away()
+    before = len(lost.holds(f"nni-experiments/{toy.id}/{_RESULTS}"))
+    lost.start()
+    until(lambda: len(lost.holds(f"nni-experiments/{toy.id}/{_RESULTS}")) > before, toy.log)
+    assert len(toy.store) < _MORE
+    toy.stop()
+    until(lambda: not any(host.at_work() for host in remote.hosts), lambda: str(lost.at_work()))
+    toy.resume()
+    toy.wait("DONE")
+    check_books(remote, toy.manager.jobs(), _MORE)
 
 
 def test_what_a_host_has_is_not_sent_again(remote: RemoteExperiment) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -11,11 +12,14 @@ from typing import Any
 
 import pytest
 import yaml
+from nni.experiment.config import ExperimentConfig
 
+from tests.helpers.checkout import ROOT
 from tests.helpers.remote_experiment import RemoteExperiment
 from tests.helpers.shell import Shell
 from tests.helpers.ssh_hosts import SshHost, make_key, needs_hosts
 from trionet_nni.errors import InputError
+from trionet_nni.experiment.nni_file import check_nni
 from trionet_nni.nnictl.hosts.machines import machines_of
 from trionet_nni.nnictl.hosts.ssh import COMMAND
 from trionet_nni.nnictl.terminal.front_door import check_file
@@ -53,6 +57,23 @@ def test_a_list_that_cannot_be_used(found: dict[str, Any], line: str) -> None:
     with pytest.raises(InputError, match=line) as error:
         machines_of(found, Path("/"))
     assert "\n" not in str(error.value) and "secret" not in str(error.value)
+
+
+def test_what_the_documents_say_can_be_written(tmp_path: Path) -> None:
+    """The example of docs/scale.md, in a shipped experiment file, as NNI and we read it."""
+    text = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+    found = re.search(r"```yaml\n(trialConcurrency[^`]*machineList[^`]*)```", text)
+    assert found is not None
+    (tmp_path / "key").touch()
+    said = yaml.safe_load(found[1].replace("~/.ssh/search", str(tmp_path / "key")))
+    file = yaml.safe_load((ROOT / "experiments" / "quickstart.yml").read_text(encoding="utf-8")) | said
+    check_nni(ROOT / "experiments" / "remote.yml", file)
+    machines = machines_of(file["trainingService"], tmp_path)
+    assert [(one.host, one.port) for one in machines] == [("gpu1", 22), ("gpu2", 2222)]
+    file |= {"experimentType": "hpo", "trialCodeDirectory": str(ROOT), "tuner": {"name": "Random"}}
+    config = ExperimentConfig(**file).canonical_copy()
+    config.validate()
+    assert [one.port for one in config.training_service.machine_list] == [22, 2222]
 
 
 @pytest.fixture
