@@ -36,10 +36,11 @@ def look_at(machines: Sequence[Machine]) -> None:
 
 def _ask(machine: Machine) -> Mapping[str, Any]:
     # The forwarding is not used; but NNI's manager will need one, and ssh ends where it is refused.
-    trial = f"/tmp/.trionet-{secrets.token_hex(8)}.socket:127.0.0.1:9"
-    options = ["-o", "ExitOnForwardFailure=yes", "-o", "StreamLocalBindUnlink=yes", "-R", trial]
+    socket = f"/tmp/.trionet-{secrets.token_hex(8)}.socket"
+    options = ["-o", "ExitOnForwardFailure=yes", "-R", f"{socket}:127.0.0.1:9"]
+    source = _REPORT.read_text(encoding="utf-8")
     try:
-        said = run_python(machine, _REPORT.read_text(encoding="utf-8"), *_SAME, *_NEEDED, options=options)
+        said = run_python(machine, source, socket, *_SAME, *_NEEDED, options=options)
     except InputError as error:
         if "forwarding failed" not in str(error):
             raise

@@ -19,7 +19,7 @@ from trionet_nni.supernet.folder import COMPLETE, WEIGHTS
 
 _PART = 1 << 20  # bytes read at a time
 _LIBRARY = Path(__file__).parents[2]
-_SKIPPED = "__pycache__"
+_SKIPPED = {".pyc", ".lock", ".failed"}  # what was made on this machine, for this machine
 
 
 @dataclass(frozen=True)
@@ -118,9 +118,8 @@ def _code_files(config: ProjectConfig, code: Path) -> Iterator[tuple[str, Path]]
 
 def _package(folder: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder)
-        if path.is_file() and _SKIPPED not in inside.parts and not path.name.startswith("."):
-            yield f"code/{folder.name}/{inside.as_posix()}", path
+        if path.is_file() and path.suffix not in _SKIPPED and not path.name.startswith("."):
+            yield f"code/{folder.name}/{path.relative_to(folder).as_posix()}", path
 
 
 def _content(path: Path) -> Content:

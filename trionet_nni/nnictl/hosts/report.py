@@ -6,8 +6,9 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+Path(sys.argv[1]).unlink(missing_ok=True)  # the socket of the connection's trial forwarding
 found: dict[str, str | None] = {}
-for name in sys.argv[1:]:
+for name in sys.argv[2:]:
     try:
         found[name] = metadata.version(name)
     except metadata.PackageNotFoundError:
