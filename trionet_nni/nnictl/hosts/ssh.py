@@ -18,7 +18,7 @@ from trionet_nni.nnictl.hosts.machines import Machine
 COMMAND = "TRIONET_SSH"
 NO_PYTHON = 86  # exit status where there is no Python
 _REFUSED = 255  # ssh's own
-_CONNECT_SECONDS = 20
+_CONNECT_SECONDS = 30
 # A host that falls silent is given up after a minute.
 _OPTIONS = (
     "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_SECONDS}", "-o", "IdentitiesOnly=yes",
