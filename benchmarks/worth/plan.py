@@ -8,6 +8,7 @@ from benchmarks.worth.case import CASES, SEEDS, Case
 from benchmarks.worth.drawn import chosen_at_random, near, spread
 from benchmarks.worth.handmade import STYLES, handmade
 from benchmarks.worth.pilots import BestAlone
+from benchmarks.worth.predicted import FoundByPrediction
 from benchmarks.worth.scoring import Scoring
 from benchmarks.worth.scratch import Training
 from benchmarks.worth.search import Searched
@@ -15,6 +16,10 @@ from benchmarks.worth.source import Given, Source
 from benchmarks.worth.study import FoundByOptuna
 from benchmarks.worth.unit import Unit
 
+PILOTS = (
+    24,
+    42,
+)  # of the regression without a supernet: the pipeline's seconds on the digits, and more
 LONGER = 8  # times the length: what the best stand-alone network gets at most of the pipeline's seconds
 
 
@@ -83,6 +88,7 @@ def _wanted(cases: list[Case]) -> Iterator[Unit]:
             yield from _rivals(case, seed)
             yield from _searched(case, seed)
             yield Training(case, FoundByOptuna(case, case.search_of(seed)), seed)
+            yield from _predicted(case, seed)
     for case in cases:
         for seed in _repeats(case):
             yield longer(case, seed)
@@ -133,10 +139,18 @@ def _rank_fidelity(case: Case, seed: int) -> Iterator[Unit]:
 def _equal_compute(case: Case, seed: int) -> Iterator[Unit]:
     """(b)."""
     yield Training(case, FoundByOptuna(case, seed), seed)
+    yield from _predicted(case, seed)
     yield longer(case, seed)
     yield longer_searched(case, seed)
     yield longer_optuna(case, seed)
     yield longer_throughout(case, seed)
+
+
+def _predicted(case: Case, seed: int) -> Iterator[Unit]:
+    """(b), without a supernet."""
+    yield from (
+        Training(case, FoundByPrediction(case, case.search_of(seed), pilots), seed) for pilots in PILOTS
+    )
 
 
 def _with_needs(units: Iterable[Unit]) -> list[Unit]:

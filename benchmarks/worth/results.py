@@ -11,6 +11,7 @@ from benchmarks.worth.case import SEEDS, Case
 from benchmarks.worth.pilots import BestAlone
 from benchmarks.worth.plan import (
     LONGER,
+    PILOTS,
     longer,
     longer_optuna,
     longer_searched,
@@ -19,6 +20,7 @@ from benchmarks.worth.plan import (
     ranked,
     rivals,
 )
+from benchmarks.worth.predicted import FoundByPrediction, Predicted
 from benchmarks.worth.scratch import Training
 from benchmarks.worth.search import Finalists, Searched, pipeline
 from benchmarks.worth.source import Source
@@ -68,11 +70,14 @@ def equal_compute(case: Case, bench: Bench) -> list[Row]:
     longest = _results(bench, {seed: longer(case, seed) for seed in seeds})
     rows = [_row(case, "searched", searched, searched)] if searched else []
     rows += [_row(case, "Optuna", optuna, searched)] if optuna else []
+    predicted = _predicted(case, bench)
+    rows += [_row(case, name, found, searched) for name, (found, _) in predicted.items()]
     alone = f"best of all alone, {LONGER} times as long"
     rows += [_row(case, alone, longest, searched)] if longest else []
     whole = [_pipeline_seconds(case, bench, seed) for seed in case.searches]
     studies = [_seconds(bench, Study(case, seed)) for seed in case.searches]
     spent = {"searched": whole, "Optuna": studies}
+    spent |= {name: seconds for name, (_, seconds) in predicted.items()}
     long = f"{LONGER} times as long"
     patient = [_pipeline_seconds(case, bench, seed, LONGER) for seed in case.searches]
     for name, unit, seconds in (
@@ -87,6 +92,17 @@ def equal_compute(case: Case, bench: Bench) -> list[Row]:
     for row in rows:
         seconds = [one for one in spent.get(row["network"], []) if one]
         row["seconds_before"] = round(statistics.fmean(seconds)) if seconds else 0
+    return rows
+
+
+def _predicted(case: Case, bench: Bench) -> dict[str, tuple[dict[int, Row], list[float]]]:
+    """Without a supernet, by number of pilots: what is there, and the CPU seconds before the training."""
+    rows = {}
+    for pilots in PILOTS:
+        found = _trained(case, lambda seed, n=pilots: FoundByPrediction(case, seed, n), bench)  # type: ignore[misc]
+        seconds = [_seconds(bench, Predicted(case, seed, pilots)) for seed in case.searches]
+        if found:
+            rows[f"finalists predicted from {pilots} pilots, no supernet"] = found, seconds
     return rows
 
 

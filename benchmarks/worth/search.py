@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from benchmarks.worth.case import CACHE, Case
+from benchmarks.worth.finalist import FinalistTrainer
 from benchmarks.worth.meter import Meter
 from benchmarks.worth.source import Source
-from benchmarks.worth.supernet import Supernet, pipeline_config, pipeline_splits
+from benchmarks.worth.supernet import Supernet, pipeline_config
 from benchmarks.worth.unit import Bench, Unit, as_long
 from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.files.atomic import write_json
-from trionet_nni.finalists.halving import Rung, Training, choose, rungs
+from trionet_nni.finalists.halving import choose, rungs
 from trionet_nni.finalists.in_process import run_finalists
 from trionet_nni.settings.project import FinalistsConfig, ProjectConfig
 from trionet_nni.supernet.results import Evaluation, ResultsStore, ranked
@@ -169,7 +168,9 @@ class Finalists(Unit):
         """Train them rung by rung, or go on."""
         ladder = rungs(**dict(self.config))
         chosen = [Architecture.from_dict(one) for one in bench.needed(self.search)["finalists"]]
-        ended = run_finalists(chosen, ladder, _Trainer(self, bench.work(self)))
+        ended = run_finalists(
+            chosen, ladder, FinalistTrainer(self.case, self.search.config, bench.work(self))
+        )
         return {
             "network": ended[0][0].to_dict(),
             "order": [
@@ -183,29 +184,6 @@ def pipeline(case: Case, seed: int, times: float = 1.0) -> tuple[Unit, ...]:
     """Finalists, trained so many times as long, the search and its supernet."""
     finalists = Finalists(case, seed, times)
     return finalists, finalists.search, finalists.search.supernet
-
-
-class _Trainer:
-    """Trains a finalist on a rung; losses of before an interruption are read from a file."""
-
-    def __init__(self, unit: Finalists, folder: Path) -> None:
-        self.unit, self.folder = unit, folder
-        self.splits = pipeline_splits(unit.case)
-        self.file = folder / "losses.json"
-        self.losses: dict[str, float] = json.loads(self.file.read_text()) if self.file.exists() else {}
-
-    def __call__(self, network: Architecture, rung: Rung) -> float:
-        """Its loss on the search images of the rung."""
-        from trionet_nni.finalists.train import train_finalist
-
-        name = f"{network.hash} {rung.number}"
-        if name not in self.losses:
-            config, directory = self.unit.search.config, self.folder / network.hash / str(rung.number)
-            one = Training(network, rung)
-            found = train_finalist(one, config.retrain, config.data, self.splits, directory)
-            self.losses[name] = found.loss
-            write_json(self.file, self.losses)
-        return self.losses[name]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 
-from benchmarks.worth import page
+from benchmarks.worth import page, predicted
 from benchmarks.worth.case import CASES, Case
 from benchmarks.worth.drawn import alone, near, spread
 from benchmarks.worth.handmade import STYLES, handmade
@@ -32,6 +32,8 @@ from benchmarks.worth.statistics import (
 )
 from benchmarks.worth.study import inside_band, suggested
 from benchmarks.worth.unit import Bench, Unit
+from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.finalists.halving import Rung
 from trionet_nni.reproduce import statistics as reproduced
 from trionet_nni.settings.project import DataConfig, RecipeConfig
 from trionet_nni.training import fit as fitting
@@ -220,7 +222,7 @@ def test_the_table_of_made_up_results(bench: Bench, monkeypatch: pytest.MonkeyPa
     for name in CASES:
         networks = [row["network"] for row in found[name]["equal_cost"]]
         assert {"searched", "random network", "best conv alone", "axial-style"} <= set(networks)
-        assert len(found[name]["equal_compute"]) == 6
+        assert len(found[name]["equal_compute"]) == 8
         range_rows = found[name]["rank_fidelity"]["range"]["rows"]
         assert all(row["tau"] > 0.7 and row["without_noise"] >= row["tau"] for row in range_rows)
         slopes = found[name]["rank_fidelity"]["range"]["slopes"]
@@ -230,6 +232,24 @@ def test_the_table_of_made_up_results(bench: Bench, monkeypatch: pytest.MonkeyPa
     assert text.count("(c) Rank fidelity") == len(CASES)
     assert text.count("minus the best of all alone") == 3 * len(CASES)
     assert "nan" not in text
+
+
+def test_the_regression_finds_what_the_pilots_teach(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Made-up losses: a block helps, attention helps; divisions of the images differ by more than that."""
+
+    def loss(network: Architecture, rung: Rung) -> float:
+        blocks = [block for stage in network.stages for block in stage]
+        attention = sum(block.operator == "local" for block in blocks)
+        return rung.number - 0.1 * len(blocks) - 0.02 * attention
+
+    monkeypatch.setattr(predicted, "FinalistTrainer", lambda case, config, folder: loss)
+    found = predicted.Predicted(CASES["digits"], 0, 24).compute(bench, Meter(tmp_path / "meter"))
+    winner = Architecture.from_dict(found["network"])
+    assert winner.depths == (2, 2)
+    assert winner.operators == "local local | local local"
+    assert len(found["order"]) == 8
 
 
 def test_the_section_takes_the_place_of_the_one_before(tmp_path: Path):
