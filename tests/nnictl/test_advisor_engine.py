@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,48 @@ def test_result_reaches_the_strategy(bench: Bench) -> None:
     engine.trial_ended(0, "t", "SUCCEEDED")
     assert bench.heard == [(model.architecture.hash, 0.5)]
     assert model.status == ModelStatus.Trained and engine.unfinished() == []
+
+
+def test_candidates_of_a_lost_host_are_tried_elsewhere_and_have_not_failed(bench: Bench) -> None:
+    """Twelve at once, and again: neither are they given up, nor does the search end."""
+    engine, models = bench.engine, [bench.model(seed) for seed in range(12)]
+    engine.request(12)
+    engine.submit_models(*models)
+    for number in range(12):
+        engine.trial_ended(number, f"t{number}", "SYS_CANCELED")
+    bench.does(lambda: engine.request(12))
+    assert bench.sent == [model.sample for model in models] * 2 and bench.room == 12
+    for number in range(12, 24):
+        engine.trial_ended(number, f"t{number}", "SYS_CANCELED")
+    bench.does(lambda: engine.request(12))
+    engine.metric(24, 0.5)
+    engine.trial_ended(24, "t24", "SUCCEEDED")
+    assert bench.heard == [(models[0].architecture.hash, 0.5)]
+    lines = [json.loads(line) for line in bench.folder.failures.read_text().splitlines()]
+    assert len(lines) == 24 and {line["reason"] for line in lines} == {"its host was lost"}
+
+
+def test_what_a_host_reports_is_stored_or_is_no_result(tmp_path: Path) -> None:
+    """A result of another architecture is none: the candidate is tried again."""
+    bench, kept = Bench(tmp_path), list[object]()
+
+    def keep(model: CandidateSpace, evaluation: object, score: float) -> str:
+        kept.append(evaluation)
+        bench.store(model, score)
+        return "" if evaluation == "right" else "a result of another architecture"
+
+    engine, model = bench.engine, bench.model()
+    engine._trials = replace(engine._trials, keep=keep)
+    engine.request(2)
+    engine.submit_models(model)
+    engine.metric(0, 0.5, "0.5", "wrong")
+    bench.stored.clear()
+    engine.trial_ended(0, "t", "SUCCEEDED")
+    assert bench.heard == [] and "another architecture" in bench.folder.failures.read_text()
+    bench.does()
+    engine.metric(1, 0.25, "0.25", "right")
+    engine.trial_ended(1, "u", "SUCCEEDED")
+    assert bench.heard == [(model.architecture.hash, 0.25)] and kept == ["wrong", "right"]
 
 
 @pytest.mark.parametrize("event, score", [("FAILED", 0.5), ("SUCCEEDED", None), ("USER_CANCELED", None)])

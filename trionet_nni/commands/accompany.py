@@ -21,6 +21,7 @@ from trionet_nni.experiment.open import Experiment, open_experiment
 from trionet_nni.files.atomic import write_text
 from trionet_nni.files.locks import lock, try_lock
 from trionet_nni.nnictl.candidate.awake import Awake
+from trionet_nni.nnictl.hosts.check import check_hosts
 from trionet_nni.nnictl.search.taken import FROM, origin_of
 from trionet_nni.nnictl.terminal import launch
 from trionet_nni.nnictl.terminal.resume import MARK, advisor_lives, go_on, mark_of, unfinished
@@ -128,6 +129,7 @@ def _start(
     if started is None:
         file, remarks = _scheduled(console, file, minutes)
         checked = check_experiment(file)
+        check_hosts(file, checked)
         steps = _steps(checked.config, checked.task.images)
         environment = {MARK: mark}
         if origin is not None:

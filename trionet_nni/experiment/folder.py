@@ -23,6 +23,9 @@ class ExperimentFolder:
         self.code = self.home / "code.txt"  # folder that `spaces` and `strategies` are imported from
         self.python = self.home / "python.txt"  # interpreter that trials run in
         self.supernet = self.home / "supernet.json"  # {"directory", "hash"} of the trained supernet
+        self.images = (
+            self.home / "images.safetensors"
+        )  # on a host that ssh reaches: see data.scoring_images
         self.evaluations = self.home / "evaluations"  # see trionet_nni.supernet.results
         self.finalists = self.home / "finalists"  # see trionet_nni.finalists.results
         self.strategy = self.home / "strategy.json"  # what a resumed search starts from

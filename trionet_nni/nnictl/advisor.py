@@ -122,7 +122,7 @@ class TrioNetAdvisor(MsgDispatcherBase):  # type: ignore[misc]
         if data.get("type") == "FINAL" and type(number) is int:
             value = data.get("value")
             said = value[:80] if isinstance(value, str) else shown(value)
-            self._post("metric", number, metric_number(value), said)
+            self._post("metric", number, metric_number(value), said, data.get("evaluation"))
 
     def handle_trial_end(self, data: dict[str, Any]) -> None:
         """A trial has ended, however it did; one that a user added has no parameter id."""

@@ -20,9 +20,10 @@ from typing import Any
 
 from trionet_nni.errors import InputError, failure_line
 from trionet_nni.experiment.folder import ExperimentFolder
-from trionet_nni.files.locks import lock, wait_until_free
+from trionet_nni.files.locks import lock
 from trionet_nni.files.text import parse_json
 from trionet_nni.nnictl.candidate.address import EvaluatorFiles, address, evaluator_files, of_owner
+from trionet_nni.nnictl.candidate.alive import wait_until_over
 from trionet_nni.nnictl.candidate.ask import environment_of
 from trionet_nni.nnictl.candidate.scoring import Scoring, metrics
 from trionet_nni.nnictl.candidate.time_limit import begin, end
@@ -58,7 +59,7 @@ class Server:
     def leave_with_advisor(self) -> None:
         """End this process when the experiment has no advisor (any more)."""
         with suppress(OSError):
-            wait_until_free(self._folder.advisor)
+            wait_until_over(self._folder)
         print("the experiment's advisor is gone: so is this evaluator", flush=True)
         self._listener.close()
         self._busy.acquire(timeout=_GRACE_SECONDS)  # a result that is nearly there is stored
@@ -124,7 +125,8 @@ def _scored(scoring: Scoring, question: dict[str, Any]) -> dict[str, Any]:
         return {"error": f"{type(error).__name__}: {error}", "fatal": True}
     took = time.perf_counter() - started
     print(f"{result.architecture.hash}: {result.accuracy:.4f} in {took:.3f} s", flush=True)
-    return {"metrics": metrics(result, scoring.config.search.metric), "took": took}
+    found = metrics(result, scoring.config.search.metric)
+    return {"metrics": found, "evaluation": result.to_dict(), "took": took}
 
 
 def serve(root: Path, device: str, idle: float = _IDLE_SECONDS) -> int:

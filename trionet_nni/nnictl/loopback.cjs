@@ -6,6 +6,7 @@ const net = require('node:net');
 require('./owner.cjs');
 require('./cards.cjs');
 require('./closing.cjs');
+require('./hosts.cjs');
 
 const host = process.env.TRIONET_PORTAL_HOST || '127.0.0.1';
 const listen = net.Server.prototype.listen;

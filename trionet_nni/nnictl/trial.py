@@ -8,6 +8,7 @@ finalists, and for experiments with `search.warm: false`.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from trionet_nni.errors import InputError, RunFailed, failure_line, quiet_writers
 from trionet_nni.experiment.folder import ExperimentFolder
+from trionet_nni.nnictl.candidate.alive import is_away
 from trionet_nni.nnictl.candidate.ask import EvaluatorFailed, ask, is_warm, question_of, wait_if_stopping
 from trionet_nni.nnictl.candidate.job import Reporter, TrialJob, fetch_job
 from trionet_nni.training.threads import sleep_while_waiting
@@ -56,7 +58,7 @@ def _asked(folder: ExperimentFolder, job: TrialJob) -> int:
         print(f"error: {answer.get('error')}", file=sys.stderr)
         return 1 if answer.get("fatal") or answer.get("failed") else 2
     try:
-        Reporter(job).final(answer["metrics"])
+        Reporter(job).final(answer["metrics"], answer["evaluation"] if is_away() else None)
     except OSError:
         wait_if_stopping(folder)  # the manager takes nothing any more; the result is stored
         raise
@@ -107,7 +109,8 @@ def _share_cores(job: TrialJob) -> None:
 
     try:
         params = Manager.of_trial(job.channel).profile()["params"]
-        concurrency = max(1, int(params["trialConcurrency"]))
+        hosts = len(params["trainingService"].get("machineList") or [()]) if is_away() else 1
+        concurrency = max(1, math.ceil(int(params["trialConcurrency"]) / hosts))
     except (OSError, ValueError, KeyError):
         return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

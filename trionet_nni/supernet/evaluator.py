@@ -12,7 +12,7 @@ from torch import Tensor
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.cost import CostModel
 from trionet_nni.data import Splits, load_splits
-from trionet_nni.data.in_memory import in_memory
+from trionet_nni.data.scoring_images import ScoringImages, read_scoring_images
 from trionet_nni.files.weights import check_weights, read_weights
 from trionet_nni.network.trionet import TrioNet, network_from_state
 from trionet_nni.settings.plugins import load_module, load_table
@@ -34,6 +34,7 @@ class Evaluator:
         supernet_directory: holds the trained supernet's weights.
         cache: folder of decoded images.
         device: a card where there is one, when None.
+        images: a file of `data.scoring_images`, which is read in place of the data set.
 
     Raises:
         InputError: the data, a plug-in or the weights cannot be used.
@@ -45,12 +46,16 @@ class Evaluator:
         supernet_directory: Path,
         cache: Path,
         device: torch.device | None = None,
+        images: Path | None = None,
     ) -> None:
-        splits = load_splits(config.data, cache)
+        if images is None:
+            found = ScoringImages.of(load_splits(config.data, cache))
+        else:
+            found = read_scoring_images(images)
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._config = config
-        self._cost = CostModel(splits.classes, splits.channels, splits.image_size)
-        self._search, self._recalibration = in_memory(splits.search), in_memory(splits.recalibration)
+        self._cost = CostModel(found.classes, found.search.store.channels, found.search.store.image_size)
+        self._search, self._recalibration = found.search, found.recalibration
         weights = supernet_weights(supernet_directory, config, self._cost)
         self._state = {name: tensor.to(self.device) for name, tensor in weights.items()}
 

@@ -13,12 +13,12 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from trionet_nni.experiment.folder import ExperimentFolder
-from trionet_nni.files.locks import lock, try_lock
+from trionet_nni.files.locks import lock
 from trionet_nni.nnictl.candidate.address import EvaluatorFiles, connect, take_evaluator
+from trionet_nni.nnictl.candidate.alive import is_over
 from trionet_nni.nnictl.candidate.awake import Awake
 from trionet_nni.nnictl.candidate.time_limit import EvaluatorWatch, message
 
@@ -50,7 +50,7 @@ def ask(folder: ExperimentFolder, question: dict[str, Any]) -> dict[str, Any]:
         question: {"parameters", "trial", "number"}.
 
     Returns:
-        {"metrics"}, or {"error"} where the question cannot be answered.
+        {"metrics", "evaluation"}, or {"error"} where the question cannot be answered.
 
     Raises:
         EvaluatorFailed: it died each time, or it took longer than `search.time_limit`.
@@ -148,21 +148,14 @@ def wait_if_stopping(folder: ExperimentFolder) -> None:
     NNI ends the advisor some seconds before it cancels the trials, and evaluators end with the advisor. A
     trial that failed in between could be recorded as failed, and would not be started again by a resume.
     """
-    if not _is_free(folder.advisor):
+    if not is_over(folder):
         return
     print("the experiment is being stopped: waiting to be cancelled", flush=True)
     give_up = time.monotonic() + _STOP_SECONDS
     while time.monotonic() < give_up:
         time.sleep(0.5)
-        if not _is_free(folder.advisor):
+        if not is_over(folder):
             sys.exit("the experiment has been resumed: NNI has started this trial again")
-
-
-def _is_free(path: Path) -> bool:
-    free = try_lock(path)
-    if free is not None:
-        free.close()
-    return free is not None
 
 
 def environment_of(question: dict[str, Any]) -> dict[str, str]:

@@ -141,16 +141,21 @@ class Reporter:
         except OSError as error:
             print(f"warning: the manager did not take an intermediate result ({error})", flush=True)
 
-    def final(self, value: Mapping[str, float]) -> None:
+    def final(self, value: Mapping[str, float], evaluation: object = None) -> None:
         """The trial's result; it is in NNI's database when this returns.
 
         While NNI starts a trial again after a resume, it drops what comes from it and tells its log alone.
+
+        Args:
+            evaluation: what is stored of it, as JSON. From another machine it travels with the report, and
+                the advisor stores it.
 
         Raises:
             ValueError: a value is not finite; NNI would let NaN win.
             OSError: the manager did not take it.
         """
-        command = self._command("FINAL", 0, value)
+        more = {} if evaluation is None else {"evaluation": evaluation}
+        command = self._command("FINAL", 0, value, more)
         for _ in range(_SENDINGS):
             put_patiently(self.job.channel, command)
             if self._is_stored():
@@ -170,7 +175,9 @@ class Reporter:
             time.sleep(pause)
         return False
 
-    def _command(self, kind: str, sequence: int, value: Mapping[str, float]) -> dict[str, Any]:
+    def _command(
+        self, kind: str, sequence: int, value: Mapping[str, float], more: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         if not all(math.isfinite(number) for number in value.values()):
             raise ValueError(f"found {dict(value)}, allowed: finite numbers")
         metric = {
@@ -179,6 +186,7 @@ class Reporter:
             "type": kind,
             "sequence": sequence,
             "value": json.dumps(dict(value)),
+            **(more or {}),
         }
         return {"type": "metric", "metric": json.dumps(metric)}
 

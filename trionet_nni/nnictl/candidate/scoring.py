@@ -135,4 +135,5 @@ def evaluate_of(run: Run) -> Evaluate:
             return lambda architecture: plugin.evaluate(config, directory, architecture, cache)
     from trionet_nni.supernet.evaluator import Evaluator
 
-    return Evaluator(config, directory, cache).evaluate
+    images = run.folder.images
+    return Evaluator(config, directory, cache, images=images if images.exists() else None).evaluate

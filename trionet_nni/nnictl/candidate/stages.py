@@ -8,6 +8,7 @@ from trionet_nni.data import opened_once
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import open_run
 from trionet_nni.files.atomic import write_json
+from trionet_nni.nnictl.candidate.alive import is_away
 from trionet_nni.nnictl.candidate.cards import take_cards
 from trionet_nni.nnictl.candidate.job import Reporter
 from trionet_nni.nnictl.candidate.scoring import Scoring, metrics
@@ -43,4 +44,5 @@ def run_candidate(folder: ExperimentFolder, parameters: dict[str, Any], reporter
     scoring = Scoring(folder)
     with time_limit(scoring.config.search.time_limit):
         result = scoring.score(parameters)
-    reporter.final(metrics(result, scoring.config.search.metric))
+    evaluation = result.to_dict() if is_away() else None
+    reporter.final(metrics(result, scoring.config.search.metric), evaluation)

@@ -6,6 +6,7 @@ Answers are read as plain JSON. NNI's own serializer can be made to run code, so
 from __future__ import annotations
 
 import json
+import os
 import time
 import urllib.error
 import urllib.request
@@ -14,27 +15,34 @@ from typing import Any
 
 from trionet_nni.errors import shown
 from trionet_nni.files.text import parse_json
+from trionet_nni.nnictl.manager.unix import UnixHandler
 
+MANAGER = "TRIONET_MANAGER"  # environment variable of a trial on another machine: its way to the manager
 _PREFIX = "/api/v1/nni"
 _LARGEST = 1e15  # milliseconds since the epoch: the year 33,000
 # A proxy set for the network must not be asked for the local machine.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), UnixHandler)
 
 
 class Manager:
     """One experiment's manager.
 
     Args:
-        address: `http://host:port`, with NNI's URL prefix where there is one.
+        address: `http://host:port`, with NNI's URL prefix where there is one; or `unix://` and the quoted
+            path of a socket file.
     """
 
     def __init__(self, address: str) -> None:
         self.address = address.rstrip("/")
 
     @classmethod
-    def of_trial(cls, channel: str) -> Manager:
-        """From `NNI_TRIAL_COMMAND_CHANNEL`: `http://host:port/env/<environment>/<trial>`."""
-        return cls(channel.rsplit("/env/", 1)[0])
+    def of_trial(cls, channel: str, environment: Mapping[str, str] = os.environ) -> Manager:
+        """From `NNI_TRIAL_COMMAND_CHANNEL`: `http://host:port/env/<environment>/<trial>`.
+
+        On another machine that leads to NNI's process there, which knows no parameters; the environment
+        says where the manager is.
+        """
+        return cls(environment.get(MANAGER) or channel.rsplit("/env/", 1)[0])
 
     @classmethod
     def of_tuner(cls, channel: str) -> Manager:
@@ -48,8 +56,16 @@ class Manager:
             OSError: the manager does not answer, or not with success.
             ValueError: the answer is no JSON.
         """
+        return parse_json(self.text(path, timeout))
+
+    def text(self, path: str, timeout: float = 20) -> str:
+        """GET what is no JSON, such as a log.
+
+        Raises:
+            OSError: the manager does not answer, or not with success.
+        """
         with _OPENER.open(self.address + _PREFIX + path, timeout=timeout) as answer:
-            return parse_json(answer.read())
+            return str(answer.read().decode(errors="replace"))
 
     def put(self, path: str, body: object, timeout: float = 20) -> None:
         """PUT a JSON body below the REST prefix.

@@ -20,12 +20,13 @@ from nni.nas.space import ModelStatus
 from trionet_nni.architecture.architecture import Sample
 from trionet_nni.nnictl.candidate.job import FINALIST, SUPERNET
 from trionet_nni.nnictl.search.candidate import CandidateSpace
-from trionet_nni.nnictl.search.failures import Failure, Failures
+from trionet_nni.nnictl.search.failures import LOST, Failure, Failures
 from trionet_nni.nnictl.search.finalist_stage import FinalistModel, FinalistStage
 from trionet_nni.nnictl.search.supernet_stage import SupernetStage
 
 _log = logging.getLogger("trionet_nni.engine")
 Message = Callable[[], None]
+_LOSSES = 10  # of hosts, under one candidate; any further one counts as its own failure
 _ENDED = {"SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED"}
 
 
@@ -39,6 +40,7 @@ class Running:
 
     Attributes:
         failures: how many of its trials have failed so far.
+        losses: how many of its trials were lost with their host.
         score: what the present trial has reported, None before that or if it is no finite number.
         reported: what it reported that is no finite number.
         confirmed: False after a resume, until it is known whether NNI restarted the trial.
@@ -46,6 +48,7 @@ class Running:
 
     model: CandidateSpace | FinalistModel
     failures: int = 0
+    losses: int = 0
     score: float | None = None
     reported: str = ""
     confirmed: bool = True
@@ -63,6 +66,8 @@ class Trials:
         known: NNI's status of every trial of before a resume, by parameter id.
         room_for: raises NNI's limit so that it takes so many more trials; True where it took none any more.
         candidates: how many of them may be submitted in all.
+        keep: stores what a trial on another machine has reported: (candidate, evaluation, score); it says
+            what is wrong with it. None where trials store their results themselves.
     """
 
     number: Callable[[], int]
@@ -71,6 +76,7 @@ class Trials:
     known: Mapping[int, str] = field(default_factory=dict)
     room_for: Callable[[int], bool] = lambda count: False
     candidates: Callable[[], float] = lambda: math.inf
+    keep: Callable[[CandidateSpace, object, float], str] | None = None
 
 
 class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
@@ -172,12 +178,22 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         """NNI has `count` more workers."""
         self._idle += count
 
-    def metric(self, parameter_id: int, score: float | None, reported: str = "") -> None:
-        """A trial's final result; None, and what it reported, where it is no finite number."""
+    def metric(
+        self, parameter_id: int, score: float | None, reported: str = "", evaluation: object = None
+    ) -> None:
+        """A trial's final result; None, and what it reported, where it is no finite number.
+
+        Args:
+            evaluation: what is to be stored, where the trial runs on another machine.
+        """
         running = self._running.get(parameter_id)
         if running is None:
-            self._keep(parameter_id, lambda: self.metric(parameter_id, score, reported))
+            self._keep(parameter_id, lambda: self.metric(parameter_id, score, reported, evaluation))
             return
+        keep, model = self._trials.keep, running.model
+        if score is not None and keep is not None and isinstance(model, CandidateSpace):
+            wrong = keep(model, evaluation, score)
+            score, reported = (None, wrong) if wrong else (score, reported)
         running.score, running.reported = score, reported if score is None else ""
 
     def trial_ended(self, parameter_id: int, trial: str, event: str) -> None:
@@ -336,7 +352,9 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
             score = None  # who goes on is read from the store: a report alone would change nothing
         if stored is not None and (score is not None or running.failures >= self._retries):
             score = stored
-        if score is None:
+        if score is None and event == LOST and running.losses < _LOSSES:
+            self._lost(running, trial)
+        elif score is None:
             self._failed(running, trial, event)
         else:
             self._failures.succeeded()
@@ -367,6 +385,13 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
             _log.warning("%s: given up after %d trials", model.architecture.hash, running.failures)
             self._tell(model, None)
         self._problem = self._failures.too_many() or ""
+
+    def _lost(self, running: Running, trial: str) -> None:
+        """Its host is gone: it is tried on another one, and nothing is wrong with the candidate."""
+        running.losses += 1
+        self._failures.lost(trial, running.model.architecture.hash, running.failures + 1)
+        self._again.append(running)
+        self._make_room()
 
     def _make_room(self) -> None:
         """Another attempt must not cost the search a candidate."""

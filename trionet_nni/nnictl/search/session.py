@@ -22,6 +22,7 @@ from trionet_nni.files.journal import Journal, read_journaled
 from trionet_nni.finalists.halving import rungs
 from trionet_nni.finalists.results import FinalistResult, FinalistStore
 from trionet_nni.nnictl.candidate.job import parameter_id
+from trionet_nni.nnictl.hosts.machines import is_remote
 from trionet_nni.nnictl.manager.portal import nni_search_space
 from trionet_nni.nnictl.manager.rest import Manager
 from trionet_nni.nnictl.search.candidate import CandidateSpace
@@ -100,12 +101,17 @@ class Session:
         self._limit = TrialLimit(line.manager, reserved)
         if not resume:
             check_trials(search, profile["params"].get("maxTrialNumber"))
-        self.engine = self._build_engine()
+        hosts = profile["params"].get("trainingService") if is_remote(profile["params"]) else None
+        self.engine = self._build_engine(away=hosts is not None)
         self._write_project(code)
         if origin and not resume:
             ceilings = ceilings_of(self.config.search, self._task.table, self._task.cost)
             taken = take(Path(origin), folder, self.config, ceilings)
             _log.info("%d results are those of %s", taken, origin)
+        if hosts is not None:
+            from trionet_nni.nnictl.hosts.provide import provide
+
+            provide(folder, self.config, code, hosts)
         self._mirror_space(profile)
         self._saved = self._load() if resume else None
         self._thread = threading.Thread(target=self._run, name="search", daemon=True)
@@ -118,10 +124,13 @@ class Session:
             deadline.sign = self._finalists.sign
         deadline.start()
 
-    def _build_engine(self) -> AdvisorEngine:
+    def _build_engine(self, *, away: bool) -> AdvisorEngine:
+        supernet = SupernetStage(self.folder, self.config.supernet_hash())
+        if away:
+            supernet.found()
         engine = AdvisorEngine(
             self._space,
-            SupernetStage(self.folder, self.config.supernet_hash()),
+            supernet,
             Trials(
                 self._number,
                 self._line.submit,
@@ -129,8 +138,9 @@ class Session:
                 self._known,
                 self._limit.room_for,
                 self._limit.candidates,
+                self._keep if away else None,
             ),
-            Failures(self.folder),
+            Failures(self.folder, self._line.manager if away else None),
             retries=self.config.search.retries,
             stored=self._stored,
             save=self._save,
@@ -220,6 +230,19 @@ class Session:
         else:
             result = self._results.get(model.architecture.hash)
         return None if result is None else result.score(self.config.search.metric)
+
+    def _keep(self, model: CandidateSpace, evaluation: object, score: float) -> str:
+        """Store what a host reports of a candidate; what is wrong with it, or nothing."""
+        try:
+            result = Evaluation.from_dict(evaluation)
+            if result.architecture.hash != model.architecture.hash:
+                return f"a result of {result.architecture.hash} for {model.architecture.hash}"
+            if result.score(self.config.search.metric) != score:
+                return f"another score ({score}) than its evaluation has"
+            self._results.add(result)
+        except ValueError as error:  # an InputError, too
+            return str(error)
+        return ""
 
     def _save(self) -> None:
         state = {

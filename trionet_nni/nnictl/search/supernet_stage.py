@@ -26,6 +26,10 @@ class SupernetStage:
         self.parameter_id: int | None = None
         self.problem = ""
 
+    def found(self) -> None:
+        """It was trained before, and the hosts have it: no trial of it is needed."""
+        self.state = "done"
+
     def start(self, parameter_id: int) -> None:
         """Its trial is about to be started."""
         self.attempts += 1

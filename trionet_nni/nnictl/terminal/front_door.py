@@ -88,8 +88,10 @@ def check_file(path: Path) -> None:
     """
     from trionet_nni.experiment.check import check_experiment
     from trionet_nni.experiment.open import open_experiment
+    from trionet_nni.nnictl.hosts.check import check_hosts
 
-    check_experiment(open_experiment(path))
+    experiment = open_experiment(path)
+    check_hosts(experiment, check_experiment(experiment))
 
 
 def check_run(folder: ExperimentFolder) -> None:

@@ -93,7 +93,8 @@ class Watch:
         stage = stage if progress is None else "finalists"
         limit = trial_limit(self._manager.profile())
         done = [trial for trial in candidates if trial.reported]
-        total = max(limit - max(1, len(supernets)) - self._reserved(), len(done))
+        first = len(supernets) or (0 if candidates else 1)  # none where hosts got a trained one
+        total = max(limit - first - self._reserved(), len(done))
         step = int(curve.get("step", 0))
         tried = finalists if stage == "finalists" else candidates
         return Snapshot(
