@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.worth.case import SEEDS, Case
+from benchmarks.worth.errors import supernet_errors
 from benchmarks.worth.plan import ranked
 from benchmarks.worth.scoring import Scoring
 from benchmarks.worth.scratch import Training
 from benchmarks.worth.source import Given
 from benchmarks.worth.statistics import allowed, of_both, per_doubling, reliability, without_noise
 from benchmarks.worth.unit import Bench
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.reproduce.statistics import rank_correlation
 
 Row = dict[str, Any]
@@ -42,6 +44,27 @@ def rank_fidelity(case: Case, bench: Bench) -> dict[str, Any]:
         if name == "range" and by_supernet:
             found[name]["slopes"] = _slopes(trained, by_supernet, flops)
     return found
+
+
+def where_supernets_err(case: Case, bench: Bench) -> Row | None:
+    """See `supernet_errors`; None before both sets are trained and scored by two supernets."""
+    sets, truth, scores = ranked(case), {}, {}
+    for name, networks in sets.items():
+        trained = _trained(case, networks, bench)
+        found = {seed: bench.result(Scoring(case, tuple(networks), seed)) for seed in SEEDS}
+        scores[name] = {
+            seed: [one["scores"][given.key]["loss"] for given in networks]
+            for seed, one in found.items()
+            if one is not None
+        }
+        if trained is None or len(scores[name]) < 2:
+            return None
+        truth[name] = np.mean([[one["loss"] for one in row] for row in trained], axis=0).tolist()
+    return supernet_errors(case, {name: _architectures(sets[name]) for name in sets}, truth, scores)
+
+
+def _architectures(networks: list[Given]) -> list[Architecture]:
+    return [one.architecture for one in networks]
 
 
 def _trained(case: Case, networks: list[Given], bench: Bench) -> list[list[Row]] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.worth.case import CASES, ROOT, Case
 from benchmarks.worth.drawn import PILOTS
-from benchmarks.worth.fidelity import rank_fidelity
+from benchmarks.worth.fidelity import rank_fidelity, where_supernets_err
 from benchmarks.worth.plan import plan
 from benchmarks.worth.results import equal_compute, equal_cost, pipelines
 from benchmarks.worth.unit import Bench
@@ -30,6 +30,7 @@ def numbers(bench: Bench) -> dict[str, Any]:
             "equal_cost": equal_cost(case, bench),
             "equal_compute": equal_compute(case, bench),
             "rank_fidelity": rank_fidelity(case, bench),
+            "errors": where_supernets_err(case, bench),
             "pipelines": list(pipelines(case, bench)),
         }
         for name, case in CASES.items()
@@ -79,6 +80,8 @@ def _case(case: Case, found: Row) -> list[str]:
         parts += ["", "(b) Equal compute.", "", *_compute_table(found["equal_compute"])]
     if found["rank_fidelity"]:
         parts += ["", "(c) Rank fidelity.", "", *_rank_table(found["rank_fidelity"])]
+    if found["errors"]:
+        parts += ["", *_error_lines(found["errors"])]
     return parts
 
 
@@ -127,7 +130,7 @@ def _rank_table(sets: Mapping[str, Row]) -> list[str]:
     heads = "networks | by | measure | τ (95 %) | reliable: score, scratch | τ allowed | τ without noise"
     lines = [f"| {heads} |", "|---|---|---|---|---|---|---|"]
     for name, one in sets.items():
-        kind = {"near": "F ± 5 %", "range": "whole range"}[name]
+        kind = _SETS[name]
         lines += [
             _rank_row(f"{one['networks']}, {kind}, n = {one['trainings']}", row) for row in one["rows"]
         ]
@@ -136,6 +139,8 @@ def _rank_table(sets: Mapping[str, Row]) -> list[str]:
         lines += _slope_lines(one.get("slopes", {}))
     return lines
 
+
+_SETS = {"near": "F ± 5 %", "range": "whole range"}
 
 _TAU = """\
 τ is Kendall's τ-b between a ranking and training from scratch (mean of n trainings), with a 95 %
@@ -164,6 +169,23 @@ def _slope_lines(slopes: Mapping[str, Row]) -> list[str]:
         for name, one in slopes.items()
     ]
     return ["", f"Points of accuracy for each doubling of FLOPs over the range: {', '.join(told)}."]
+
+
+def _error_lines(errors: Row) -> list[str]:
+    low, high = errors["between supernets"]
+    told = [f"{name} {one['rho']:+.2f} (p = {one['p']:.3f})" for name, one in errors["traits"].items()]
+    taus = [
+        f"{kind} {errors['regression'][name]['tau']:.2f} "
+        f"({errors['regression'][name]['low']:.2f} … {errors['regression'][name]['high']:.2f})"
+        for name, kind in _SETS.items()
+    ]
+    return [
+        "Errors (a supernet's loss − that from scratch, both sets together): between two supernets they",
+        f"are correlated, r = {low:.2f} to {high:.2f}; Spearman's ρ of their mean with traits of networks:",
+        f"{', '.join(told)}.",
+        "A ridge regression on such traits, each network's loss predicted from the others' losses from",
+        f"scratch, has τ by loss: {', '.join(taus)}.",
+    ]
 
 
 def _spread(row: Row, measure: str, scale: float, digits: int) -> str:

@@ -13,14 +13,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.random import RandomState
+from numpy.typing import NDArray
 
 from benchmarks.worth.case import Case
 from benchmarks.worth.drawn import alone
 from benchmarks.worth.finalist import FinalistTrainer
 from benchmarks.worth.meter import Meter
+from benchmarks.worth.regression import RIDGE, predicted
 from benchmarks.worth.source import Source
 from benchmarks.worth.supernet import pipeline_config
-from benchmarks.worth.traits import traits
 from benchmarks.worth.unit import Bench, Unit
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.budget import Budget
@@ -30,7 +31,6 @@ from trionet_nni.finalists.in_process import run_finalists
 _POOL = 1_500  # networks that are ranked
 _ALONE = 2  # stand-alone networks of each operator among the pilots
 _FOLDS = 3  # divisions of the images that pilots are spread over
-_RIDGE = 5.0  # α of the regression, on standardized traits
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Predicted(Unit):
             "pool": _POOL,
             "alone": _ALONE,
             "folds": _FOLDS,
-            "ridge": _RIDGE,
+            "ridge": RIDGE,
             "band": [round(value) for value in self.case.band],
             "finalists": config.search.finalists.model_dump(),
             "recipe": config.retrain.model_dump(exclude_defaults=True),
@@ -87,8 +87,8 @@ class Predicted(Unit):
         pilots = drawn[: self.pilots - len(some_alone)] + some_alone
         losses = [train(one, self._rung(number)) for number, one in enumerate(pilots)]
         known = drawn + [one for networks in each_alone.values() for one in networks]
-        predicted = self._predict(pilots, losses, known)
-        ranked = [known[place] for place in np.argsort(predicted, kind="stable")]
+        order = np.argsort(self._predict(pilots, losses, known), kind="stable")
+        ranked = [known[place] for place in order]
         ended = run_finalists(choose(ranked, shipped.count), ladder, train)
         return {
             "network": ended[0][0].to_dict(),
@@ -113,18 +113,12 @@ class Predicted(Unit):
 
     def _predict(
         self, pilots: list[Architecture], losses: list[float], networks: list[Architecture]
-    ) -> np.ndarray[Any, np.dtype[np.float64]]:
+    ) -> NDArray[np.float64]:
         """Losses of networks; those of a division are compared with that division's mean."""
-        from sklearn.linear_model import Ridge
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
         known = np.array(losses)
         for first in range(_FOLDS):
             known[first::_FOLDS] -= known[first::_FOLDS].mean()
-        model = make_pipeline(StandardScaler(), Ridge(alpha=_RIDGE))
-        model.fit([traits(one, self.case) for one in pilots], known)
-        return np.asarray(model.predict([traits(one, self.case) for one in networks]))
+        return predicted(self.case, pilots, known, networks)
 
 
 @dataclass(frozen=True)

@@ -227,6 +227,7 @@ def test_the_table_of_made_up_results(bench: Bench, monkeypatch: pytest.MonkeyPa
         assert all(row["tau"] > 0.7 and row["without_noise"] >= row["tau"] for row in range_rows)
         slopes = found[name]["rank_fidelity"]["range"]["slopes"]
         assert slopes["from scratch"]["value"] == pytest.approx(10, abs=0.5)  # points
+        assert found[name]["errors"]["regression"]["range"]["tau"] > 0.7  # made-up losses follow FLOPs
     assert json.dumps(found, allow_nan=False)
     text = page.section(found)
     assert text.count("(c) Rank fidelity") == len(CASES)
