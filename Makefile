@@ -46,9 +46,9 @@ search: install
 test: install
 	$(PYTEST) -n 2
 
-# An empty -m: the slow ones too, which pyproject.toml leaves out. They wait for most of their time, hence two processes more.
+# An empty -m: the slow ones too, which pyproject.toml leaves out. They wait for most of their time, hence one process more.
 test-all: install
-	$(PYTEST) -n 4 -m ""
+	$(PYTEST) -n 3 -m ""
 
 lint: install
 	$(BIN)/ruff check .

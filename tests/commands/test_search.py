@@ -218,7 +218,7 @@ def test_a_second_search_of_one_file_is_refused(
 
 def test_file_that_nni_refuses(toy: ToyExperiment) -> None:
     settings = yaml.safe_load(toy.write().read_text())
-    toy.yaml.write_text(yaml.safe_dump({**settings, "trainingService": {"platform": "remote"}}))
+    toy.yaml.write_text(yaml.safe_dump({**settings, "trainingService": {"platform": "openpai"}}))
     with pytest.raises(InputError, match="nnictl refuses it"):
         searching.search(toy.yaml)
 
