@@ -205,8 +205,9 @@ def test_a_wrong_experiment_is_one_line_and_status_2(tmp_path, capsys, text):
     assert len(output.err.splitlines()) == 1
 
 
-def test_the_command_as_a_process_of_its_own():
-    command = [sys.executable, "-m", "trionet_nni.cli", "count", "resnet-51"]
+@pytest.mark.parametrize("module", ["trionet_nni", "trionet_nni.cli"])
+def test_the_command_as_a_process_of_its_own(module):
+    command = [sys.executable, "-m", module, "count", "resnet-51"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("trionet: ") and len(done.stderr.splitlines()) == 1

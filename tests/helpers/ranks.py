@@ -12,9 +12,11 @@ import os
 import signal
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
+from benchmarks.counted import Counted
 from spaces import tiny
 from strategies import one_shot
 from strategies.sandwich_module import SandwichModule
@@ -66,7 +68,7 @@ def joint_batch() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def gradients(rank: int, world: int, rendezvous: str, results: str) -> None:
-    """One step's gradients and losses of a process's share, averaged with the others'."""
+    """One step's gradients and losses of a process's share, averaged with the others'; what was sent."""
     torch.set_num_threads(1)
     if world > 1:
         torch.distributed.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=world)
@@ -77,8 +79,10 @@ def gradients(rank: int, world: int, rendezvous: str, results: str) -> None:
     module.manual_backward = lambda loss: loss.backward()
     module.parts, module.share = PARTS, Share(rank, world)
     batch = tuple(tensor.chunk(world)[rank] for tensor in joint_batch())
-    losses = module.accumulate(batch, module.draw(0), number=3)
+    with patch.object(torch.distributed, "all_reduce", Counted(torch.distributed.all_reduce)) as calls:
+        losses = module.accumulate(batch, module.draw(0), number=3)
     found = {name: p.grad for name, p in module.model.named_parameters() if p.grad is not None}
-    torch.save({"losses": losses, **found}, f"{results}{rank}")
+    reduced = torch.tensor(calls.bytes)
+    torch.save({"reduced": reduced, "losses": losses, **found}, f"{results}{rank}")
     if world > 1:
         torch.distributed.destroy_process_group()

@@ -44,11 +44,20 @@ def test_gradients_are_those_of_one_process_with_the_joint_batch(tmp_path: Path,
     arguments = (world, f"file://{tmp_path}/rendezvous", f"{tmp_path}/rank")
     multiprocessing.spawn(ranks.gradients, arguments, nprocs=world)
     expected = torch.load(tmp_path / "alone0", weights_only=True)
+    assert not len(expected.pop("reduced"))
     for rank in range(world):
         found = torch.load(tmp_path / f"rank{rank}", weights_only=True)
+        only_what_was_used(found.pop("reduced"), list(found.values()))
         assert found.keys() == expected.keys()
         for name, value in expected.items():
             torch.testing.assert_close(found[name], value, atol=1e-10, rtol=1e-10, msg=name)
+
+
+def only_what_was_used(reduced: torch.Tensor, averaged: list[torch.Tensor]) -> None:
+    """A step's gradients travel once, in one bucket as they are few, without those of idle weights."""
+    assert len(reduced) == 1
+    used = sum(int(value.count_nonzero()) for value in averaged)
+    assert used <= int(reduced) // averaged[0].element_size() < sum(value.numel() for value in averaged)
 
 
 def shared(devices: int) -> ProjectConfig:

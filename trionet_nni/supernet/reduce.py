@@ -29,8 +29,12 @@ def averaged(gradients: Iterable[tuple[Tensor | None, Region]], bucket: int = _B
     Args:
         bucket: bytes that one collective takes at most, but for a region that is larger by itself.
     """
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
-        return
+    if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+        averaged_in_group(gradients, bucket)
+
+
+def averaged_in_group(gradients: Iterable[tuple[Tensor | None, Region]], bucket: int = _BUCKET) -> None:
+    """The same where there is a group, and also where it is of one process."""
     parts = [(g, region, region.read(g)) for g, region in gradients if g is not None]
     pending = []
     for group in _buckets(parts, bucket):
