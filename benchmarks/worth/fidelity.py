@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -22,11 +24,15 @@ Row = dict[str, Any]
 _SIGN = {"loss": -1.0, "accuracy": 1.0}  # the larger the better
 
 
-def rank_fidelity(case: Case, bench: Bench) -> dict[str, Any]:
-    """For either set of networks: rows of τ, one a ranking; for the whole range also the slopes."""
+def rank_fidelity(case: Case, bench: Bench, times: float = 1.0) -> dict[str, Any]:
+    """For either set of networks: rows of τ, one a ranking; for the whole range also the slopes.
+
+    Args:
+        times: the length of the trainings from scratch ÷ the recipe's.
+    """
     found: dict[str, Any] = {}
     for name, networks in ranked(case).items():
-        trained = _trained(case, networks, bench)
+        trained = _trained(case, networks, bench, times)
         if trained is None:
             continue
         scores = {seed: bench.result(Scoring(case, tuple(networks), seed)) for seed in SEEDS}
@@ -40,17 +46,39 @@ def rank_fidelity(case: Case, bench: Bench) -> dict[str, Any]:
             "networks": len(networks),
             "trainings": len(trained),
             "rows": _rows(trained, by_supernet, flops),
+            "best_of_all": {
+                measure: best_of_all([[one[measure] for one in row] for row in trained], _SIGN[measure])
+                for measure in ("accuracy", "loss")
+            },
         }
         if name == "range" and by_supernet:
             found[name]["slopes"] = _slopes(trained, by_supernet, flops)
     return found
 
 
-def where_supernets_err(case: Case, bench: Bench) -> Row | None:
+def best_of_all(trained: Sequence[Sequence[float]], sign: float) -> dict[str, float | None]:
+    """What random networks have, and what whoever trains all of them once finds: what is there to find.
+
+    Args:
+        trained: values by training, then network.
+        sign: 1 where larger is better, −1 where smaller is.
+
+    Returns:
+        "mean" of all; "chosen": of the best of one training, its value in another one, mean over all pairs
+        of trainings, so that luck is not counted; None with a single training.
+    """
+    values = np.array(trained)
+    best = (sign * values).argmax(1)
+    pairs = itertools.permutations(range(len(values)), 2)
+    found = [values[other, best[one]] for one, other in pairs]
+    return {"mean": float(values.mean()), "chosen": float(np.mean(found)) if found else None}
+
+
+def where_supernets_err(case: Case, bench: Bench, times: float = 1.0) -> Row | None:
     """See `supernet_errors`; None before both sets are trained and scored by two supernets."""
     sets, truth, scores = ranked(case), {}, {}
     for name, networks in sets.items():
-        trained = _trained(case, networks, bench)
+        trained = _trained(case, networks, bench, times)
         found = {seed: bench.result(Scoring(case, tuple(networks), seed)) for seed in SEEDS}
         scores[name] = {
             seed: [one["scores"][given.key]["loss"] for given in networks]
@@ -67,11 +95,11 @@ def _architectures(networks: list[Given]) -> list[Architecture]:
     return [one.architecture for one in networks]
 
 
-def _trained(case: Case, networks: list[Given], bench: Bench) -> list[list[Row]] | None:
+def _trained(case: Case, networks: list[Given], bench: Bench, times: float) -> list[list[Row]] | None:
     """Results by seed of the training, then network; only seeds with which all were trained."""
     seeds = []
     for seed in SEEDS:
-        found = [bench.result(Training(case, given, seed)) for given in networks]
+        found = [bench.result(Training(case, given, seed, times=times)) for given in networks]
         if all(found):
             seeds.append([one for one in found if one is not None])
     return seeds or None

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.worth.case import CASES, ROOT, Case
 from benchmarks.worth.drawn import PILOTS
 from benchmarks.worth.fidelity import rank_fidelity, where_supernets_err
-from benchmarks.worth.plan import plan
+from benchmarks.worth.plan import LONGER, plan
 from benchmarks.worth.results import equal_compute, equal_cost, pipelines
 from benchmarks.worth.unit import Bench
 from trionet_nni.files.atomic import write_text
@@ -31,6 +31,8 @@ def numbers(bench: Bench) -> dict[str, Any]:
             "equal_compute": equal_compute(case, bench),
             "rank_fidelity": rank_fidelity(case, bench),
             "errors": where_supernets_err(case, bench),
+            "rank_fidelity_long": rank_fidelity(case, bench, LONGER),
+            "errors_long": where_supernets_err(case, bench, LONGER),
             "pipelines": list(pipelines(case, bench)),
         }
         for name, case in CASES.items()
@@ -79,9 +81,12 @@ def _case(case: Case, found: Row) -> list[str]:
     if found["equal_compute"]:
         parts += ["", "(b) Equal compute.", "", *_compute_table(found["equal_compute"])]
     if found["rank_fidelity"]:
-        parts += ["", "(c) Rank fidelity.", "", *_rank_table(found["rank_fidelity"])]
-    if found["errors"]:
-        parts += ["", *_error_lines(found["errors"])]
+        parts += ["", "(c) Rank fidelity.", "", *_rank_table(found["rank_fidelity"]), "", *_TAU]
+        parts += _rank_lines(found["rank_fidelity"], found["errors"])
+    if found["rank_fidelity_long"]:
+        title = f"(c) again, trainings from scratch {LONGER} times as long."
+        parts += ["", title, "", *_rank_table(found["rank_fidelity_long"])]
+        parts += _rank_lines(found["rank_fidelity_long"], found["errors_long"])
     return parts
 
 
@@ -134,10 +139,15 @@ def _rank_table(sets: Mapping[str, Row]) -> list[str]:
         lines += [
             _rank_row(f"{one['networks']}, {kind}, n = {one['trainings']}", row) for row in one["rows"]
         ]
-    lines += ["", *_TAU]
-    for one in sets.values():
-        lines += _slope_lines(one.get("slopes", {}))
     return lines
+
+
+def _rank_lines(sets: Mapping[str, Row], errors: Row | None) -> list[str]:
+    """What else the trainings say."""
+    lines = []
+    for name, one in sets.items():
+        lines += _slope_lines(one.get("slopes", {})) + _best_lines(_SETS[name], one)
+    return [*lines, "", *_error_lines(errors)] if errors else lines
 
 
 _SETS = {"near": "F ± 5 %", "range": "whole range"}
@@ -169,6 +179,19 @@ def _slope_lines(slopes: Mapping[str, Row]) -> list[str]:
         for name, one in slopes.items()
     ]
     return ["", f"Points of accuracy for each doubling of FLOPs over the range: {', '.join(told)}."]
+
+
+def _best_lines(kind: str, one: Row) -> list[str]:
+    accuracy, loss = one["best_of_all"]["accuracy"], one["best_of_all"]["loss"]
+    if accuracy["chosen"] is None:
+        return []
+    found = f"{100 * accuracy['chosen']:.2f} %, by loss {loss['chosen']:.3f}"
+    mean = f"{100 * accuracy['mean']:.2f} % and {loss['mean']:.3f}"
+    return [
+        "",
+        f"Whoever trains all {one['networks']} networks, {kind}, and takes the best on the test images has",
+        f"in another training of it {found}; on average all have {mean}.",
+    ]
 
 
 def _error_lines(errors: Row) -> list[str]:

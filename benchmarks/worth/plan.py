@@ -95,6 +95,13 @@ def _wanted(cases: list[Case]) -> Iterator[Unit]:
             yield longer_searched(case, seed)
             yield longer_optuna(case, seed)
     for case in cases:
+        for seed in SEEDS:
+            yield from (
+                Training(case, given, seed, times=LONGER)
+                for networks in ranked(case).values()
+                for given in networks
+            )
+    for case in cases:
         for seed in case.training_seeds:
             if seed not in SEEDS and seed not in _repeats(case):
                 yield from _further(case, seed)

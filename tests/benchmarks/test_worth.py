@@ -14,6 +14,7 @@ import pytorch_lightning as pl
 from benchmarks.worth import page, predicted
 from benchmarks.worth.case import CASES, Case
 from benchmarks.worth.drawn import alone, near, spread
+from benchmarks.worth.fidelity import best_of_all
 from benchmarks.worth.handmade import STYLES, handmade
 from benchmarks.worth.meter import Meter
 from benchmarks.worth.plan import plan
@@ -170,6 +171,16 @@ def test_noise_of_both_sides_is_taken_out_of_tau():
     assert found is not None and found > 0.8  # ρ is 0.95 or so: the arcsine is steep there
     assert without_noise(0.3, 0.0, 0.9) is None
     assert without_noise(0.3, 1.0, 1.0) == pytest.approx(0.3)
+
+
+def test_the_best_of_all_is_told_by_another_training():
+    trained = [
+        [0.9, 0.5, 0.7],
+        [0.6, 0.5, 0.8],
+    ]  # the first training prefers network 0, the second network 2
+    assert best_of_all(trained, 1) == {"mean": pytest.approx(4 / 6), "chosen": pytest.approx(0.65)}
+    assert best_of_all(trained, -1)["chosen"] == pytest.approx(0.5)
+    assert best_of_all(trained[:1], 1)["chosen"] is None
 
 
 def test_slopes_are_per_doubling():
