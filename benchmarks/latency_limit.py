@@ -6,8 +6,9 @@
 For each backend every candidate block of the space is timed on this machine (or what the folder lacks), and
 predictions are compared with networks that the table has not seen. Then `trionet search` looks for networks
 for the quickstart's digits under a limit that four of ten networks keep by the table, and what it exports
-is timed. How busy the machine is with other work stands beside each number: all of them are worth little
-where that is more than a few per cent.
+is timed, in turn with the unseen networks once more: what these take now ÷ what they took before says
+whether the machine has changed its speed. How busy it is with other work stands beside each number: all of
+them are worth little where that is more than a few per cent.
 """
 
 from __future__ import annotations
@@ -29,10 +30,17 @@ from numpy.random import RandomState
 from benchmarks.small_search import QUICKSTART, ROOT
 from trionet_nni.architecture.budget import Budget
 from trionet_nni.architecture.cost import CostModel
-from trionet_nni.export.deploy.block_latencies import Conditions, check_table, measure_table, processor
+from trionet_nni.export.deploy.block_latencies import (
+    Conditions,
+    check_table,
+    measure_table,
+    processor,
+    unseen,
+)
 from trionet_nni.export.deploy.latency import latency
 from trionet_nni.export.load import load
 from trionet_nni.files.atomic import write_json, write_text
+from trionet_nni.network.trionet import TrioNet
 from trionet_nni.settings.latency_table import LatencyTable
 from trionet_nni.settings.plugins import load_table
 from trionet_nni.training.process import prepare_process
@@ -52,6 +60,7 @@ class Predicted:
         tau: Kendall's.
         margin: of the table.
         within: share of networks that took no longer than predicted with the margin.
+        took: what each took, milliseconds.
     """
 
     backend: str
@@ -61,6 +70,7 @@ class Predicted:
     tau: float
     margin: float
     within: float
+    took: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -95,8 +105,8 @@ def main() -> int:
     for backend in options.backends:
         tables.append(_table(options, backend))
         print(_line(tables[-1]), flush=True)
-    for backend in options.backends:
-        exported += _search(options, backend)
+    for table in tables:
+        exported += _search(options, table)
     result = {"machine": processor(), "tables": [asdict(one) for one in tables]}
     write_json(options.folder / "result.json", {**result, "exported": [asdict(one) for one in exported]})
     return 0
@@ -113,7 +123,8 @@ def _table(options: argparse.Namespace, backend: str) -> Predicted:
     safe = (1 + table.file.margin) * np.array(found.predicted)
     within = float((np.array(found.measured) <= safe).mean())
     busy = (before, _busy())
-    return Predicted(backend, busy, len(found.measured), found.error, found.tau, table.file.margin, within)
+    quality = found.error, found.tau, table.file.margin, within
+    return Predicted(backend, busy, len(found.measured), *quality, found.measured)
 
 
 def _file(options: argparse.Namespace, backend: str) -> Path:
@@ -136,18 +147,22 @@ def _percents(busy: tuple[float, float]) -> str:
     return f"{busy[0]:.0f} % before, {busy[1]:.0f} % after"
 
 
-def _search(options: argparse.Namespace, backend: str) -> list[Held]:
-    table = LatencyTable.load(_file(options, backend))
-    limit = _limit(_conditions(options.space, backend), table)
+def _search(options: argparse.Namespace, before_it: Predicted) -> list[Held]:
+    backend = before_it.backend
+    table, conditions = LatencyTable.load(_file(options, backend)), _conditions(options.space, backend)
+    limit = _limit(conditions, table)
     out = options.folder / f"out-{backend}"
     _run(options, backend, limit, out)
     before = _busy()
     folders = sorted((path.parent for path in out.glob("*/card.json")), key=lambda folder: folder.name)
     networks = {folder.name: (load(folder), (1, 28, 28)) for folder in folders}
-    found = latency(networks, [1], backend=backend, seconds=_NETWORK_SECONDS)
+    again = {f"unseen {n}": (one, (1, 28, 28)) for n, one in enumerate(_unseen(conditions, before_it))}
+    found = latency({**networks, **again}, [1], backend=backend, seconds=_NETWORK_SECONDS)
     busy = (before, _busy())
+    changes = [one.p50 / took for one, took in zip(found[len(networks) :], before_it.took, strict=True)]
+    print(f"{backend}: the unseen networks take {np.median(changes):.3f} of what they took before")
     held = []
-    for one, (network, _) in zip(found, networks.values(), strict=True):
+    for one, (network, _) in zip(found, networks.values(), strict=False):
         chosen = network.architecture
         held.append(Held(backend, one.network, chosen.operators, limit, table.predict(chosen), one.p50))
     for row in sorted(held, key=lambda row: row.measured):
@@ -157,6 +172,15 @@ def _search(options: argparse.Namespace, backend: str) -> list[Held]:
     text = f"{kept} of {len(held)} exported networks keep {limit:.3f} ms, measured"
     print(f"{backend}: {text}; busy {_percents(busy)}", flush=True)
     return held
+
+
+def _unseen(conditions: Conditions, before_it: Predicted) -> list[TrioNet]:
+    """As the check made them, with start weights."""
+    cost = conditions.cost
+    return [
+        TrioNet(one, classes=cost.classes, channels=cost.channels, image_size=conditions.image_size)
+        for one in unseen(conditions, before_it.networks)
+    ]
 
 
 def _limit(conditions: Conditions, table: LatencyTable) -> float:

@@ -133,8 +133,13 @@ class Checked:
 
 def check_table(table: LatencyTable, conditions: Conditions, count: int = 20) -> Checked:
     """Compare predictions with networks that the table has not seen."""
-    networks = _networks(conditions, count, seed=1)
+    networks = unseen(conditions, count)
     return Checked(tuple(map(table.predict, networks)), tuple(_measured(conditions, networks)))
+
+
+def unseen(conditions: Conditions, count: int) -> list[Architecture]:
+    """Networks that no table was fitted to, the same ones each time."""
+    return _networks(conditions, count, seed=1)
 
 
 def processor() -> str:
