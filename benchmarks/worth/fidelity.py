@@ -17,10 +17,10 @@ from benchmarks.worth.scratch import Training
 from benchmarks.worth.source import Given
 from benchmarks.worth.statistics import allowed, of_both, per_doubling, reliability, without_noise
 from benchmarks.worth.unit import Bench
-from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.reproduce.statistics import rank_correlation
 
 Row = dict[str, Any]
+_FEWEST = 10  # networks that a rank correlation is told of
 _SIGN = {"loss": -1.0, "accuracy": 1.0}  # the larger the better
 
 
@@ -31,16 +31,11 @@ def rank_fidelity(case: Case, bench: Bench, times: float = 1.0) -> dict[str, Any
         times: the length of the trainings from scratch ÷ the recipe's.
     """
     found: dict[str, Any] = {}
-    for name, networks in ranked(case).items():
-        trained = _trained(case, networks, bench, times)
-        if trained is None:
+    for name, everyone in ranked(case).items():
+        networks, trained = _trained(case, everyone, bench, times)
+        if len(networks) < _FEWEST:
             continue
-        scores = {seed: bench.result(Scoring(case, tuple(networks), seed)) for seed in SEEDS}
-        by_supernet = {
-            seed: [one["scores"][given.key] for given in networks]
-            for seed, one in scores.items()
-            if one is not None
-        }
+        by_supernet = _scores(case, everyone, networks, bench)
         flops = [case.cost(given.architecture).flops for given in networks]
         found[name] = {
             "networks": len(networks),
@@ -64,45 +59,58 @@ def best_of_all(trained: Sequence[Sequence[float]], sign: float) -> dict[str, fl
         sign: 1 where larger is better, −1 where smaller is.
 
     Returns:
-        "mean" of all; "chosen": of the best of one training, its value in another one, mean over all pairs
-        of trainings, so that luck is not counted; None with a single training.
+        "mean" of all, and "sd" of the networks' means; "chosen": of the best of one training, its value in
+        another one, mean over all pairs of trainings, so that luck is not counted; None with one training.
     """
     values = np.array(trained)
     best = (sign * values).argmax(1)
     pairs = itertools.permutations(range(len(values)), 2)
     found = [values[other, best[one]] for one, other in pairs]
-    return {"mean": float(values.mean()), "chosen": float(np.mean(found)) if found else None}
+    return {
+        "mean": float(values.mean()),
+        "sd": float(values.mean(0).std(ddof=1)),
+        "chosen": float(np.mean(found)) if found else None,
+    }
 
 
 def where_supernets_err(case: Case, bench: Bench, times: float = 1.0) -> Row | None:
     """See `supernet_errors`; None before both sets are trained and scored by two supernets."""
-    sets, truth, scores = ranked(case), {}, {}
-    for name, networks in sets.items():
-        trained = _trained(case, networks, bench, times)
-        found = {seed: bench.result(Scoring(case, tuple(networks), seed)) for seed in SEEDS}
-        scores[name] = {
-            seed: [one["scores"][given.key]["loss"] for given in networks]
-            for seed, one in found.items()
-            if one is not None
-        }
-        if trained is None or len(scores[name]) < 2:
+    sets, truth, scores = {}, {}, {}
+    for name, everyone in ranked(case).items():
+        networks, trained = _trained(case, everyone, bench, times)
+        by_supernet = _scores(case, everyone, networks, bench)
+        if len(networks) < _FEWEST or len(by_supernet) < 2:
             return None
+        sets[name] = [one.architecture for one in networks]
+        scores[name] = {seed: [one["loss"] for one in row] for seed, row in by_supernet.items()}
         truth[name] = np.mean([[one["loss"] for one in row] for row in trained], axis=0).tolist()
-    return supernet_errors(case, {name: _architectures(sets[name]) for name in sets}, truth, scores)
+    return supernet_errors(case, sets, truth, scores)
 
 
-def _architectures(networks: list[Given]) -> list[Architecture]:
-    return [one.architecture for one in networks]
+def _scores(case: Case, everyone: list[Given], networks: list[Given], bench: Bench) -> dict[int, list[Row]]:
+    """What supernets say of some networks of a set, by seed."""
+    found = {seed: bench.result(Scoring(case, tuple(everyone), seed)) for seed in SEEDS}
+    return {
+        seed: [one["scores"][given.key] for given in networks]
+        for seed, one in found.items()
+        if one is not None
+    }
 
 
-def _trained(case: Case, networks: list[Given], bench: Bench, times: float) -> list[list[Row]] | None:
-    """Results by seed of the training, then network; only seeds with which all were trained."""
-    seeds = []
-    for seed in SEEDS:
-        found = [bench.result(Training(case, given, seed, times=times)) for given in networks]
-        if all(found):
-            seeds.append([one for one in found if one is not None])
-    return seeds or None
+def _trained(
+    case: Case, everyone: list[Given], bench: Bench, times: float
+) -> tuple[list[Given], list[list[Row]]]:
+    """Networks that are trained so far, which are as random as all, and results by seed, then network.
+
+    Seeds beyond the first count where all of these networks were trained with them.
+    """
+
+    def result(given: Given, seed: int) -> Row | None:
+        return bench.result(Training(case, given, seed, times=times))
+
+    networks = [given for given in everyone if result(given, SEEDS[0])]
+    seeds = [[result(given, seed) for given in networks] for seed in SEEDS]
+    return networks, [[one for one in row if one is not None] for row in seeds if all(row)]
 
 
 def _rows(trained: list[list[Row]], supernets: dict[int, list[Row]], flops: list[int]) -> list[Row]:

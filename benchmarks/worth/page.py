@@ -183,15 +183,13 @@ def _slope_lines(slopes: Mapping[str, Row]) -> list[str]:
 
 def _best_lines(kind: str, one: Row) -> list[str]:
     accuracy, loss = one["best_of_all"]["accuracy"], one["best_of_all"]["loss"]
+    share = f"{100 * accuracy['mean']:.2f} ± {100 * accuracy['sd']:.2f} %"
+    means = f"{share}, loss {loss['mean']:.3f} ± {loss['sd']:.3f} (n = {one['trainings']})"
+    lines = ["", f"The {one['networks']} networks, {kind}, have {means}."]
     if accuracy["chosen"] is None:
-        return []
-    found = f"{100 * accuracy['chosen']:.2f} %, by loss {loss['chosen']:.3f}"
-    mean = f"{100 * accuracy['mean']:.2f} % and {loss['mean']:.3f}"
-    return [
-        "",
-        f"Whoever trains all {one['networks']} networks, {kind}, and takes the best on the test images has",
-        f"in another training of it {found}; on average all have {mean}.",
-    ]
+        return lines
+    found = f"{100 * accuracy['chosen']:.2f} %, the best by loss {loss['chosen']:.3f}"
+    return [*lines, f"The best of them on the test images has in another training {found}."]
 
 
 def _error_lines(errors: Row) -> list[str]:
