@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import chisquare
 
 from spaces import small, trionet
-from strategies import deep_sampling, hierarchical_sampling, uniform_sampling
+from strategies import hierarchical_sampling, uniform_sampling
 from strategies.sandwich import draw, largest_of
 from trionet_nni.architecture.cost import architecture_cost
 
@@ -48,12 +48,6 @@ def test_options_are_uniform_given_the_operator():
     depths = [count for key, count in counts.items() if isinstance(key, tuple)]
     assert len(depths) == 8
     assert chisquare(depths).pvalue > 0.01
-
-
-def test_deep_sampling_draws_the_second_block_seven_times_in_eight():
-    random = np.random.default_rng(3)
-    deep = [deep_sampling.SAMPLING.depth((1, 2), random) == 2 for _ in range(800)]
-    assert chisquare([sum(deep), len(deep) - sum(deep)], [700, 100]).pvalue > 0.01
 
 
 @pytest.mark.parametrize("table", [small.TABLE, trionet.TABLE])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,14 +37,10 @@ class Sampling(ABC):
             candidates = table.choices(beta[stage, index]).blocks
             return candidates[random.integers(len(candidates))]
 
-        depths = [self.depth(depths, random) for depths in table.depths]
+        depths = [int(random.choice(depths)) for depths in table.depths]
         return Architecture(
             table.space,
             tuple(
                 tuple(block(stage, index) for index in range(depth)) for stage, depth in enumerate(depths)
             ),
         )
-
-    def depth(self, depths: Sequence[int], random: np.random.Generator) -> int:
-        """How many blocks a stage has, of what it may have: uniformly."""
-        return int(random.choice(depths))
