@@ -89,8 +89,8 @@ def _reduce(case: StepCase, losses: int) -> None:
 
 @contextmanager
 def _group() -> Iterator[None]:
-    with tempfile.NamedTemporaryFile() as meeting:
-        dist.init_process_group("gloo", init_method=f"file://{meeting.name}", rank=0, world_size=1)
+    with tempfile.TemporaryDirectory() as folder:
+        dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=0, world_size=1)
         try:
             yield
         finally:

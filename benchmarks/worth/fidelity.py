@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.worth.case import SEEDS, Case
 from benchmarks.worth.errors import supernet_errors
-from benchmarks.worth.plan import ranked
+from benchmarks.worth.plan import SHORTER, ranked, shorter
 from benchmarks.worth.scoring import Scoring
 from benchmarks.worth.scratch import Training
 from benchmarks.worth.source import Given
@@ -36,11 +36,13 @@ def rank_fidelity(case: Case, bench: Bench, times: float = 1.0) -> dict[str, Any
         if len(networks) < _FEWEST:
             continue
         by_supernet = _scores(case, everyone, networks, bench)
+        rankings = {f"supernet {seed}": row for seed, row in by_supernet.items()}
+        rankings |= _cut_short(case, networks, bench)
         flops = [case.cost(given.architecture).flops for given in networks]
         found[name] = {
             "networks": len(networks),
             "trainings": len(trained),
-            "rows": _rows(trained, by_supernet, flops),
+            "rows": _rows(trained, rankings, flops),
             "best_of_all": {
                 measure: best_of_all([[one[measure] for one in row] for row in trained], _SIGN[measure])
                 for measure in ("accuracy", "loss")
@@ -97,6 +99,16 @@ def _scores(case: Case, everyone: list[Given], networks: list[Given], bench: Ben
     }
 
 
+def _cut_short(case: Case, networks: list[Given], bench: Bench) -> dict[str, list[Row]]:
+    """What trainings that were cut short say, where all networks have them."""
+    found = {}
+    for times in SHORTER:
+        results = [bench.result(shorter(case, given, times)) for given in networks]
+        if all(results):
+            found[f"one training {times:g} times as long"] = [one for one in results if one is not None]
+    return found
+
+
 def _trained(
     case: Case, everyone: list[Given], bench: Bench, times: float
 ) -> tuple[list[Given], list[list[Row]]]:
@@ -113,16 +125,16 @@ def _trained(
     return networks, [[one for one in row if one is not None] for row in seeds if all(row)]
 
 
-def _rows(trained: list[list[Row]], supernets: dict[int, list[Row]], flops: list[int]) -> list[Row]:
+def _rows(trained: list[list[Row]], rankings: dict[str, list[Row]], flops: list[int]) -> list[Row]:
     rows = []
     for measure in ("loss", "accuracy"):
         truth, sure = _truth(trained, measure)
-        for seed, scores in supernets.items():
+        for name, scores in rankings.items():
             guess = [_SIGN[measure] * score[measure] for score in scores]
             trust = reliability(
                 [score[f"{measure}es" if measure == "loss" else "accuracies"] for score in scores]
             )
-            rows.append(_row(f"supernet {seed}", measure, guess, truth, trust, sure))
+            rows.append(_row(name, measure, guess, truth, trust, sure))
         rows.append(_row("FLOPs", measure, [float(value) for value in flops], truth, 1.0, sure))
     return rows
 

@@ -20,6 +20,8 @@ PILOTS = (
     24,
     42,
 )  # of the regression without a supernet: the pipeline's seconds on the digits, and more
+SHORTER = (0.1, 0.25, 0.5)  # times the length: what trainings of finalists say that are cut short
+SHORTER_SEED = 100  # of no other training
 LONGER = 8  # times the length: what the best stand-alone network gets at most of the pipeline's seconds
 
 
@@ -68,6 +70,11 @@ def ranked(case: Case) -> dict[str, list[Given]]:
     }
 
 
+def shorter(case: Case, given: Given, times: float) -> Training:
+    """One training that was cut short, of a network of the rank fidelity."""
+    return Training(case, given, SHORTER_SEED, times=times)
+
+
 def _wanted(cases: list[Case]) -> Iterator[Unit]:
     for seed in SEEDS:
         for case in cases:
@@ -94,6 +101,8 @@ def _wanted(cases: list[Case]) -> Iterator[Unit]:
             yield longer(case, seed)
             yield longer_searched(case, seed)
             yield longer_optuna(case, seed)
+    for case in cases:
+        yield from (shorter(case, given, times) for times in SHORTER for given in ranked(case)["near"])
     for case in cases:
         for seed in SEEDS:
             yield from (

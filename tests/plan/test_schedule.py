@@ -10,13 +10,17 @@ from hypothesis import strategies as st
 
 from tests.helpers.checkout import ROOT
 from trionet_nni.errors import InputError
-from trionet_nni.finalists.halving import rungs, training_steps
+from trionet_nni.finalists.halving import rungs, training_steps, trials
+from trionet_nni.plan.affordable import ladders
 from trionet_nni.plan.measure import Timings
 from trionet_nni.plan.plan import Plan
 from trionet_nni.plan.schedule import fitted
+from trionet_nni.settings.changes import Change
 from trionet_nni.settings.project import ProjectConfig, RecipeConfig, load_experiment
 
 MINE = load_experiment(ROOT / "experiments" / "mine.yml")
+assert MINE.search.finalists is not None
+WANTED = MINE.search.finalists
 
 
 def plan(config: ProjectConfig, step: float, candidate: float, retrain_step: float) -> Plan:
@@ -49,15 +53,43 @@ def test_it_takes_no_longer_than_asked_for(
         fitted(measured, MINE, images, allowed)  # what it allows is allowed
         return
     assert found.expected <= minutes
-    assert found.trials == 1 + found.candidates + measured.finalists
-    assert found.candidates >= MINE.search.population and found.finalist_steps <= 1000
+    assert found.candidates >= MINE.search.population
     assert all(len(str(n).rstrip("0")) <= 3 for n in (found.candidates,))
+    if found.finalists is None:
+        assert minutes < found.with_finalists and found.trials == 1 + found.candidates
+        return
+    assert min(WANTED.steps, measured.retrain_steps // 4) <= found.finalists.steps <= measured.retrain_steps
+    assert found.trials == 1 + found.candidates + trials(rungs(**dict(found.finalists)))
 
 
 def test_more_time_is_more_of_everything() -> None:
     measured = plan(MINE, 0.6, 0.5, 0.2)
     short, long = (fitted(measured, MINE, 3500, minutes) for minutes in (20, 60))
-    assert long.supernet_steps > short.supernet_steps and long.finalist_steps >= short.finalist_steps
+    assert long.supernet_steps > short.supernet_steps
+    assert short.finalists is not None and long.finalists is not None
+    assert long.finalists.count >= short.finalists.count
+
+
+def test_short_of_time_there_are_fewer_finalists_not_shorter_trainings() -> None:
+    measured = plan(MINE, 0.1, 0.05, 0.2)  # 60 to 200 s of a training
+    found = [fitted(measured, MINE, 3500, minutes).finalists for minutes in (1, 20, 30, 60, 200)]
+    assert found[0] is None
+    sizes = [(one.count, one.repeats) for one in found[1:] if one is not None]
+    assert sizes == sorted(sizes) and sizes[0] < sizes[-1] == (WANTED.count, WANTED.repeats)
+    said = fitted(measured, MINE, 3500, 1)
+    assert Change(("search", "finalists"), None) in said.changes
+    (line,) = (line for line in said.remarks(measured) if "no finalists" in line)
+    least = fitted(measured, MINE, 3500, said.with_finalists).finalists
+    assert f"--minutes {said.with_finalists} on" in line and least is not None
+
+
+def test_a_finalist_has_a_quarter_of_a_retraining_where_the_file_says_more() -> None:
+    wanted = WANTED.model_copy(update={"steps": 900})
+    assert {ladder.steps for ladder in ladders(wanted, 1000, 3)} == {250}
+    assert {ladder.steps for ladder in ladders(wanted, 10_000, 3)} == {900}
+    first, *_, last = ladders(wanted, 1000, 3)
+    assert (first.finalists.count, first.finalists.repeats) == (wanted.count, wanted.repeats)
+    assert (last.finalists.count, last.finalists.repeats, last.together) == (2, 1, 3 * 2 * 250)
 
 
 def test_a_warm_up_in_epochs_gives_way_to_a_short_run() -> None:
@@ -73,5 +105,5 @@ def test_without_finalists_the_supernet_has_their_time() -> None:
     config = MINE.model_copy(update={"search": MINE.search.model_copy(update={"finalists": None})})
     measured = plan(MINE, 0.6, 0.5, 0.2)
     alone = fitted(replace(measured, finalists=0, finalist_steps=0), config, 3500, 30)
-    assert alone.finalist_steps == 0
+    assert alone.finalists is None and not any("finalists" in line for line in alone.remarks(measured))
     assert alone.supernet_steps > fitted(measured, MINE, 3500, 30).supernet_steps

@@ -6,9 +6,12 @@ import math
 from dataclasses import dataclass
 
 from trionet_nni.errors import InputError
+from trionet_nni.finalists.halving import rungs
+from trionet_nni.finalists.halving import trials as finalist_trials
+from trionet_nni.plan.affordable import affordable, ladders
 from trionet_nni.plan.plan import Plan
 from trionet_nni.settings.changes import Change
-from trionet_nni.settings.project import ProjectConfig, RecipeConfig, SupernetConfig
+from trionet_nni.settings.project import FinalistsConfig, ProjectConfig, RecipeConfig, SupernetConfig
 from trionet_nni.training.recipe import resized
 
 OPTION = "--minutes"
@@ -17,7 +20,7 @@ _KEPT = 0.15  # of the time, for starting processes and for a machine that gets 
 # who wins; candidates are cheap, and after some hundreds nothing better is found.
 _CANDIDATES, _FINALISTS = 0.2, 0.3
 _MOST_CANDIDATES = 10  # times the first population
-_FEWEST_STEPS = 20  # of a training that says anything
+_FEWEST_STEPS = 20  # of a supernet that says anything
 _DIGITS = 2  # of chosen numbers: measurements are no finer, and the next search may find this supernet
 
 
@@ -26,18 +29,25 @@ class Schedule:
     """What fits into the time.
 
     Attributes:
-        finalist_steps: of each finalist that is trained to the end; 0 where there are none.
+        finalists: who is trained from scratch, and how long; None where nobody is.
+        wanted: what the experiment says of them.
         recipe: the supernet's, with these steps and a warm-up that fits.
         trials: NNI's `maxTrialNumber`.
+        expected: minutes that it takes.
+        budgets: each has finalists of its own.
+        with_finalists: minutes that are enough for the fewest of them.
     """
 
     minutes: float
     supernet_steps: int
     candidates: int
-    finalist_steps: int
+    finalists: FinalistsConfig | None
+    wanted: FinalistsConfig | None
     recipe: RecipeConfig
     trials: int
     expected: float
+    budgets: int
+    with_finalists: int
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -49,8 +59,12 @@ class Schedule:
             Change((*supernet, "warmup"), self.recipe.warmup),
             Change(("maxTrialNumber",), self.trials),
         ]
-        if self.finalist_steps:
-            found.append(Change(("search", "finalists", "steps"), self.finalist_steps))
+        if self.finalists != self.wanted:
+            section = ("search", "finalists")
+            fields = {} if self.finalists is None else dict(self.finalists)
+            found += [Change((*section, name), value) for name, value in fields.items()]
+            if not fields:
+                found.append(Change(section, None))
         return tuple(found)
 
     def remarks(self, plan: Plan) -> tuple[str, ...]:
@@ -61,19 +75,28 @@ class Schedule:
             f"supernet ({measured.step:.2f} s each), {self.candidates:,} candidates "
             f"({measured.candidate:.2f} s each)"
         ]
-        if self.finalist_steps:
-            lines.append(
-                f"and {self.finalist_steps:,} steps of each finalist ({measured.retrain_step:.2f} s each)"
-            )
+        if self.wanted is not None:
+            lines.append(self._of_finalists(plan))
         return (*lines, f"Expected to take {self.expected:.0f} minutes, on a machine as busy as it is now.")
+
+    def _of_finalists(self, plan: Plan) -> str:
+        found, seconds = self.finalists, f"{plan.measured.retrain_step:.2f} s each"
+        if found is None:
+            return (
+                f"and no finalists: each would be trained too little ({seconds}) to tell which network is "
+                f"best in the end. From {OPTION} {self.with_finalists} on there are some."
+            )
+        times = "once" if found.repeats == 1 else f"up to {found.repeats} times"
+        whom = f"{found.count} finalists" + (" of each budget" if self.budgets > 1 else "")
+        return f"and {found.steps:,} steps of each of {whom} ({seconds}), trained {times}"
 
 
 def fitted(plan: Plan, config: ProjectConfig, images: int, minutes: float) -> Schedule:
     """The schedule for so many minutes, from a few measured steps.
 
     Nothing is longer than it is of use: a supernet is trained for the paper's epochs at most, a finalist as
-    long as a retraining, and ten times the first population is scored. The time that others leave is the
-    supernet's.
+    long as a retraining, and ten times the first population is scored. Nor is a finalist trained too little
+    to be judged (`trionet_nni.plan.affordable`). The time that others leave is the supernet's.
 
     Args:
         plan: with measured times.
@@ -89,35 +112,64 @@ def fitted(plan: Plan, config: ProjectConfig, images: int, minutes: float) -> Sc
     candidates = _rounded(_CANDIDATES * usable * plan.workers / measured.candidate)
     candidates = min(max(candidates, fewest), _MOST_CANDIDATES * config.search.population)
     spent = candidates * measured.candidate / plan.workers
-    finalist_steps = 0
-    if config.search.finalists is not None:
-        one = plan.finalist_steps / config.search.finalists.steps * measured.retrain_step / plan.workers
-        finalist_steps = min(_rounded(_FINALISTS * usable / one), plan.retrain_steps)
-        spent += finalist_steps * one
+    step = measured.retrain_step / plan.workers
+    finalists, together = _finalists(plan, config, min(_FINALISTS * usable, usable - spent))
+    spent += together * step
     steps_per_epoch = images // config.supernet.recipe.batch_size
     longest = round(SupernetConfig().recipe.epochs * steps_per_epoch)
     supernet_steps = min(_rounded((usable - spent) / measured.step), longest)
-    enough = config.search.finalists is None or finalist_steps >= _FEWEST_STEPS
-    if supernet_steps < min(_FEWEST_STEPS, longest) or not enough:
-        needed = _needed(plan, config, fewest)
+    if supernet_steps < min(_FEWEST_STEPS, longest):
+        needed = _needed(plan, fewest)
         raise InputError(f"{OPTION}: found {minutes:g}, allowed: {needed} or more on this machine")
     recipe = resized(config.supernet.recipe, supernet_steps, steps_per_epoch, "supernet.recipe")
-    trials = 1 + candidates + plan.finalists
+    budgets = len(config.search.limits)
+    trainings = 0 if finalists is None else finalist_trials(rungs(**dict(finalists)), budgets)
     expected = (spent + supernet_steps * measured.step) / 60
-    return Schedule(minutes, supernet_steps, candidates, finalist_steps, recipe, trials, expected)
+    return Schedule(
+        minutes,
+        supernet_steps,
+        candidates,
+        finalists,
+        config.search.finalists,
+        recipe,
+        1 + candidates + trainings,
+        expected,
+        budgets,
+        _with_finalists(plan, config),
+    )
 
 
-def _needed(plan: Plan, config: ProjectConfig, fewest: int) -> int:
-    """Minutes in which every stage has its fewest steps."""
-    measured, finalists = plan.measured, config.search.finalists
-    of_finalists = 0.0
-    if finalists is not None:
-        one = plan.finalist_steps / finalists.steps * measured.retrain_step / plan.workers
-        of_finalists = _FEWEST_STEPS * one
-    candidates = fewest * measured.candidate / plan.workers
-    together = candidates + 2 * of_finalists + 2 * _FEWEST_STEPS * measured.step
-    usable = max(of_finalists / _FINALISTS * 1.1, together / (1 - _FINALISTS) * 1.1)
-    return math.ceil(usable / (1 - _KEPT) / 60)
+def _finalists(plan: Plan, config: ProjectConfig, seconds: float) -> tuple[FinalistsConfig | None, int]:
+    """Who can be trained in that time, each as long as it allows, and optimizer steps of all together."""
+    wanted = config.search.finalists
+    if wanted is None:
+        return None, 0
+    step = plan.measured.retrain_step / plan.workers
+    found = affordable(wanted, plan.retrain_steps, len(config.search.limits), seconds, step)
+    if found is None:
+        return None, 0
+    trainings = found.together // found.steps
+    longer = min(
+        max(_rounded(seconds / step / trainings), found.steps), max(plan.retrain_steps, found.steps)
+    )
+    return found.finalists.model_copy(update={"steps": longer}), trainings * longer
+
+
+def _with_finalists(plan: Plan, config: ProjectConfig) -> int:
+    """Minutes in which the fewest finalists have their fewest steps."""
+    wanted = config.search.finalists
+    if wanted is None:
+        return 0
+    *_, least = ladders(wanted, plan.retrain_steps, len(config.search.limits))
+    seconds = least.together * plan.measured.retrain_step / plan.workers
+    return math.ceil(seconds / _FINALISTS / (1 - _KEPT) / 60)
+
+
+def _needed(plan: Plan, fewest: int) -> int:
+    """Minutes in which a supernet has its fewest steps, and the first population is scored."""
+    measured = plan.measured
+    usable = fewest * measured.candidate / plan.workers + 2 * _FEWEST_STEPS * measured.step
+    return math.ceil(1.1 * usable / (1 - _CANDIDATES - _FINALISTS) / (1 - _KEPT) / 60)
 
 
 def _rounded(number: float) -> int:
