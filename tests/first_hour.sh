@@ -102,7 +102,7 @@ nothing_left
 
 echo "== A search, as long as this machine needs at least"
 settings=(--set "search.budgets=[2.0e+7]" --set search.population=6 --set search.parents=3
-    --set search.finalists.count=2 --set data.recalibration_images=32
+    --set search.finalists.count=2 --set search.finalists.steps=20 --set data.recalibration_images=32
     --set supernet.recipe.batch_size=8 --set retrain.batch_size=8)
 run 2 'search.populations' $trionet search mine/experiment.yml --set search.populations=6
 run 2 '^trionet: --minutes: found 0.01, allowed: [0-9]+ or more' \

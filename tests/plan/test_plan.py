@@ -43,8 +43,8 @@ def test_it_says_what_a_real_run_needs(tmp_path: Path, capfd: Any) -> None:
     plan = make_plan(path, 1)
     assert plan.images["train"] == 160 and plan.images["test"] == 50 and plan.classes == 10
     assert plan.supernet_steps == 2 * 160 // 16
-    assert plan.retrain_steps == 4000 and plan.candidates == 7 and plan.workers == 1
-    assert plan.finalists == 9 and plan.finalist_steps == 9 * 600
+    assert plan.retrain_steps == 4000 and plan.candidates == 13 and plan.workers == 1
+    assert plan.finalists == 3 and plan.finalist_steps == 3 * 2000
     assert 0 < plan.accepted["2000000"] < 1 and plan.reachable[0] < 2e6 < plan.reachable[1]
     assert plan.measured.memory > 1e8 and plan.duration > 0
     assert not (tmp_path / "runs" / "supernets").exists()  # only the cache is left behind
@@ -80,6 +80,11 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trionet_nni.plan.plan.measure", lambda *arguments: measured)
 
 
+def one_line(text: str) -> str:
+    """A table's cells without their borders and line breaks."""
+    return " ".join(text.replace("│", " ").split())
+
+
 @pytest.mark.usefixtures("known")
 def test_json_is_one_object_and_text_ends_with_the_next_command(tmp_path: Path, capsys: Any) -> None:
     path = experiment(tmp_path)
@@ -87,10 +92,14 @@ def test_json_is_one_object_and_text_ends_with_the_next_command(tmp_path: Path, 
     data = json.loads(capsys.readouterr().out)
     hours = data["hours"]
     assert data["duration_hours"] == pytest.approx(hours["supernet"] + hours["search"] + hours["finalists"])
-    assert hours["finalists"] == pytest.approx(1.5)
+    assert hours["finalists"] == pytest.approx(6_000 / 3600)
     assert main(["plan", str(path), "--steps", "1"]) == 0
     said = capsys.readouterr().out
-    assert "9 trainings, 5,400 steps in all: " in said
+    assert "3 trainings, 6,000 steps in all (each 50 % of a retraining): " in one_line(said)
+    few = ["--set", "search.finalists.steps=100"]
+    assert main(["plan", str(path), "--steps", "1", *few]) == 0
+    warning = "(each 2 % of a retraining, too short to rank networks): "
+    assert warning in one_line(capsys.readouterr().out)
     assert said.strip().endswith(f"Next: trionet search {path}")
 
 

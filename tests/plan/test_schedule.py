@@ -16,7 +16,7 @@ from trionet_nni.plan.measure import Timings
 from trionet_nni.plan.plan import Plan
 from trionet_nni.plan.schedule import fitted
 from trionet_nni.settings.changes import Change
-from trionet_nni.settings.project import ProjectConfig, RecipeConfig, load_experiment
+from trionet_nni.settings.project import FinalistsConfig, ProjectConfig, RecipeConfig, load_experiment
 
 MINE = load_experiment(ROOT / "experiments" / "mine.yml")
 assert MINE.search.finalists is not None
@@ -58,7 +58,7 @@ def test_it_takes_no_longer_than_asked_for(
     if found.finalists is None:
         assert minutes < found.with_finalists and found.trials == 1 + found.candidates
         return
-    assert min(WANTED.steps, measured.retrain_steps // 4) <= found.finalists.steps <= measured.retrain_steps
+    assert min(WANTED.steps, measured.retrain_steps // 2) <= found.finalists.steps <= measured.retrain_steps
     assert found.trials == 1 + found.candidates + trials(rungs(**dict(found.finalists)))
 
 
@@ -71,25 +71,27 @@ def test_more_time_is_more_of_everything() -> None:
 
 
 def test_short_of_time_there_are_fewer_finalists_not_shorter_trainings() -> None:
-    measured = plan(MINE, 0.1, 0.05, 0.2)  # 60 to 200 s of a training
-    found = [fitted(measured, MINE, 3500, minutes).finalists for minutes in (1, 20, 30, 60, 200)]
+    wanted = FinalistsConfig(count=6, steps=600, repeats=2)
+    config = MINE.model_copy(update={"search": MINE.search.model_copy(update={"finalists": wanted})})
+    measured = plan(config, 0.1, 0.05, 0.2)  # 100 s of a training, at the least
+    found = [fitted(measured, config, 3500, minutes).finalists for minutes in (1, 20, 30, 60, 200)]
     assert found[0] is None
     sizes = [(one.count, one.repeats) for one in found[1:] if one is not None]
-    assert sizes == sorted(sizes) and sizes[0] < sizes[-1] == (WANTED.count, WANTED.repeats)
-    said = fitted(measured, MINE, 3500, 1)
+    assert sizes == sorted(sizes) and sizes[0] < sizes[-1] == (6, 2)
+    said = fitted(measured, config, 3500, 1)
     assert Change(("search", "finalists"), None) in said.changes
     (line,) = (line for line in said.remarks(measured) if "no finalists" in line)
-    least = fitted(measured, MINE, 3500, said.with_finalists).finalists
+    least = fitted(measured, config, 3500, said.with_finalists).finalists
     assert f"--minutes {said.with_finalists} on" in line and least is not None
 
 
-def test_a_finalist_has_a_quarter_of_a_retraining_where_the_file_says_more() -> None:
+def test_a_finalist_has_half_of_a_retraining_where_the_file_says_more() -> None:
     wanted = WANTED.model_copy(update={"steps": 900})
-    assert {ladder.steps for ladder in ladders(wanted, 1000, 3)} == {250}
+    assert {ladder.steps for ladder in ladders(wanted, 1000, 3)} == {500}
     assert {ladder.steps for ladder in ladders(wanted, 10_000, 3)} == {900}
     first, *_, last = ladders(wanted, 1000, 3)
     assert (first.finalists.count, first.finalists.repeats) == (wanted.count, wanted.repeats)
-    assert (last.finalists.count, last.finalists.repeats, last.together) == (2, 1, 3 * 2 * 250)
+    assert (last.finalists.count, last.finalists.repeats, last.together) == (2, 1, 3 * 2 * 500)
 
 
 def test_a_warm_up_in_epochs_gives_way_to_a_short_run() -> None:

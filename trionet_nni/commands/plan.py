@@ -159,14 +159,23 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
                      f"{_hours(plan.hours['supernet'])}"),
         ("search", f"{plan.candidates:,} candidates of {_seconds(measured.candidate)}: "
                    f"{_hours(plan.hours['search'])}, {plan.workers} at a time, ranked by {plan.metric}"),
-        *([("finalists", f"{plan.finalists:,} trainings, {plan.finalist_steps:,} steps in all: "
-                         f"{_hours(plan.hours['finalists'])}, {plan.workers} at a time")]
+        *([("finalists", f"{plan.finalists:,} trainings, {plan.finalist_steps:,} steps in all"
+                         f"{_share(plan)}: {_hours(plan.hours['finalists'])}, {plan.workers} at a time")]
           if plan.finalists else []),
         ("retraining", f"{plan.retrain_steps:,} steps of {_seconds(measured.last_step)}: "
                        f"{_hours(plan.hours['retraining one network'])} for one network"),
         ("memory", f"{measured.memory / 1e9:.1f} GB at the peak{' of a card' if plan.elsewhere else ''}"),
         ("until the export", _hours(plan.duration)),
     ]  # fmt: skip
+
+
+def _share(plan: Plan) -> str:
+    """How long a finalist's training is, and whether that is too short."""
+    from trionet_nni.plan.affordable import LEAST_SHARE
+
+    share = plan.finalist_steps / plan.finalists / plan.retrain_steps
+    warning = ", too short to rank networks" if share < LEAST_SHARE else ""
+    return f" (each {100 * share:.0f} % of a retraining{warning})"
 
 
 def _seconds(seconds: float) -> str:

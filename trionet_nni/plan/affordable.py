@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from trionet_nni.finalists.halving import rungs, training_steps
 from trionet_nni.settings.project import FinalistsConfig
 
-LEAST_SHARE = 0.25  # of a retraining's steps, or what the file says where that is less
+LEAST_SHARE = 0.5  # of a retraining's steps, or what the file says where that is less
 FEWEST = 2  # finalists: the best stand-alone network and the best of the others
 
 
