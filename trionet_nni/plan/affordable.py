@@ -1,8 +1,9 @@
 """Which finalists a stretch of time affords, where each of them is to be trained long enough to be judged.
 
-A training that is much shorter than the last one tells how fast a network learns, not how good it ends
-(docs/results.md). So where time is short there are fewer trainings, not shorter ones, and none at all
-rather than a winner that such trainings have chosen.
+A training that is much shorter than the last one tells how fast a network learns, not how good it ends: a
+quarter of the steps rank networks at random, half of them better than a supernet (docs/results.md). So
+where time is short there are fewer trainings, not shorter ones, and none at all rather than a winner that
+such trainings have chosen.
 """
 
 from __future__ import annotations

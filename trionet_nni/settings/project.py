@@ -240,7 +240,7 @@ class FinalistsConfig(_Section):
 
     # Networks of a budget: the best one of each operator alone, and candidates that differ from them
     count: int = Field(8, ge=2, le=100)
-    # Optimizer steps of each training; as many as `retrain` has choose for it best
+    # Optimizer steps of each training; as many as `retrain` has choose for it best, a quarter at random
     steps: int = Field(ge=1, le=10**9)
     # Trainings of the best ones, each with another seed and other search images; after each the worse half
     # is left out
