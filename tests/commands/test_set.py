@@ -70,13 +70,17 @@ def test_minutes_set_the_schedule_and_are_written_down(
     path, mark = created[-1]
     run = open_experiment(path)
     steps = run.config.supernet.recipe.steps
-    assert run.config.search.finalists is not None and steps is not None and steps > 300
+    assert run.config.search.finalists is None and steps is not None and steps > 300
+    assert run.settings["maxTrialNumber"] > 1 and "no finalists" in path.read_text()
     assert f"--minutes 10 on cpu: {steps:,} steps of the supernet" in path.read_text()
     assert f"{steps:,} steps of the supernet" in capsys.readouterr().out.replace("\n", " ")
     slower = Timings("cpu", 0.9, 0.5, 0.1, 1e9, 32, 10**6, 10**6)
     monkeypatch.setattr("trionet_nni.plan.plan.measure", lambda *arguments: slower)
     assert search(file, "--minutes", "10") == 1
     assert created[-1][1] == mark  # a machine that is busier now goes on with the same search
+    assert search(file, "--minutes", "40") == 1
+    finalists = open_experiment(created[-1][0]).config.search.finalists
+    assert finalists is not None and finalists.steps >= 2000
 
 
 @pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf", "0.01"])
