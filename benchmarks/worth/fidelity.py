@@ -105,7 +105,9 @@ def _cut_short(case: Case, networks: list[Given], bench: Bench) -> dict[str, lis
     for times in SHORTER:
         results = [bench.result(shorter(case, given, times)) for given in networks]
         if all(results):
-            found[f"one training {times:g} times as long"] = [one for one in results if one is not None]
+            found[f"one training of {times:g} of the recipe's steps"] = [
+                one for one in results if one is not None
+            ]
     return found
 
 

@@ -85,10 +85,18 @@ def test_short_of_time_there_are_fewer_finalists_not_shorter_trainings() -> None
     assert f"--minutes {said.with_finalists} on" in line and least is not None
 
 
+def test_dear_candidates_are_counted_before_finalists_are_promised() -> None:
+    """All but half a second of the time is the first population's: 16 candidates of 4.75 s."""
+    measured = plan(MINE, 0.01, 4.75, 0.001)
+    found = fitted(measured, MINE, 3500, 76.5 / 0.85 / 60)
+    assert found.finalists is None and found.minutes < found.with_finalists
+    assert fitted(measured, MINE, 3500, found.with_finalists).finalists is not None
+
+
 def test_a_finalist_has_half_of_a_retraining_where_the_file_says_more() -> None:
     wanted = WANTED.model_copy(update={"steps": 900})
-    assert {ladder.steps for ladder in ladders(wanted, 1000, 3)} == {500}
-    assert {ladder.steps for ladder in ladders(wanted, 10_000, 3)} == {900}
+    assert {ladder.finalists.steps for ladder in ladders(wanted, 1000, 3)} == {500}
+    assert {ladder.finalists.steps for ladder in ladders(wanted, 10_000, 3)} == {900}
     first, *_, last = ladders(wanted, 1000, 3)
     assert (first.finalists.count, first.finalists.repeats) == (wanted.count, wanted.repeats)
     assert (last.finalists.count, last.finalists.repeats, last.together) == (2, 1, 3 * 2 * 500)

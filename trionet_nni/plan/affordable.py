@@ -23,12 +23,10 @@ class Ladder:
     """Finalists as they could be.
 
     Attributes:
-        steps: of each training.
         together: optimizer steps of all trainings of all budgets.
     """
 
     finalists: FinalistsConfig
-    steps: int
     together: int
 
 
@@ -39,7 +37,7 @@ def ladders(wanted: FinalistsConfig, retrain_steps: int, budgets: int) -> Iterat
     tried += [(count, 1) for count in range(wanted.count, FEWEST - 1, -1)]
     for count, repeats in dict.fromkeys(tried):
         one = wanted.model_copy(update={"count": count, "repeats": repeats, "steps": steps})
-        yield Ladder(one, steps, training_steps(rungs(**dict(one)), budgets))
+        yield Ladder(one, training_steps(rungs(**dict(one)), budgets))
 
 
 def affordable(

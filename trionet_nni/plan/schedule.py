@@ -135,7 +135,7 @@ def fitted(plan: Plan, config: ProjectConfig, images: int, minutes: float) -> Sc
         1 + candidates + trainings,
         expected,
         budgets,
-        _with_finalists(plan, config),
+        _with_finalists(plan, config, fewest),
     )
 
 
@@ -148,21 +148,22 @@ def _finalists(plan: Plan, config: ProjectConfig, seconds: float) -> tuple[Final
     found = affordable(wanted, plan.retrain_steps, len(config.search.limits), seconds, step)
     if found is None:
         return None, 0
-    trainings = found.together // found.steps
-    longer = min(
-        max(_rounded(seconds / step / trainings), found.steps), max(plan.retrain_steps, found.steps)
-    )
+    least = found.finalists.steps
+    trainings = found.together // least
+    longer = min(max(_rounded(seconds / step / trainings), least), max(plan.retrain_steps, least))
     return found.finalists.model_copy(update={"steps": longer}), trainings * longer
 
 
-def _with_finalists(plan: Plan, config: ProjectConfig) -> int:
-    """Minutes in which the fewest finalists have their fewest steps."""
+def _with_finalists(plan: Plan, config: ProjectConfig, fewest: int) -> int:
+    """Minutes in which the fewest finalists have their fewest steps, beside the fewest candidates."""
     wanted = config.search.finalists
     if wanted is None:
         return 0
     *_, least = ladders(wanted, plan.retrain_steps, len(config.search.limits))
     seconds = least.together * plan.measured.retrain_step / plan.workers
-    return math.ceil(seconds / _FINALISTS / (1 - _KEPT) / 60)
+    candidates = fewest * plan.measured.candidate / plan.workers
+    usable = max(seconds / _FINALISTS, seconds + candidates)
+    return math.ceil(usable / (1 - _KEPT) / 60)
 
 
 def _needed(plan: Plan, fewest: int) -> int:
