@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -167,4 +167,14 @@ _CIFAR = Case(
     further=3,
     costs=(("training", 50), ("supernet", 450), ("search", 40), ("finalists", 300), ("study", 800)),
 )
-CASES = {case.name: case for case in (_DIGITS, _CIFAR)}
+_CIFAR_32 = replace(
+    _CIFAR,
+    name="cifar10-32",
+    title="CIFAR-10 at 32 pixels, 10,000 training images",
+    data=_CIFAR.data.model_copy(update={"image_size": 32}),
+    flops=5.94e6,  # four times the pixels
+    supernet=_CIFAR.supernet.model_copy(update={"steps": 4_000}),
+    further=0,
+    costs=(("training", 65), ("supernet", 520), ("search", 30), ("finalists", 900), ("study", 1_500)),
+)
+CASES = {case.name: case for case in (_DIGITS, _CIFAR, _CIFAR_32)}

@@ -22,6 +22,7 @@ PILOTS = (
 )  # of the regression without a supernet: the pipeline's seconds on the digits, and more
 SHORTER = (0.1, 0.25, 0.5)  # times the length: what trainings of finalists say that are cut short
 SHORTER_SEED = 100  # of no other training
+SHIPPED = 0.5  # times the length: what the shipped experiments give a finalist
 LONGER = 8  # times the length: what the best stand-alone network gets at most of the pipeline's seconds
 
 
@@ -55,6 +56,11 @@ def longer_searched(case: Case, seed: int) -> Training:
 def longer_throughout(case: Case, seed: int) -> Training:
     """What finalists as long as the last training choose, trained as long."""
     return Training(case, Searched(case, case.search_of(seed), times=LONGER), seed, times=LONGER)
+
+
+def shipped(case: Case, seed: int) -> Training:
+    """What finalists choose that are half as long as the last training, as in the shipped experiments."""
+    return Training(case, Searched(case, case.search_of(seed), times=SHIPPED), seed)
 
 
 def longer_optuna(case: Case, seed: int) -> Training:
@@ -101,6 +107,8 @@ def _wanted(cases: list[Case]) -> Iterator[Unit]:
             yield longer(case, seed)
             yield longer_searched(case, seed)
             yield longer_optuna(case, seed)
+    for case in cases:
+        yield from (shipped(case, seed) for seed in case.training_seeds)
     for case in cases:
         yield from (shorter(case, given, times) for times in SHORTER for given in ranked(case)["near"])
     for case in cases:

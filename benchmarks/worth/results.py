@@ -12,6 +12,7 @@ from benchmarks.worth.pilots import BestAlone
 from benchmarks.worth.plan import (
     LONGER,
     PILOTS,
+    SHIPPED,
     longer,
     longer_optuna,
     longer_searched,
@@ -19,6 +20,7 @@ from benchmarks.worth.plan import (
     random_network,
     ranked,
     rivals,
+    shipped,
 )
 from benchmarks.worth.predicted import FoundByPrediction, Predicted
 from benchmarks.worth.scratch import Training
@@ -69,6 +71,9 @@ def equal_compute(case: Case, bench: Bench) -> list[Row]:
     seeds = case.training_seeds
     longest = _results(bench, {seed: longer(case, seed) for seed in seeds})
     rows = [_row(case, "searched", searched, searched)] if searched else []
+    halved = _results(bench, {seed: shipped(case, seed) for seed in seeds})
+    quick = f"searched with finalists {SHIPPED:g} times as long"
+    rows += [_row(case, quick, halved, searched)] if halved else []
     rows += [_row(case, "Optuna", optuna, searched)] if optuna else []
     predicted = _predicted(case, bench)
     rows += [_row(case, name, found, searched) for name, (found, _) in predicted.items()]
@@ -76,7 +81,8 @@ def equal_compute(case: Case, bench: Bench) -> list[Row]:
     rows += [_row(case, alone, longest, searched)] if longest else []
     whole = [_pipeline_seconds(case, bench, seed) for seed in case.searches]
     studies = [_seconds(bench, Study(case, seed)) for seed in case.searches]
-    spent = {"searched": whole, "Optuna": studies}
+    quickly = [_pipeline_seconds(case, bench, seed, SHIPPED) for seed in case.searches]
+    spent = {"searched": whole, quick: quickly, "Optuna": studies}
     spent |= {name: seconds for name, (_, seconds) in predicted.items()}
     long = f"{LONGER} times as long"
     patient = [_pipeline_seconds(case, bench, seed, LONGER) for seed in case.searches]

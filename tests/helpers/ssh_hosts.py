@@ -58,7 +58,9 @@ def needs_hosts() -> None:
     for program in ("sshd", "ssh", "ssh-keygen", "unshare"):
         if _program(program) is None:
             pytest.skip(f"NOT TRIED, searching over ssh hosts: there is no {program} (apt: openssh-server)")
-    if subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], capture_output=True).returncode:
+    own = "mount --make-rprivate / && mount --bind / /home && mount -t tmpfs none /run"
+    tried = ["unshare", "--mount", "--pid", "--fork", "sh", "-c", own]
+    if subprocess.run(tried, capture_output=True).returncode:
         pytest.skip("NOT TRIED, searching over ssh hosts: this user may make no namespaces")
 
 
