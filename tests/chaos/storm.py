@@ -41,10 +41,11 @@ class Storm:
         self._experiment, self._say = experiment, say
         self._random = random.Random(seed)
         last = max(1, candidates - 4)
-        late = kills // 5  # while finalists are trained, which are few
+        # Finalists are few: kills of every second training, since two may end before a kill is told.
+        trainings = range(0, trials(experiment.ladder) - 1, 2)
+        late = min(kills // 5, len(trainings))
         first = [self._random.uniform(0, last) for _ in range(kills - late)]
-        trainings = trials(experiment.ladder) - 1
-        self._plan = sorted(first + [candidates + self._random.uniform(0, trainings) for _ in range(late)])
+        self._plan = sorted(first + [candidates + one for one in self._random.sample(trainings, late)])
         self.seen: dict[str, float] = {}
         self.killed: list[str] = []
         self._began = time.monotonic()
