@@ -242,6 +242,34 @@ def test_trial_that_ended_while_nobody_listened(
     assert after.engine._running[100].failures == failed
 
 
+def test_a_worker_that_is_offered_too_early_takes_no_number_of_a_saved_trial(tmp_path: Path) -> None:
+    """Trial 0 was restarted and ended before NNI said so; trial 1 was saved and never reached NNI."""
+    before = Bench(tmp_path)
+    models = [before.model(seed) for seed in range(3)]
+    before.engine.request(2)
+    before.engine.submit_models(*models[:2])
+    after = Bench(tmp_path, first=1)  # the first number that NNI does not know
+    after.engine.load_state_dict(before.engine.state_dict())
+    after.stage.state = "done"
+    after.known[0] = "ADD_RESUMED"
+    after.engine.post(lambda: after.engine.metric(0, 0.5))
+    after.engine.post(lambda: after.engine.trial_ended(0, "t", "SUCCEEDED"))
+    after.engine.post(lambda: after.engine.request(1))
+    after.engine.shutdown()
+    assert not after.engine.idle_worker_available()  # a strategy would have submitted its next one
+    after.engine._stopped = False
+    assert after.heard == [(models[0].architecture.hash, 0.5)]
+    after.does(lambda: after.engine.adopt({0: dict(models[0].sample or {})}))
+    after.does(lambda: after.engine.request(2))
+    assert after.sent == [models[1].sample]
+    after.engine.submit_models(models[2])
+    after.engine.metric(1, 0.6)
+    after.engine.trial_ended(1, "t", "SUCCEEDED")
+    after.engine.metric(2, 0.7)
+    after.engine.trial_ended(2, "t", "SUCCEEDED")
+    assert [name for name, _ in after.heard] == [model.architecture.hash for model in models]
+
+
 @pytest.mark.parametrize("exhausted", [False, True])
 def test_another_attempt_costs_no_candidate(bench: Bench, exhausted: bool) -> None:
     """NNI's limit grows by one; where it was reached, NNI asks for no trial: it is sent unasked."""

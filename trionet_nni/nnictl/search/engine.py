@@ -118,6 +118,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         self._ended: set[int] = set()  # a restarted trial may end before NNI says that it restarted it
         self._models: list[CandidateSpace] = []
         self._submitted = 0  # candidates, those of before a resume included
+        self._adopted = True  # whether NNI has said which trials it restarted; after a resume not yet
         self.on_adopted: Callable[[list[CandidateSpace]], None] = lambda models: None
 
     # What strategies call, in their thread.
@@ -131,7 +132,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
 
     def idle_worker_available(self) -> bool:
         """Wait until NNI asks for a trial, handling messages; False when the search has to stop."""
-        self._handle_until(lambda: self._idle > 0 and self._supernet.state == "done")
+        self._handle_until(lambda: self._adopted and self._idle > 0 and self._supernet.state == "done")
         return not self._stopped
 
     def budget_available(self) -> bool:
@@ -140,7 +141,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
 
     def wait_models(self, *models: CandidateSpace) -> None:
         """Wait until no candidate and no finalist runs or waits for another trial."""
-        self._handle_until(lambda: not self._running and not self._again)
+        self._handle_until(lambda: self._adopted and not self._running and not self._again)
 
     def list_models(self, status: ModelStatus | None = None) -> Iterable[CandidateSpace]:
         """Models of this process's time; those of before a resume are in the results store."""
@@ -220,6 +221,9 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
     def adopt(self, trials: dict[int, dict[str, Any]], others: int = 0) -> None:
         """After a resume: which trials NNI restarted, by parameter id. The others are put back.
 
+        A restarted trial may end before NNI says that it restarted it, and NNI then offers its worker: that
+        waits until now. A new trial would take the number of one that was saved and never reached NNI.
+
         Args:
             others: restarted trials without an id, which a user had added; they take workers too.
         """
@@ -231,6 +235,7 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
             self._supernet.put_back()
         for parameter_id in [key for key, running in self._running.items() if not running.confirmed]:
             self._put_back(parameter_id)
+        self._adopted = True
         self._save()
 
     # State.
@@ -250,7 +255,8 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up a saved state."""
+        """Take up a saved state. Nothing is started before `adopt`."""
+        self._adopted = False
         self._supernet.load_state_dict(state["supernet"])
         self._submitted = state.get("submitted", 0)  # counted since there are finalists
         for number, saved in state["running"].items():
@@ -318,6 +324,8 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
             raise SearchFailed(self._supernet.problem)
         if self._problem:
             raise SearchFailed(self._problem)
+        if not self._adopted:
+            return
         if self._supernet.state == "waiting" and self._idle > 0:
             number = self._trials.number()
             self._supernet.start(number)
