@@ -58,13 +58,9 @@ def longer_throughout(case: Case, seed: int) -> Training:
     return Training(case, Searched(case, case.search_of(seed), times=LONGER), seed, times=LONGER)
 
 
-def shipped(case: Case, seed: int, depths: bool = False) -> Training:
-    """What finalists choose that are half as long as the last training, as in the shipped experiments.
-
-    Args:
-        depths: whether they are spread over the networks' depths.
-    """
-    return Training(case, Searched(case, case.search_of(seed), times=SHIPPED, depths=depths), seed)
+def shipped(case: Case, seed: int) -> Training:
+    """What finalists choose that are half as long as the last training, as in the shipped experiments."""
+    return Training(case, Searched(case, case.search_of(seed), times=SHIPPED), seed)
 
 
 def longer_optuna(case: Case, seed: int) -> Training:
@@ -112,9 +108,7 @@ def _wanted(cases: list[Case]) -> Iterator[Unit]:
             yield longer_searched(case, seed)
             yield longer_optuna(case, seed)
     for case in cases:
-        for seed in case.training_seeds:
-            yield shipped(case, seed)
-            yield shipped(case, seed, depths=True)
+        yield from (shipped(case, seed) for seed in case.training_seeds)
     for case in cases:
         yield from (shorter(case, given, times) for times in SHORTER for given in ranked(case)["near"])
     for case in cases:

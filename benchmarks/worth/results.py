@@ -71,13 +71,9 @@ def equal_compute(case: Case, bench: Bench) -> list[Row]:
     seeds = case.training_seeds
     longest = _results(bench, {seed: longer(case, seed) for seed in seeds})
     rows = [_row(case, "searched", searched, searched)] if searched else []
-    quick = {
-        f"searched with finalists{' of each depths' if depths else ''} {SHIPPED:g} times as long": depths
-        for depths in (False, True)
-    }
-    for name, depths in quick.items():
-        halved = _results(bench, {seed: shipped(case, seed, depths) for seed in seeds})
-        rows += [_row(case, name, halved, searched)] if halved else []
+    halved = _results(bench, {seed: shipped(case, seed) for seed in seeds})
+    quick = f"searched with finalists {SHIPPED:g} times as long"
+    rows += [_row(case, quick, halved, searched)] if halved else []
     rows += [_row(case, "Optuna", optuna, searched)] if optuna else []
     predicted = _predicted(case, bench)
     rows += [_row(case, name, found, searched) for name, (found, _) in predicted.items()]
@@ -85,11 +81,8 @@ def equal_compute(case: Case, bench: Bench) -> list[Row]:
     rows += [_row(case, alone, longest, searched)] if longest else []
     whole = [_pipeline_seconds(case, bench, seed) for seed in case.searches]
     studies = [_seconds(bench, Study(case, seed)) for seed in case.searches]
-    spent = {"searched": whole, "Optuna": studies}
-    spent |= {
-        name: [_pipeline_seconds(case, bench, seed, SHIPPED, depths) for seed in case.searches]
-        for name, depths in quick.items()
-    }
+    quickly = [_pipeline_seconds(case, bench, seed, SHIPPED) for seed in case.searches]
+    spent = {"searched": whole, quick: quickly, "Optuna": studies}
     spent |= {name: seconds for name, (_, seconds) in predicted.items()}
     long = f"{LONGER} times as long"
     patient = [_pipeline_seconds(case, bench, seed, LONGER) for seed in case.searches]
@@ -128,11 +121,9 @@ def _where_both_are_long(case: Case, searched: dict[int, Row], alone: dict[int, 
     return found
 
 
-def _pipeline_seconds(
-    case: Case, bench: Bench, seed: int, times: float = 1.0, depths: bool = False
-) -> float:
+def _pipeline_seconds(case: Case, bench: Bench, seed: int, times: float = 1.0) -> float:
     """CPU seconds of supernet, search and finalists; 0 where one of them is missing."""
-    seconds = [_seconds(bench, unit) for unit in pipeline(case, seed, times, depths)]
+    seconds = [_seconds(bench, unit) for unit in pipeline(case, seed, times)]
     return sum(seconds) if all(seconds) else 0.0
 
 

@@ -21,22 +21,17 @@ from trionet_nni.supernet.results import Evaluation, ResultsStore, ranked
 
 @dataclass(frozen=True)
 class Search(Unit):
-    """The evolution over a supernet's scores, at the cost of the comparison.
-
-    Attributes:
-        depths: whether its finalists are spread over the networks' depths.
-    """
+    """The evolution over a supernet's scores, at the cost of the comparison."""
 
     case: Case
     seed: int
-    depths: bool = False
 
     kind: ClassVar[str] = "search"
 
     @property
     def title(self) -> str:
         """Names the seed."""
-        return f"{self.case.name}: search{_of_depths(self.depths)}, seed {self.seed}"
+        return f"{self.case.name}: search, seed {self.seed}"
 
     @property
     def supernet(self) -> Supernet:
@@ -64,8 +59,7 @@ class Search(Unit):
         settings |= {"band": band, "candidates": self.case.candidates, "first": first}
         assert search.finalists is not None
         count = search.finalists.count
-        rule = f"{count}, the best of each operator alone among them"
-        settings |= {"finalists": f"{rule}, and of each depths" if self.depths else rule}
+        settings |= {"finalists": f"{count}, the best of each operator alone among them"}
         return {"of": self.supernet.identity, **settings}
 
     def prepare(self, bench: Bench) -> None:
@@ -89,17 +83,12 @@ class Search(Unit):
         results = ranked(store.all(), metric)
         finalists = self.config.search.finalists
         assert finalists is not None
-        chosen = choose([one.architecture for one in results], finalists.count, self.depths)
+        chosen = choose([one.architecture for one in results], finalists.count)
         return {
             "network": results[0].architecture.to_dict(),
             "finalists": [network.to_dict() for network in chosen],
             "candidates": [_row(one) for one in results],
         }
-
-
-def _of_depths(depths: bool) -> str:
-    """How a title says by which rule finalists are chosen."""
-    return " of each depths" if depths else ""
 
 
 def _row(one: Evaluation) -> dict[str, Any]:
@@ -134,27 +123,23 @@ class Finalists(Unit):
 
     Attributes:
         times: the length of each of their trainings ÷ the recipe's.
-        depths: whether they are spread over the networks' depths.
     """
 
     case: Case
     seed: int
     times: float = 1.0
-    depths: bool = False
 
     kind: ClassVar[str] = "finalists"
 
     @property
     def title(self) -> str:
         """Names the seed."""
-        return (
-            f"{self.case.name}: finalists{_of_depths(self.depths)}{as_long(self.times)}, seed {self.seed}"
-        )
+        return f"{self.case.name}: finalists{as_long(self.times)}, seed {self.seed}"
 
     @property
     def search(self) -> Search:
         """Whose best they are."""
-        return Search(self.case, self.seed, self.depths)
+        return Search(self.case, self.seed)
 
     @property
     def needs(self) -> tuple[Unit, ...]:
@@ -195,9 +180,9 @@ class Finalists(Unit):
         }
 
 
-def pipeline(case: Case, seed: int, times: float = 1.0, depths: bool = False) -> tuple[Unit, ...]:
+def pipeline(case: Case, seed: int, times: float = 1.0) -> tuple[Unit, ...]:
     """Finalists, trained so many times as long, the search and its supernet."""
-    finalists = Finalists(case, seed, times, depths)
+    finalists = Finalists(case, seed, times)
     return finalists, finalists.search, finalists.search.supernet
 
 
@@ -208,20 +193,18 @@ class Searched(Source):
     Attributes:
         finalists: False: the candidate that the supernet ranks first, as in the paper.
         times: of the finalists' trainings.
-        depths: whether they are spread over the networks' depths.
     """
 
     case: Case
     seed: int
     finalists: bool = True
     times: float = 1.0
-    depths: bool = False
 
     @property
     def unit(self) -> Unit:
         """Whose result it is."""
         if self.finalists:
-            return Finalists(self.case, self.seed, self.times, self.depths)
+            return Finalists(self.case, self.seed, self.times)
         return Search(self.case, self.seed)
 
     @property
@@ -233,8 +216,8 @@ class Searched(Source):
     def title(self) -> str:
         """Says whether there were finalists, and how long ones."""
         how = "" if self.finalists else " without finalists"
-        if self.depths or self.times != 1:
-            how = f" by finalists{_of_depths(self.depths)}{as_long(self.times)}"
+        if self.times != 1:
+            how = f" by finalists{as_long(self.times)}"
         return f"the searched network {self.seed}{how}"
 
     @property

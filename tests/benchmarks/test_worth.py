@@ -234,7 +234,7 @@ def test_the_table_of_made_up_results(bench: Bench, monkeypatch: pytest.MonkeyPa
     for name in CASES:
         networks = [row["network"] for row in found[name]["equal_cost"]]
         assert {"searched", "random network", "best conv alone", "axial-style"} <= set(networks)
-        assert len(found[name]["equal_compute"]) == 10
+        assert len(found[name]["equal_compute"]) == 9
         range_rows = found[name]["rank_fidelity"]["range"]["rows"]
         assert all(row["tau"] > 0.7 and row["without_noise"] >= row["tau"] for row in range_rows)
         slopes = found[name]["rank_fidelity"]["range"]["slopes"]

@@ -20,7 +20,7 @@ they have by (hash, number of the rung) and ask `waiting` what is next; so nothi
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from trionet_nni.architecture.architecture import Architecture
@@ -88,7 +88,7 @@ def training_steps(ladder: Sequence[Rung], budgets: int = 1) -> int:
     return budgets * sum(rung.networks * rung.steps for rung in ladder)
 
 
-def choose(ranked: Sequence[Architecture], count: int, depths: bool = False) -> tuple[Architecture, ...]:
+def choose(ranked: Sequence[Architecture], count: int) -> tuple[Architecture, ...]:
     """The finalists among the candidates of one budget: stand-alone networks, and different candidates.
 
     Of each operator the best network all of whose blocks have it takes part, whatever the supernet thinks
@@ -102,8 +102,6 @@ def choose(ranked: Sequence[Architecture], count: int, depths: bool = False) -> 
     Args:
         ranked: the evaluated candidates within the budget, the best first.
         count: how many, at least 2.
-        depths: after the best of the others first the best of the depths that nobody has yet: a supernet
-            ranks networks of the same depths better than those of others.
 
     Returns:
         `count` networks, or fewer where there are fewer, in the order of `ranked`.
@@ -113,26 +111,13 @@ def choose(ranked: Sequence[Architecture], count: int, depths: bool = False) -> 
         if stands_alone(network):
             best_alone.setdefault(next(network.blocks())[1].operator, network)
     chosen = list(best_alone.values())[: count - 1]
-    _take_different(chosen, ranked, len(chosen) + 1, lambda network: network.operators)
-    if depths:
-        _take_different(chosen, ranked, count, lambda network: network.depths)
-    _take_different(chosen, ranked, count, lambda network: network.operators)
+    layouts = {network.operators for network in chosen}
+    for network in ranked:
+        if len(chosen) < count and network.operators not in layouts:
+            chosen.append(network)
+            layouts.add(network.operators)
     chosen += [network for network in ranked if network not in chosen][: count - len(chosen)]
     return tuple(network for network in ranked if network in chosen)
-
-
-def _take_different(
-    chosen: list[Architecture],
-    ranked: Sequence[Architecture],
-    count: int,
-    trait: Callable[[Architecture], object],
-) -> None:
-    """Add the best of those whose trait nobody has yet, until there are so many."""
-    known = {trait(network) for network in chosen}
-    for network in ranked:
-        if len(chosen) < count and trait(network) not in known:
-            chosen.append(network)
-            known.add(trait(network))
 
 
 def stands_alone(network: Architecture) -> bool:
