@@ -13,7 +13,7 @@ SUPPLY_TOOLS := pip-audit==2.10.1 cyclonedx-bom==7.5.0
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make search   the whole way on real digits: supernet, search, top networks (8 to 15 minutes on 2 cores)"
+	@echo "make search   the whole way on real digits: supernet, search, top networks (5 to 15 minutes on 2 cores)"
 	@echo "make test     the test suite, on two processes (6 to 15 minutes on 2 cores)"
 	@echo "make test-all the same, what is slow, and the compiled kernels where a C++ compiler is (16 to 40 minutes)"
 	@echo "make lint     ruff, mypy, import-linter"
