@@ -175,7 +175,10 @@ def test_the_text_says_that_it_is_an_estimate_and_what_it_rests_on(tiny: str, ca
         (["--gpu", "l4", "--gpus", "0"], "--gpus: found 0, allowed: 1 or more"),
         (["--gpu", "l4", "--bandwidth", "0"], "--bandwidth: found 0, allowed: GB a second, above 0"),
         (["--gpu", "l4", "--steps", "3"], "plan: --steps: found 3 with --gpu, allowed: without it"),
-        (["--gpu", "l4"], "datasets/mine: found no such folder, allowed: a folder, or --images N"),
+        (
+            ["--gpu", "l4", "--set", "data.root=datasets/nowhere"],  # a developer may have datasets/mine
+            "datasets/nowhere: found no such folder, allowed: a folder, or --images N",
+        ),
         (["--gpu", "l4", "--images", "900"], "allowed: a folder, or --classes N"),
         (["--gpu", "l4", "--images", "0"], "--images: found 0, allowed: 1 or more"),
         (["--gpu", "l4", "--images", "9", "--classes", "2"], "recipe.batch_size: found "),
