@@ -226,8 +226,11 @@ def test_stop_and_resume_lose_and_repeat_nothing(toy: ToyExperiment) -> None:
         assert all(toy.store.get(name) == result for name, result in before.items())
     toy.wait("DONE")
     # A trial that NNI was restarting when it was stopped stays ADD_RESUMED: another one did its work.
-    jobs = [job for job in toy.manager.jobs() if job["status"] != "ADD_RESUMED"]
+    listed = toy.manager.jobs()
+    jobs = [job for job in listed if job["status"] != "ADD_RESUMED"]
     assert Counter(job["status"] for job in jobs) == {"SUCCEEDED": 13}, toy.log()
+    hashes = {architecture(job).hash for job in jobs if not is_supernet(job)}
+    assert {architecture(job).hash for job in listed if job not in jobs} <= hashes
     assert len(toy.calls("train")) == 1
     done = Counter(what for what, _ in toy.calls("done"))
     assert len(done) == 12 and set(done.values()) == {1}
