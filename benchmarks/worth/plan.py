@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from benchmarks.worth.case import CASES, SEEDS, Case
 from benchmarks.worth.drawn import chosen_at_random, near, spread
 from benchmarks.worth.handmade import STYLES, handmade
+from benchmarks.worth.piloted import FoundWithPilots
 from benchmarks.worth.pilots import BestAlone
 from benchmarks.worth.predicted import FoundByPrediction
 from benchmarks.worth.scoring import Scoring
@@ -20,6 +21,7 @@ PILOTS = (
     24,
     42,
 )  # of the regression without a supernet: the pipeline's seconds on the digits, and more
+BEFORE = 16  # pilots of a search, half as long as the last training: about the pipeline's seconds
 SHORTER = (0.1, 0.25, 0.5)  # times the length: what trainings of finalists say that are cut short
 SHORTER_SEED = 100  # of no other training
 SHIPPED = 0.5  # times the length: what the shipped experiments give a finalist
@@ -61,6 +63,11 @@ def longer_throughout(case: Case, seed: int) -> Training:
 def shipped(case: Case, seed: int) -> Training:
     """What finalists choose that are half as long as the last training, as in the shipped experiments."""
     return Training(case, Searched(case, case.search_of(seed), times=SHIPPED), seed)
+
+
+def piloted(case: Case, seed: int) -> Training:
+    """What finalists of that length choose after pilots."""
+    return Training(case, FoundWithPilots(case, case.search_of(seed), BEFORE, SHIPPED), seed)
 
 
 def longer_optuna(case: Case, seed: int) -> Training:
@@ -109,6 +116,7 @@ def _wanted(cases: list[Case]) -> Iterator[Unit]:
             yield longer_optuna(case, seed)
     for case in cases:
         yield from (shipped(case, seed) for seed in case.training_seeds)
+        yield from (piloted(case, seed) for seed in case.training_seeds)
     for case in cases:
         yield from (shorter(case, given, times) for times in SHORTER for given in ranked(case)["near"])
     for case in cases:

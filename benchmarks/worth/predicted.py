@@ -19,7 +19,7 @@ from benchmarks.worth.case import Case
 from benchmarks.worth.drawn import alone
 from benchmarks.worth.finalist import FinalistTrainer
 from benchmarks.worth.meter import Meter
-from benchmarks.worth.regression import RIDGE, predicted
+from benchmarks.worth.regression import predicted
 from benchmarks.worth.source import Source
 from benchmarks.worth.supernet import pipeline_config
 from benchmarks.worth.unit import Bench, Unit
@@ -27,6 +27,7 @@ from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.budget import Budget
 from trionet_nni.finalists.halving import Rung, choose, rungs
 from trionet_nni.finalists.in_process import run_finalists
+from trionet_nni.finalists.pilots import RIDGE
 
 _POOL = 1_500  # networks that are ranked
 _ALONE = 2  # stand-alone networks of each operator among the pilots
@@ -65,7 +66,7 @@ class Predicted(Unit):
             "folds": _FOLDS,
             "ridge": RIDGE,
             "band": [round(value) for value in self.case.band],
-            "finalists": config.search.finalists.model_dump(),
+            "finalists": config.search.finalists.model_dump(exclude={"pilots"}),
             "recipe": config.retrain.model_dump(exclude_defaults=True),
         }
 

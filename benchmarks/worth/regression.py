@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.worth.case import Case
-from benchmarks.worth.traits import traits
 from trionet_nni.architecture.architecture import Architecture
-
-RIDGE = 5.0  # α, on standardized traits
+from trionet_nni.architecture.traits import traits
+from trionet_nni.finalists.pilots import RIDGE
 
 
 def predicted(
@@ -27,8 +26,12 @@ def predicted(
     from sklearn.preprocessing import StandardScaler
 
     model: Any = make_pipeline(StandardScaler(), Ridge(alpha=RIDGE))
-    model.fit([traits(one, case) for one in trained], losses)
-    return np.asarray(model.predict([traits(one, case) for one in networks]), np.float64)
+    model.fit([_known(one, case) for one in trained], losses)
+    return np.asarray(model.predict([_known(one, case) for one in networks]), np.float64)
+
+
+def _known(network: Architecture, case: Case) -> list[float]:
+    return traits(network, case.table, case.cost(network).flops)
 
 
 def predicted_by_the_others(

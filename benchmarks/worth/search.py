@@ -66,21 +66,21 @@ class Search(Unit):
         """The supernet's weights, on whatever machine."""
         self.supernet.ensure(bench)
 
+    def _store(self, bench: Bench) -> ResultsStore:
+        """Its evaluations, which stay in the bench's folder, and are not committed."""
+        return ResultsStore(bench.folder / "evaluations" / self.identity, self.config.search.metric)
+
+    def evaluations(self, bench: Bench) -> list[Evaluation]:
+        """Every candidate, the best first; searched again where they are not there."""
+        store = self._store(bench)
+        if len(store) < self.case.candidates:
+            self.prepare(bench)
+            self._search(bench)
+        return ranked(store.all(), self.config.search.metric)
+
     def compute(self, bench: Bench, meter: Meter) -> dict[str, Any]:
         """Search; stored evaluations of an interrupted one are not repeated."""
-        from trionet_nni.nnictl.search.in_process import search_in_process
-
-        metric = self.config.search.metric
-        store = ResultsStore(bench.work(self) / "evaluations", metric)
-        scores = _Scores(self.config, self.supernet.directory(bench), store)
-        search_in_process(
-            self.config.search,
-            self.case.table,
-            self.case.cost,
-            lambda network: scores(network).score(metric),
-            self.case.candidates,
-        )
-        results = ranked(store.all(), metric)
+        results = self._search(bench)
         finalists = self.config.search.finalists
         assert finalists is not None
         chosen = choose([one.architecture for one in results], finalists.count)
@@ -89,6 +89,21 @@ class Search(Unit):
             "finalists": [network.to_dict() for network in chosen],
             "candidates": [_row(one) for one in results],
         }
+
+    def _search(self, bench: Bench) -> list[Evaluation]:
+        from trionet_nni.nnictl.search.in_process import search_in_process
+
+        metric = self.config.search.metric
+        store = self._store(bench)
+        scores = _Scores(self.config, self.supernet.directory(bench), store)
+        search_in_process(
+            self.config.search,
+            self.case.table,
+            self.case.cost,
+            lambda network: scores(network).score(metric),
+            self.case.candidates,
+        )
+        return ranked(store.all(), metric)
 
 
 def _row(one: Evaluation) -> dict[str, Any]:
@@ -157,7 +172,11 @@ class Finalists(Unit):
     def conditions(self) -> dict[str, Any]:
         """Search, ladder and recipe."""
         recipe = self.search.config.retrain.model_dump(exclude_defaults=True)
-        return {"of": self.search.identity, "finalists": self.config.model_dump(), "recipe": recipe}
+        return {
+            "of": self.search.identity,
+            "finalists": self.config.model_dump(exclude={"pilots"}),
+            "recipe": recipe,
+        }
 
     @property
     def estimate(self) -> float:

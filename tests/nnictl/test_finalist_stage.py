@@ -12,7 +12,9 @@ import pytest
 
 from spaces.small import TABLE
 from tests.helpers.architectures import random_architectures
+from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.experiment.folder import ExperimentFolder
+from trionet_nni.finalists.field import Field
 from trionet_nni.finalists.halving import Training, rungs
 from trionet_nni.finalists.results import FinalistResult, FinalistStore
 from trionet_nni.nnictl.candidate.awake import Ages, Awake
@@ -24,6 +26,8 @@ from trionet_nni.nnictl.search.failures import Failures
 from trionet_nni.nnictl.search.finalist_stage import FinalistModel, FinalistStage
 from trionet_nni.nnictl.search.supernet_stage import SupernetStage
 from trionet_nni.nnictl.search.trial_limit import TrialLimit
+from trionet_nni.settings.project import FinalistsConfig
+from trionet_nni.supernet.results import Evaluation
 
 NETWORKS = random_architectures(TABLE, 6)
 LADDER = rungs(4, 100, repeats=2)  # four networks once, two of them twice
@@ -32,6 +36,17 @@ SPACE = CandidateSpace(TABLE)
 
 def loss_of(training: Training) -> float:
     return NETWORKS.index(training.architecture) / 10 + training.rung.number
+
+
+def evaluated(brackets: list[list[Architecture]]) -> list[list[Evaluation]]:
+    """As a supernet that ranks each bracket in its own order."""
+    return [
+        [
+            Evaluation(one, 0.5, 10, 1_000_000 + place, 10, 0.1, loss=place / 10)
+            for place, one in enumerate(bracket)
+        ]
+        for bracket in brackets
+    ]
 
 
 class Bench:
@@ -45,7 +60,8 @@ class Bench:
     def __init__(self, folder: Path, brackets: list[list[Any]], limit: float = 10) -> None:
         self.files = ExperimentFolder(folder)
         self.store = FinalistStore(self.files.finalists)
-        self.stage = FinalistStage(self.store, LADDER, TABLE.space, lambda: brackets, 3)
+        field = Field(FinalistsConfig(count=3, steps=100), TABLE, "loss", lambda: evaluated(brackets))
+        self.stage = FinalistStage(self.store, LADDER, TABLE.space, field)
         self.sent: list[dict[str, Any]] = []
         self.room: list[int] = []
         self.ends: Callable[[Training], str] = lambda training: "SUCCEEDED"

@@ -57,19 +57,22 @@ class Training:
         return self.architecture.hash, self.rung.number
 
 
-def rungs(count: int, steps: int, repeats: int = 1) -> tuple[Rung, ...]:
+def rungs(count: int, steps: int, repeats: int = 1, pilots: int = 0) -> tuple[Rung, ...]:
     """The ladder: all finalists on the first rung, the better half of those on a rung on the next.
 
     Six networks and three repeats: six are trained once, three of them twice, two of these three times.
+    Pilots (`trionet_nni.finalists.pilots`) are on the first rung too; the next is as if there were none.
 
     Args:
         count: `search.finalists.count`, at least 2.
         steps: `search.finalists.steps`, of each training.
         repeats: `search.finalists.repeats`, trainings of the two that are left in the end.
+        pilots: `search.finalists.pilots`.
     """
     networks = [count]
     while len(networks) < repeats:
         networks.append(max(2, half(networks[-1])))
+    networks[0] += pilots
     return tuple(Rung(number, size, steps) for number, size in enumerate(networks, 1))
 
 

@@ -12,10 +12,10 @@ from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.errors import InputError, shown
 from trionet_nni.files.atomic import write_json
 from trionet_nni.files.text import read_object
-from trionet_nni.finalists.halving import Losses, Rung, Training, order
+from trionet_nni.finalists.halving import Losses, Rung, Training, order, waiting
 from trionet_nni.settings.project import Metric
 
-_CHOSEN = "finalists.json"
+_CHOSEN, _PILOTS = "finalists.json", "pilots.json"
 _LARGEST = 1e300  # losses, images and seconds are fewer
 _NUMBERS = ("loss", "accuracy", "images", "seconds")
 
@@ -101,16 +101,47 @@ class FinalistStore:
 
     def choose(self, brackets: Sequence[Sequence[Architecture]]) -> None:
         """Settle who the finalists of each budget are, the best of the search first."""
-        data = [[network.to_dict() for network in bracket] for bracket in brackets]
-        write_json(self.folder / _CHOSEN, {"budgets": data})
+        self._settle(_CHOSEN, brackets)
 
     def chosen(self) -> list[list[Architecture]] | None:
-        """The finalists of each budget; None as long as the search goes on.
+        """The finalists of each budget; None as long as the search goes on, or its pilots are trained.
 
         Raises:
             InputError: the file cannot be read.
         """
-        path = self.folder / _CHOSEN
+        return self._settled(_CHOSEN)
+
+    def choose_pilots(self, brackets: Sequence[Sequence[Architecture]]) -> None:
+        """Settle who of each budget is trained before the others are chosen."""
+        self._settle(_PILOTS, brackets)
+
+    def pilots(self) -> list[list[Architecture]] | None:
+        """The pilots of each budget; None as long as the search goes on, or where it has none.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        return self._settled(_PILOTS)
+
+    def taking_part(self) -> list[list[Architecture]] | None:
+        """The finalists of each budget or, as long as they are not chosen, its pilots."""
+        chosen = self.chosen()
+        return self.pilots() if chosen is None else chosen
+
+    def missing(self, ladder: Sequence[Rung]) -> list[Training]:
+        """What has to be trained now, a network of several budgets once; empty: nothing that is settled."""
+        brackets = self.chosen()
+        if brackets is None:
+            brackets, ladder = self.pilots() or [], ladder[:1]
+        found = [one for group in brackets for one in waiting(group, ladder, self.losses(group, ladder))]
+        return list({one.key: one for one in found}.values())
+
+    def _settle(self, name: str, brackets: Sequence[Sequence[Architecture]]) -> None:
+        data = [[network.to_dict() for network in bracket] for bracket in brackets]
+        write_json(self.folder / name, {"budgets": data})
+
+    def _settled(self, name: str) -> list[list[Architecture]] | None:
+        path = self.folder / name
         if not path.exists():
             return None
         brackets = read_object(path, "the finalists of a search").get("budgets")
@@ -171,7 +202,7 @@ class FinalistStore:
                 self._standing(network, ladder[: rung.number])
                 for network, rung in order(bracket, ladder, self.losses(bracket, ladder))
             ]
-            for bracket in self.chosen() or []
+            for bracket in self.taking_part() or []
         ]
 
     def _standing(self, network: Architecture, ladder: Sequence[Rung]) -> Standing:

@@ -31,12 +31,14 @@ class Ladder:
 
 
 def ladders(wanted: FinalistsConfig, retrain_steps: int, budgets: int) -> Iterator[Ladder]:
-    """Of the fewest steps that are allowed: all that are wanted, then without repeats, then ever fewer."""
+    """Of the fewest steps that are allowed: all that are wanted, without pilots or repeats, ever fewer."""
     steps = max(1, min(wanted.steps, round(LEAST_SHARE * retrain_steps)))
-    tried = [(wanted.count, wanted.repeats)]
-    tried += [(count, 1) for count in range(wanted.count, FEWEST - 1, -1)]
-    for count, repeats in dict.fromkeys(tried):
-        one = wanted.model_copy(update={"count": count, "repeats": repeats, "steps": steps})
+    tried = [(wanted.count, wanted.repeats, wanted.pilots), (wanted.count, wanted.repeats, 0)]
+    tried += [(count, 1, 0) for count in range(wanted.count, FEWEST - 1, -1)]
+    for count, repeats, pilots in dict.fromkeys(tried):
+        one = wanted.model_copy(
+            update={"count": count, "repeats": repeats, "steps": steps, "pilots": pilots}
+        )
         yield Ladder(one, training_steps(rungs(**dict(one)), budgets))
 
 

@@ -245,6 +245,9 @@ class FinalistsConfig(_Section):
     # Trainings of the best ones, each with another seed and other search images; after each the worse half
     # is left out
     repeats: int = Field(3, ge=1, le=20)
+    # Candidates of all ranks that are trained before the others are chosen, by a regression over them; see
+    # `trionet_nni.finalists.pilots`. 0: the supernet alone chooses
+    pilots: int = Field(0, ge=0, le=1000)
 
     @model_validator(mode="before")
     @classmethod

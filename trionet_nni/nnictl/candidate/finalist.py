@@ -13,7 +13,7 @@ from trionet_nni.errors import InputError, shown
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import Run, open_run
 from trionet_nni.files.locks import locked_key
-from trionet_nni.finalists.halving import Rung, Training, rungs, waiting
+from trionet_nni.finalists.halving import Rung, Training, rungs
 from trionet_nni.finalists.results import FinalistResult, FinalistStore
 from trionet_nni.nnictl.candidate.job import FINALIST, Reporter
 from trionet_nni.settings.plugins import load_module, load_table
@@ -89,8 +89,7 @@ def _result(run: Run, ladder: Sequence[Rung], training: Training, reporter: Repo
         if result is not None:
             print(f"{network.hash} was trained before: that result is reported", flush=True)
             return result
-        brackets = store.chosen() or []
-        if not any(training in waiting(one, ladder, store.losses(one, ladder)) for one in brackets):
+        if training not in store.missing(ladder):
             raise InputError(f"parameters: found {network.to_json()}, allowed: {_WAITING}")
         result = _train(run)(training, store.run(training), _reported(run, store, training, reporter))
         try:

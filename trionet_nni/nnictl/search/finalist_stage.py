@@ -8,14 +8,15 @@ it knows those of candidates.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from nni.nas.space import ModelStatus
 
 from trionet_nni.architecture.architecture import Architecture, Sample
-from trionet_nni.finalists.halving import Rung, Training, choose, trials, waiting
+from trionet_nni.finalists.field import Field
+from trionet_nni.finalists.halving import Rung, Training, trials
 from trionet_nni.finalists.results import FinalistStore
 from trionet_nni.nnictl.candidate.finalist import parameters_of, training_of
 from trionet_nni.nnictl.candidate.job import FINALIST, SUPERNET
@@ -62,31 +63,20 @@ class FinalistStage:
 
     Args:
         space: the name that its architectures have.
-        ranked: the candidates of each budget, the best first; asked when the search is over.
-        count: of different candidates; see `halving.choose`.
+        field: who takes part.
     """
 
-    def __init__(
-        self,
-        store: FinalistStore,
-        ladder: Sequence[Rung],
-        space: str,
-        ranked: Callable[[], Sequence[Sequence[Architecture]]],
-        count: int,
-    ) -> None:
-        self.store, self.ladder, self._space = store, ladder, space
-        self._ranked, self._count = ranked, count
+    def __init__(self, store: FinalistStore, ladder: Sequence[Rung], space: str, field: Field) -> None:
+        self.store, self.ladder, self._space, self._field = store, ladder, space, field
 
     @property
     def begun(self) -> bool:
-        """Whether the search before it is over: finalists were chosen, and no candidate may follow."""
-        return self.store.chosen() is not None
+        """Whether the search before it is over: who takes part is settled, and no candidate may follow."""
+        return self.store.taking_part() is not None
 
     def run(self, engine: Engine) -> bool:
         """Train all finalists on their last rung; False when the search has to stop before."""
-        if not self.begun:
-            self.store.choose([choose(candidates, self._count) for candidates in self._ranked()])
-        while missing := self.missing():
+        while missing := self._next():
             _log.info("finalists: %d to be trained on rung %d", len(missing), missing[0].rung.number)
             engine.room_for(len(missing))
             for one in missing:
@@ -96,15 +86,20 @@ class FinalistStage:
             engine.wait_models()
         return True
 
-    def missing(self) -> list[Training]:
-        """What has to be trained now; a network of several budgets once."""
-        brackets = self.store.chosen() or []
-        found = [
-            one
-            for bracket in brackets
-            for one in waiting(bracket, self.ladder, self.store.losses(bracket, self.ladder))
-        ]
-        return list({one.key: one for one in found}.values())
+    def _next(self) -> list[Training]:
+        """What has to be trained now; who takes part is settled as soon as it is known."""
+        if not self.begun and (pilots := self._field.pilots()):
+            self.store.choose_pilots(pilots)
+        missing = self.store.missing(self.ladder)
+        if missing or self.store.chosen() is not None:
+            return missing
+        pilots = self.store.pilots() or []
+        self.store.choose(self._field.finalists(pilots, self._first_losses(pilots)))
+        return self.store.missing(self.ladder)
+
+    def _first_losses(self, brackets: Sequence[Sequence[Architecture]]) -> dict[str, float]:
+        known = self.store.losses((one for bracket in brackets for one in bracket), self.ladder[:1])
+        return {name: loss for (name, _), loss in known.items() if loss is not None}
 
     def trials(self, budgets: int) -> int:
         """How many trials it takes at most."""

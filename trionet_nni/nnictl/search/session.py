@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.errors import InputError, failure_line
 from trionet_nni.experiment.check import check_trials, prepare
 from trionet_nni.experiment.folder import ExperimentFolder
@@ -19,6 +18,7 @@ from trionet_nni.experiment.open import open_run
 from trionet_nni.experiment.paths import with_absolute_paths
 from trionet_nni.files.atomic import write_json, write_text
 from trionet_nni.files.journal import Journal, read_journaled
+from trionet_nni.finalists.field import Field
 from trionet_nni.finalists.halving import rungs
 from trionet_nni.finalists.results import FinalistResult, FinalistStore
 from trionet_nni.nnictl.candidate.job import parameter_id
@@ -150,19 +150,17 @@ class Session:
         return engine
 
     def _build_finalists(self) -> FinalistStage | None:
-        search, space = self.config.search, self._task.table.space
+        search, table = self.config.search, self._task.table
         if search.finalists is None:
             return None
         store, ladder = FinalistStore(self.folder.finalists), rungs(**dict(search.finalists))
-        return FinalistStage(store, ladder, space, self._ranked, search.finalists.count)
+        field = Field(search.finalists, table, search.metric, self._ranked)
+        return FinalistStage(store, ladder, table.space, field)
 
-    def _ranked(self) -> list[list[Architecture]]:
+    def _ranked(self) -> list[list[Evaluation]]:
         """The candidates of each budget, the best first."""
         results = self._results.all()
-        return [
-            [one.architecture for one in ranked(results, self._results.metric, limit)]
-            for limit in self.config.search.limits
-        ]
+        return [ranked(results, self._results.metric, limit) for limit in self.config.search.limits]
 
     def _write_project(self, code: Path) -> None:
         self.folder.error.unlink(missing_ok=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from trionet_nni.architecture.architecture import Architecture
-from trionet_nni.finalists.halving import Training, rungs, waiting
+from trionet_nni.finalists.halving import Training, rungs
 from trionet_nni.finalists.results import FinalistStore, Standing
 from trionet_nni.settings.project import FinalistsConfig
 from trionet_nni.supernet.curve import Curve
@@ -42,33 +41,36 @@ class FinalistWatch:
     """
 
     def __init__(self, store: FinalistStore, config: FinalistsConfig) -> None:
-        self._store, self._ladder = store, rungs(**dict(config))
+        self._store, self._ladder, self._count = store, rungs(**dict(config)), config.count
 
     def look(self) -> FinalistProgress | None:
         """Where they are now; None before they are chosen."""
-        brackets = self._store.chosen()
+        brackets = self._store.taking_part()
         if brackets is None:
             return None
         networks = list({network.hash: network for bracket in brackets for network in bracket}.values())
         known = self._store.losses(networks, self._ladder)
-        missing = [one for bracket in brackets for one in waiting(bracket, self._ladder, known)]
+        missing = [one.rung.number for one in self._store.missing(self._ladder)]
+        to_follow = self._count if self._store.chosen() is None else 0
         step = sum(self._step(Training(network, rung)) for network in networks for rung in self._ladder)
         winners = [ended[0] for ended in self._store.ordered(self._ladder) if ended]
+        planned = list(self._planned([len(bracket) + to_follow for bracket in brackets]))
+        over = not missing and not to_follow
         return FinalistProgress(
-            min((one.rung.number for one in missing), default=len(self._ladder)),
+            1 if to_follow else min(missing, default=len(self._ladder)),
             len(self._ladder),
             len(known),
-            sum(count for count, _ in self._planned(brackets)) if missing else len(known),
+            len(known) if over else sum(count for count, _ in planned),
             step,
-            sum(count * steps for count, steps in self._planned(brackets)) if missing else step,
+            step if over else sum(count * steps for count, steps in planned),
             winners[-1] if winners else None,
         )
 
-    def _planned(self, brackets: Sequence[Sequence[Architecture]]) -> Iterator[tuple[int, int]]:
+    def _planned(self, sizes: Iterable[int]) -> Iterator[tuple[int, int]]:
         """Trainings on a rung, and steps of each; a network that budgets share counts for each of them."""
-        for bracket in brackets:
+        for size in sizes:
             for rung in self._ladder:
-                yield min(rung.networks, len(bracket)), rung.steps
+                yield min(rung.networks, size), rung.steps
 
     def _step(self, training: Training) -> int:
         """Of the last point of its curve, which its trial writes before it reports it."""
