@@ -26,12 +26,15 @@ from trionet_nni.nnictl.search.failures import Failures
 from trionet_nni.nnictl.search.finalist_stage import FinalistModel, FinalistStage
 from trionet_nni.nnictl.search.supernet_stage import SupernetStage
 from trionet_nni.nnictl.search.trial_limit import TrialLimit
+from trionet_nni.nnictl.terminal.finalists import FinalistWatch
 from trionet_nni.settings.project import FinalistsConfig
 from trionet_nni.supernet.results import Evaluation
 
 NETWORKS = random_architectures(TABLE, 6)
 LADDER = rungs(4, 100, repeats=2)  # four networks once, two of them twice
 SPACE = CandidateSpace(TABLE)
+THREE = FinalistsConfig(count=3, steps=100)
+PILOTED = FinalistsConfig(count=2, steps=100, repeats=2, pilots=3)
 
 
 def loss_of(training: Training) -> float:
@@ -57,11 +60,14 @@ class Bench:
         room: trials that NNI was asked to take.
     """
 
-    def __init__(self, folder: Path, brackets: list[list[Any]], limit: float = 10) -> None:
+    def __init__(
+        self, folder: Path, brackets: list[list[Any]], limit: float = 10, config: FinalistsConfig = THREE
+    ) -> None:
         self.files = ExperimentFolder(folder)
         self.store = FinalistStore(self.files.finalists)
-        field = Field(FinalistsConfig(count=3, steps=100), TABLE, "loss", lambda: evaluated(brackets))
-        self.stage = FinalistStage(self.store, LADDER, TABLE.space, field)
+        self.ladder = LADDER if config is THREE else rungs(**dict(config))
+        field = Field(config, TABLE, "loss", lambda: evaluated(brackets))
+        self.stage = FinalistStage(self.store, self.ladder, TABLE.space, field)
         self.sent: list[dict[str, Any]] = []
         self.room: list[int] = []
         self.ends: Callable[[Training], str] = lambda training: "SUCCEEDED"
@@ -93,7 +99,7 @@ class Bench:
         self.sent.append(parameters)
         if "stage" not in parameters:
             return
-        training = training_of(parameters, TABLE.space, LADDER)
+        training = training_of(parameters, TABLE.space, self.ladder)
         event = self.ends(training)
         if event == "SUCCEEDED":
             self.store.add(FinalistResult(training, loss_of(training), 0.5, 10, 1.0))
@@ -102,7 +108,7 @@ class Bench:
         self.engine.post(lambda: self.engine.request(1))
 
     def trained(self) -> list[tuple[str, int]]:
-        return [training_of(one, TABLE.space, LADDER).key for one in self.sent]
+        return [training_of(one, TABLE.space, self.ladder).key for one in self.sent]
 
 
 def test_rung_after_rung_and_the_best_of_the_last_one_wins(tmp_path: Path) -> None:
@@ -124,6 +130,39 @@ def test_what_two_budgets_share_is_trained_once(tmp_path: Path) -> None:
     assert bench.stage.run(bench.engine)
     assert set(Counter(bench.trained()).values()) == {1}
     assert [ended[0].architecture for ended in bench.store.ordered(LADDER)] == [NETWORKS[0]] * 2
+
+
+def test_pilots_come_first_and_a_resume_in_their_midst_ends_as_one_in_peace(tmp_path: Path) -> None:
+    peace = Bench(tmp_path / "peace", [NETWORKS], config=PILOTED)
+    assert peace.stage.run(peace.engine) and peace.room == [3, 2, 2]
+    (pilots,), (chosen,) = peace.store.pilots() or [[]], peace.store.chosen() or [[]]
+    assert chosen[:3] == pilots and len(set(chosen)) == 5
+    assert [number for _, number in peace.trained()] == [1, 1, 1, 1, 1, 2, 2]
+
+    stopped = Bench(tmp_path / "stopped", [NETWORKS], config=PILOTED)
+    watch = FinalistWatch(stopped.store, PILOTED)
+    assert watch.look() is None
+    stopped.ends = lambda training: stopped.engine.shutdown() or "SUCCEEDED"
+    assert not stopped.stage.run(stopped.engine) and stopped.stage.begun
+    done = len(stopped.trained())
+    progress = watch.look()
+    assert progress is not None and stopped.store.chosen() is None and 0 < done < 3
+    assert (progress.rung, progress.done, progress.total) == (1, done, 7)
+    again = Bench(tmp_path / "stopped", [NETWORKS], config=PILOTED)
+    assert again.stage.run(again.engine)
+    assert stopped.trained() + again.trained() == peace.trained()
+    progress = watch.look()
+    assert progress is not None and (progress.done, progress.total) == (7, 7)
+    assert again.store.ordered(again.ladder) == peace.store.ordered(peace.ladder)
+
+
+def test_pilots_that_fail_leave_the_choice_to_the_others(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, [NETWORKS], config=PILOTED)
+    bench.ends = lambda training: "FAILED" if training.architecture in NETWORKS[:2] else "SUCCEEDED"
+    assert bench.stage.run(bench.engine)
+    assert len(bench.store.ordered(bench.ladder)[0]) == 5 - sum(
+        one in NETWORKS[:2] for one in (bench.store.chosen() or [[]])[0]
+    )
 
 
 @pytest.mark.parametrize("event", ["FAILED", "SUCCEEDED but nothing is stored"])
