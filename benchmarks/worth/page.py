@@ -104,31 +104,22 @@ def _cost_table(rows: Sequence[Row]) -> list[str]:
 
 
 def _compute_table(rows: Sequence[Row]) -> list[str]:
-    lines = [
-        "| | CPU s before the training | CPU s of the training | test accuracy, % | searched − it, points "
-        "| test loss | n |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    return (
-        lines
-        + [
-            f"| {row['network']} | {row['seconds_before']:,} | {row['seconds']:,.0f} "
-            f"| {_spread(row, 'accuracy', 100, 2)} | {_difference(row, 'accuracy', 100, 2)} "
-            f"| {_spread(row, 'loss', 1, 3)} | {row['trainings']} |"
-            for row in rows
-        ]
-        + [line for row in rows for line in _both_long(row)]
+    heads = (
+        "| CPU s before the training | CPU s of the training | test accuracy, % | searched − it, points "
+        "| test loss | it − best of all alone as long, points | loss | n |"
     )
+    return [f"| {heads}", "|---" * 9 + "|"] + [
+        f"| {row['network']} | {row['seconds_before']:,} | {row['seconds']:,.0f} "
+        f"| {_spread(row, 'accuracy', 100, 2)} | {_difference(row, 'accuracy', 100, 2)} "
+        f"| {_spread(row, 'loss', 1, 3)} | {_against_alone(row)} | {row['trainings']} |"
+        for row in rows
+    ]
 
 
-def _both_long(row: Row) -> list[str]:
-    """The searched network beside the best of all alone, both trained long."""
-    names = {measure: f"{measure}_ahead_where_both_are_long" for measure in ("accuracy", "loss")}
-    if not any(row.get(name) for name in names.values()):
-        return []
-    found = {f"{measure}_difference": row[name] for measure, name in names.items()}
-    points, loss = _difference(found, "accuracy", 100, 2), _difference(found, "loss", 1, 3)
-    return ["", f"{row['network']}, minus the best of all alone as long: {points} points, loss {loss}."]
+def _against_alone(row: Row) -> str:
+    """Networks beside the best of all alone, trained as long: two cells."""
+    found = {f"{name}_difference": row.get(f"{name}_ahead_of_alone") for name in ("accuracy", "loss")}
+    return f"{_difference(found, 'accuracy', 100, 2)} | {_difference(found, 'loss', 1, 3)}"
 
 
 def _rank_table(sets: Mapping[str, Row]) -> list[str]:

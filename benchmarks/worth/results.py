@@ -8,8 +8,10 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarks.worth.case import SEEDS, Case
+from benchmarks.worth.piloted import FoundWithPilots, Piloted
 from benchmarks.worth.pilots import BestAlone
 from benchmarks.worth.plan import (
+    BEFORE,
     LONGER,
     PILOTS,
     SHIPPED,
@@ -30,6 +32,7 @@ from benchmarks.worth.statistics import Values, difference
 from benchmarks.worth.study import FoundByOptuna, Study
 from benchmarks.worth.unit import Bench, Unit
 
+_AHEAD = f"searched with {BEFORE} pilots, all {SHIPPED:g} times as long"
 Rule = Callable[[int], Source]  # seed of the comparison → network
 Row = dict[str, Any]
 
@@ -75,16 +78,24 @@ def equal_compute(case: Case, bench: Bench) -> list[Row]:
     quick = f"searched with finalists {SHIPPED:g} times as long"
     rows += [_row(case, quick, halved, searched)] if halved else []
     rows += [_row(case, "Optuna", optuna, searched)] if optuna else []
+    ahead = _trained(case, lambda seed: FoundWithPilots(case, seed, BEFORE, SHIPPED), bench)
+    rows += [_row(case, _AHEAD, ahead, searched)] if ahead else []
     predicted = _predicted(case, bench)
     rows += [_row(case, name, found, searched) for name, (found, _) in predicted.items()]
-    alone = f"best of all alone, {LONGER} times as long"
-    rows += [_row(case, alone, longest, searched)] if longest else []
     whole = [_pipeline_seconds(case, bench, seed) for seed in case.searches]
     studies = [_seconds(bench, Study(case, seed)) for seed in case.searches]
     quickly = [_pipeline_seconds(case, bench, seed, SHIPPED) for seed in case.searches]
     spent = {"searched": whole, quick: quickly, "Optuna": studies}
+    spent[_AHEAD] = [_piloted_seconds(case, bench, seed) for seed in case.searches]
     spent |= {name: seconds for name, (_, seconds) in predicted.items()}
-    long = f"{LONGER} times as long"
+    found = {"searched": searched, quick: halved, "Optuna": optuna, _AHEAD: ahead}
+    found |= {name: trained for name, (trained, _) in predicted.items()}
+    alone_as_long = _best_alone(case, bench)
+    for row in rows:
+        if row["network"] in found:
+            row |= _ahead_of_alone(case, found[row["network"]], alone_as_long)
+    alone, long = f"best of all alone, {LONGER} times as long", f"{LONGER} times as long"
+    rows += [_row(case, alone, longest, searched)] if longest else []
     patient = [_pipeline_seconds(case, bench, seed, LONGER) for seed in case.searches]
     for name, unit, seconds in (
         (f"searched, {long}", longer_searched, whole),
@@ -94,7 +105,7 @@ def equal_compute(case: Case, bench: Bench) -> list[Row]:
         both = _results(bench, {seed: unit(case, seed) for seed in seeds})
         if both:
             spent[name] = seconds
-            rows.append({**_row(case, name, both, searched), **_where_both_are_long(case, both, longest)})
+            rows.append({**_row(case, name, both, searched), **_ahead_of_alone(case, both, longest)})
     for row in rows:
         seconds = [one for one in spent.get(row["network"], []) if one]
         row["seconds_before"] = round(statistics.fmean(seconds)) if seconds else 0
@@ -112,13 +123,26 @@ def _predicted(case: Case, bench: Bench) -> dict[str, tuple[dict[int, Row], list
     return rows
 
 
-def _where_both_are_long(case: Case, searched: dict[int, Row], alone: dict[int, Row]) -> Row:
-    """How far a searched network is ahead of the best of all alone, trained as long."""
-    found = {}
+def _best_alone(case: Case, bench: Bench) -> dict[int, Row]:
+    """The trainings, as long as the recipe says, of the best network of any operator alone."""
+    best = BestAlone(case, case.table.operator_names).operator(bench)
+    return {} if best is None else _trained(case, lambda seed: BestAlone(case, (best,)), bench)
+
+
+def _ahead_of_alone(case: Case, found: dict[int, Row], alone: dict[int, Row]) -> Row:
+    """How far networks are ahead of the best of all alone, trained as long."""
+    rows = {}
     for measure in ("accuracy", "loss"):
-        ahead = difference(_values(searched, measure), _values(alone, measure), case.search_of)
-        found[f"{measure}_ahead_where_both_are_long"] = None if ahead is None else asdict(ahead)
-    return found
+        ahead = difference(_values(found, measure), _values(alone, measure), case.search_of)
+        rows[f"{measure}_ahead_of_alone"] = None if ahead is None else asdict(ahead)
+    return rows
+
+
+def _piloted_seconds(case: Case, bench: Bench, seed: int) -> float:
+    """CPU seconds of supernet, search, pilots and finalists; 0 where one of them is missing."""
+    unit = Piloted(case, seed, BEFORE, SHIPPED)
+    seconds = [_seconds(bench, one) for one in (unit, unit.search, unit.search.supernet)]
+    return sum(seconds) if all(seconds) else 0.0
 
 
 def _pipeline_seconds(case: Case, bench: Bench, seed: int, times: float = 1.0) -> float:
