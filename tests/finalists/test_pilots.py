@@ -10,7 +10,7 @@ from spaces.small import TABLE
 from tests.helpers.architectures import random_architectures
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.finalists.field import Field
-from trionet_nni.finalists.halving import Rung, choose, rungs, stands_alone, training_steps, trials
+from trionet_nni.finalists.halving import Rung, choose, rungs, training_steps, trials
 from trionet_nni.finalists.in_process import run_field
 from trionet_nni.finalists.pilots import choose_pilots, follow, predicted
 from trionet_nni.settings.project import FinalistsConfig
@@ -39,18 +39,35 @@ def ranked_by_depth(networks: list[Architecture]) -> list[Evaluation]:
     return [Evaluation(one, 0.5, 10, 10**7, 10, 0.1, loss=float(blocks(one))) for one in ordered]
 
 
-@pytest.mark.parametrize("count", [2, 5, 16, 200])
+@pytest.mark.parametrize("count", [4, 5, 16, 200])
 def test_pilots_are_of_all_ranks_and_each_operator_stands_alone(count: int) -> None:
     ranked = [*NETWORKS, *ALONE]
     pilots = choose_pilots(ranked, count)
     assert len(set(pilots)) == len(pilots) == min(count, len(ranked))
     assert list(pilots) == sorted(pilots, key=ranked.index)
-    alone = [one for one in choose(ranked, count) if stands_alone(one)]
-    assert set(alone) <= set(pilots)
+    alone = []
+    for operator in TABLE.operator_names:
+        alone += [one for one in ranked if set(one.operators.split()) - {"|"} == {operator}][:1]
+    assert set(alone) <= set(pilots) or count < len(alone)
     others = [ranked.index(one) for one in pilots if one not in alone]
     if len(others) > 1:
         between = [b - a for a, b in pairwise(others)]
         assert others[0] == 0 and max(between) - min(between) <= 1 + len(ALONE)
+
+
+def test_where_all_stand_alone_pilots_are_of_all_ranks_too() -> None:
+    conv = random_architectures(TABLE.only("conv"), 100)
+    places = [conv.index(one) for one in choose_pilots(conv, 12)]
+    assert places[0] == 0 and places[-1] == len(conv) - 1
+    assert max(b - a for a, b in pairwise(places)) <= 11
+
+
+def test_followers_fill_up_where_few_differ() -> None:
+    conv = ranked_by_depth(random_architectures(TABLE.only("conv"), 100))
+    layouts = {one.architecture.operators for one in conv}
+    found = follow(conv, range(len(conv)), [conv[0].architecture], len(layouts) + 5)
+    assert len(set(found)) == len(layouts) + 5 and conv[0].architecture not in found
+    assert len({one.operators for one in found[: len(layouts)]}) == len(layouts)
 
 
 def test_few_candidates_are_all_pilots() -> None:
@@ -100,6 +117,14 @@ def test_several_budgets_learn_from_each_other() -> None:
     assert field.finalists([small, large], losses)[0] != field.finalists([small, large], both)[0]
     for group, found in zip((small, large), field.finalists([small, large], both), strict=True):
         assert found[:8] == group and len(found) == 11
+
+
+def test_a_budget_without_candidates_has_no_finalists() -> None:
+    candidates = ranked_by_depth(NETWORKS)
+    field = Field(FinalistsConfig(count=3, steps=10, pilots=4), TABLE, "loss", lambda: [[], candidates])
+    pilots = field.pilots()
+    losses = {one.hash: loss_of(one) for one in pilots[1]}
+    assert pilots[0] == [] and [len(one) for one in field.finalists(pilots, losses)] == [0, 7]
 
 
 def test_where_no_pilot_has_a_loss_the_supernet_chooses() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,12 +105,13 @@ def test_the_store_gives_back_what_it_was_given(tmp_path: Path) -> None:
     assert store.get(one) == result
 
 
+@pytest.mark.parametrize("name", ["finalists.json", "pilots.json"])
 @pytest.mark.parametrize("text", ["", "[1]", '{"budgets": 3}', '{"budgets": [[{"space": "no"}]]}', "{"])
-def test_a_damaged_choice_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_damaged_choice_is_refused(tmp_path: Path, text: str, name: str) -> None:
     store = FinalistStore(tmp_path)
-    (tmp_path / "finalists.json").write_text(text)
-    with pytest.raises(InputError, match=r"finalists\.json: .*allowed"):
-        store.chosen()
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=rf"{re.escape(name)}: .*allowed"):
+        store.settled()
 
 
 @pytest.mark.parametrize("text", ['{"loss": "0.5"}', '{"loss": true}', '{"loss": -1}', "[]", "{}"])

@@ -34,7 +34,7 @@ NETWORKS = random_architectures(TABLE, 6)
 LADDER = rungs(4, 100, repeats=2)  # four networks once, two of them twice
 SPACE = CandidateSpace(TABLE)
 THREE = FinalistsConfig(count=3, steps=100)
-PILOTED = FinalistsConfig(count=2, steps=100, repeats=2, pilots=3)
+PILOTED = FinalistsConfig(count=2, steps=100, repeats=2, pilots=4)
 
 
 def loss_of(training: Training) -> float:
@@ -134,10 +134,10 @@ def test_what_two_budgets_share_is_trained_once(tmp_path: Path) -> None:
 
 def test_pilots_come_first_and_a_resume_in_their_midst_ends_as_one_in_peace(tmp_path: Path) -> None:
     peace = Bench(tmp_path / "peace", [NETWORKS], config=PILOTED)
-    assert peace.stage.run(peace.engine) and peace.room == [3, 2, 2]
+    assert peace.stage.run(peace.engine) and peace.room == [4, 2, 2]
     (pilots,), (chosen,) = peace.store.pilots() or [[]], peace.store.chosen() or [[]]
-    assert chosen[:3] == pilots and len(set(chosen)) == 5
-    assert [number for _, number in peace.trained()] == [1, 1, 1, 1, 1, 2, 2]
+    assert chosen[:4] == pilots and len(set(chosen)) == 6
+    assert [number for _, number in peace.trained()] == [1, 1, 1, 1, 1, 1, 2, 2]
 
     stopped = Bench(tmp_path / "stopped", [NETWORKS], config=PILOTED)
     watch = FinalistWatch(stopped.store, PILOTED)
@@ -146,23 +146,46 @@ def test_pilots_come_first_and_a_resume_in_their_midst_ends_as_one_in_peace(tmp_
     assert not stopped.stage.run(stopped.engine) and stopped.stage.begun
     done = len(stopped.trained())
     progress = watch.look()
-    assert progress is not None and stopped.store.chosen() is None and 0 < done < 3
-    assert (progress.rung, progress.done, progress.total) == (1, done, 7)
+    assert progress is not None and stopped.store.chosen() is None and 0 < done < 4
+    assert (progress.rung, progress.done, progress.total) == (1, done, 8)
     again = Bench(tmp_path / "stopped", [NETWORKS], config=PILOTED)
     assert again.stage.run(again.engine)
     assert stopped.trained() + again.trained() == peace.trained()
     progress = watch.look()
-    assert progress is not None and (progress.done, progress.total) == (7, 7)
+    assert progress is not None and (progress.done, progress.total) == (8, 8)
     assert again.store.ordered(again.ladder) == peace.store.ordered(peace.ladder)
 
 
-def test_pilots_that_fail_leave_the_choice_to_the_others(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, [NETWORKS], config=PILOTED)
-    bench.ends = lambda training: "FAILED" if training.architecture in NETWORKS[:2] else "SUCCEEDED"
+def test_who_follows_is_decided_by_the_pilots_that_have_a_result(tmp_path: Path) -> None:
+    peace = Bench(tmp_path / "peace", [NETWORKS], config=PILOTED)
+    assert peace.stage.run(peace.engine)
+    (pilots,) = peace.store.pilots() or [[]]
+    failing = Bench(tmp_path / "failing", [NETWORKS], config=PILOTED)
+    failing.ends = lambda training: "FAILED" if training.architecture in pilots else "SUCCEEDED"
+    assert failing.stage.run(failing.engine)
+    (chosen,) = failing.store.chosen() or [[]]
+    rest = [one for one in NETWORKS if one not in pilots]
+    assert chosen == [*pilots, *rest[:2]]  # the supernet's own first ones
+    assert {one.architecture for one in failing.store.ordered(failing.ladder)[0]} == set(rest[:2])
+
+
+def test_budgets_with_pilots_train_what_they_share_once(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, [[], NETWORKS[:5], NETWORKS], config=PILOTED)
     assert bench.stage.run(bench.engine)
-    assert len(bench.store.ordered(bench.ladder)[0]) == 5 - sum(
-        one in NETWORKS[:2] for one in (bench.store.chosen() or [[]])[0]
-    )
+    assert set(Counter(bench.trained()).values()) == {1}
+    assert [len(one) for one in bench.store.chosen() or []] == [0, 5, 6]
+    assert len(bench.trained()) <= bench.stage.trials(3)
+
+
+def test_a_kill_between_pilots_and_the_choice_is_gone_on_from(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, [NETWORKS], config=PILOTED)
+    assert bench.stage.run(bench.engine)
+    before = bench.store.chosen()
+    (bench.store.folder / "finalists.json").unlink()
+    assert bench.store.ordered(bench.ladder) == []  # pilots alone are of all ranks: nobody leads yet
+    again = Bench(tmp_path, [NETWORKS], config=PILOTED)
+    assert again.stage.begun and again.stage.run(again.engine)
+    assert again.sent == [] and again.store.chosen() == before
 
 
 @pytest.mark.parametrize("event", ["FAILED", "SUCCEEDED but nothing is stored"])

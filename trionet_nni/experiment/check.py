@@ -167,7 +167,7 @@ def check_trials(search: SearchConfig, trials: Any) -> None:
         return
     budgets = len(search.limits)
     count = finalist_trials(rungs(**dict(search.finalists)), budgets)
-    fewest = 1 + count + budgets * search.finalists.count
+    fewest = 1 + count + budgets * rungs(**dict(search.finalists))[0].networks
     if not isinstance(trials, int) or trials < fewest:
         found = "none" if trials is None else shown(trials)
         raise InputError(

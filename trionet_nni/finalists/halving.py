@@ -58,7 +58,7 @@ class Training:
 
 
 def rungs(count: int, steps: int, repeats: int = 1, pilots: int = 0) -> tuple[Rung, ...]:
-    """The ladder: all finalists on the first rung, the better half of those on a rung on the next.
+    """The ladder: all finalists on the first rung, half as many of the best as on a rung on the next.
 
     Six networks and three repeats: six are trained once, three of them twice, two of these three times.
     Pilots (`trionet_nni.finalists.pilots`) are on the first rung too; the next is as if there were none.
@@ -109,11 +109,7 @@ def choose(ranked: Sequence[Architecture], count: int) -> tuple[Architecture, ..
     Returns:
         `count` networks, or fewer where there are fewer, in the order of `ranked`.
     """
-    best_alone: dict[str, Architecture] = {}
-    for network in ranked:
-        if stands_alone(network):
-            best_alone.setdefault(next(network.blocks())[1].operator, network)
-    chosen = list(best_alone.values())[: count - 1]
+    chosen = best_alone(ranked)[: count - 1]
     layouts = {network.operators for network in chosen}
     for network in ranked:
         if len(chosen) < count and network.operators not in layouts:
@@ -121,6 +117,15 @@ def choose(ranked: Sequence[Architecture], count: int) -> tuple[Architecture, ..
             layouts.add(network.operators)
     chosen += [network for network in ranked if network not in chosen][: count - len(chosen)]
     return tuple(network for network in ranked if network in chosen)
+
+
+def best_alone(ranked: Iterable[Architecture]) -> list[Architecture]:
+    """Of each operator the best network all of whose blocks have it, the best of these first."""
+    found: dict[str, Architecture] = {}
+    for network in ranked:
+        if stands_alone(network):
+            found.setdefault(next(network.blocks())[1].operator, network)
+    return list(found.values())
 
 
 def stands_alone(network: Architecture) -> bool:

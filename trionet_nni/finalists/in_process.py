@@ -12,7 +12,7 @@ Train = Callable[[Architecture, Rung], float]
 
 
 def run_field(field: Field, ladder: Sequence[Rung], train: Train) -> list[tuple[Architecture, Rung, float]]:
-    """Train the pilots of a search with one budget, if it has any, and then all finalists; see there."""
+    """Train the pilots of a search with one budget, if it has any, and then all finalists, as below."""
     pilots = [one for bracket in field.pilots() for one in bracket]
     losses = {one.hash: train(one, ladder[0]) for one in pilots}
     (finalists,) = field.finalists([pilots] if pilots else [], losses)

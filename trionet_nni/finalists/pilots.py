@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.architecture.table import SpaceTable
 from trionet_nni.architecture.traits import traits
-from trionet_nni.finalists.halving import choose, stands_alone
+from trionet_nni.finalists.halving import best_alone
 from trionet_nni.settings.project import Metric
 from trionet_nni.supernet.results import Evaluation
 
@@ -33,12 +33,12 @@ def choose_pilots(ranked: Sequence[Architecture], count: int) -> tuple[Architect
 
     Args:
         ranked: the candidates of one budget, the best first.
-        count: how many, at least 2.
+        count: how many; as many as there are operators, and some more.
 
     Returns:
         `count` networks, or all where there are fewer, in the order of `ranked`.
     """
-    chosen = [one for one in choose(ranked, count) if stands_alone(one)]
+    chosen = best_alone(ranked)[:count]
     others = [one for one in ranked if one not in chosen]
     missing = min(count - len(chosen), len(others))
     places = [place * (len(others) - 1) // max(1, missing - 1) for place in range(missing)]
@@ -51,6 +51,9 @@ def follow(
 ) -> tuple[Architecture, ...]:
     """Whom the pilots recommend: the candidates with the lowest guesses, different in operators or depths.
 
+    They differ from each other, and may have the operators of a pilot, whose options were chance. Where
+    there are fewer different ones, the best of the rest fill up.
+
     Args:
         candidates: of one budget.
         guesses: their losses, as `predicted` gives them.
@@ -62,11 +65,12 @@ def follow(
     """
     taken = {one.hash for one in pilots}
     pairs = zip(guesses, (one.architecture for one in candidates), strict=True)
-    found: dict[str, Architecture] = {}
-    for _, network in sorted(pairs, key=lambda pair: pair[0]):
-        if network.hash not in taken:
-            found.setdefault(network.operators, network)
-    return tuple(found.values())[:count]
+    ordered = [one for _, one in sorted(pairs, key=lambda pair: pair[0]) if one.hash not in taken]
+    different = dict[str, Architecture]()
+    for network in ordered:
+        different.setdefault(network.operators, network)
+    first = {network.hash: network for network in different.values()}
+    return tuple((first | {one.hash: one for one in ordered}).values())[:count]
 
 
 def predicted(
@@ -116,7 +120,7 @@ def followers(
     found = []
     for ranked, group in zip(budgets, pilots, strict=True):
         guesses: Iterable[float] = range(len(ranked))
-        if trained:
+        if trained and ranked:
             told = [losses[one.architecture.hash] for one in trained]
             guesses = predicted(trained, told, ranked, table, metric).tolist()
         found.append([*group, *follow(ranked, guesses, group, count)])

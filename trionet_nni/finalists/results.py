@@ -80,6 +80,19 @@ class Standing:
         return statistics.fmean(result.accuracy for result in self.results)
 
 
+@dataclass(frozen=True)
+class Settled:
+    """Who takes part.
+
+    Attributes:
+        brackets: the networks of each budget.
+        whole: False: these are pilots, and others follow them.
+    """
+
+    brackets: list[list[Architecture]]
+    whole: bool
+
+
 class FinalistStore:
     """The finalists of one experiment. Every file is whole or not there; none is ever changed.
 
@@ -100,7 +113,7 @@ class FinalistStore:
         return self.folder / "runs" / _name(*training.key)
 
     def choose(self, brackets: Sequence[Sequence[Architecture]]) -> None:
-        """Settle who the finalists of each budget are, the best of the search first."""
+        """Settle who the finalists of each budget are, in the order in which they are trained."""
         self._settle(_CHOSEN, brackets)
 
     def chosen(self) -> list[list[Architecture]] | None:
@@ -123,17 +136,27 @@ class FinalistStore:
         """
         return self._settled(_PILOTS)
 
-    def taking_part(self) -> list[list[Architecture]] | None:
-        """The finalists of each budget or, as long as they are not chosen, its pilots."""
+    def settled(self) -> Settled | None:
+        """Who takes part, as far as that is known; None as long as the search goes on."""
         chosen = self.chosen()
-        return self.pilots() if chosen is None else chosen
+        pilots = self.pilots() if chosen is None else None
+        if pilots is not None:
+            return Settled(pilots, whole=False)
+        return None if chosen is None else Settled(chosen, whole=True)
 
-    def missing(self, ladder: Sequence[Rung]) -> list[Training]:
-        """What has to be trained now, a network of several budgets once; empty: nothing that is settled."""
-        brackets = self.chosen()
-        if brackets is None:
-            brackets, ladder = self.pilots() or [], ladder[:1]
-        found = [one for group in brackets for one in waiting(group, ladder, self.losses(group, ladder))]
+    def missing(self, ladder: Sequence[Rung], settled: Settled | None = None) -> list[Training]:
+        """What has to be trained now, a network of several budgets once.
+
+        Args:
+            settled: who takes part; left out: as it is now. Pilots alone are trained on the first rung.
+        """
+        settled = settled or self.settled()
+        if settled is None:
+            return []
+        ladder = ladder if settled.whole else ladder[:1]
+        found = [
+            one for group in settled.brackets for one in waiting(group, ladder, self.losses(group, ladder))
+        ]
         return list({one.key: one for one in found}.values())
 
     def _settle(self, name: str, brackets: Sequence[Sequence[Architecture]]) -> None:
@@ -144,7 +167,7 @@ class FinalistStore:
         path = self.folder / name
         if not path.exists():
             return None
-        brackets = read_object(path, "the finalists of a search").get("budgets")
+        brackets = read_object(path, "networks of a search").get("budgets")
         if not isinstance(brackets, list) or not all(isinstance(bracket, list) for bracket in brackets):
             raise InputError(f"{path}: budgets: found {shown(brackets)}, allowed: lists of networks")
         try:
@@ -195,14 +218,19 @@ class FinalistStore:
                     found[one.key] = None if result is None else result.loss
         return found
 
-    def ordered(self, ladder: Sequence[Rung]) -> list[list[Standing]]:
-        """The finalists of each budget that have a result, the winner first; see `halving.order`."""
+    def ordered(self, ladder: Sequence[Rung], settled: Settled | None = None) -> list[list[Standing]]:
+        """The finalists of each budget that have a result, the winner first; see `halving.order`.
+
+        Args:
+            settled: who takes part. Left out: nobody as long as there are pilots alone, of all ranks.
+        """
+        brackets = self.chosen() if settled is None else settled.brackets
         return [
             [
                 self._standing(network, ladder[: rung.number])
                 for network, rung in order(bracket, ladder, self.losses(bracket, ladder))
             ]
-            for bracket in self.taking_part() or []
+            for bracket in brackets or []
         ]
 
     def _standing(self, network: Architecture, ladder: Sequence[Rung]) -> Standing:

@@ -31,7 +31,7 @@ class Ladder:
 
 
 def ladders(wanted: FinalistsConfig, retrain_steps: int, budgets: int) -> Iterator[Ladder]:
-    """Of the fewest steps that are allowed: all that are wanted, without pilots or repeats, ever fewer."""
+    """Of the fewest steps that are allowed: all that are wanted, no pilots, no repeats, ever fewer."""
     steps = max(1, min(wanted.steps, round(LEAST_SHARE * retrain_steps)))
     tried = [(wanted.count, wanted.repeats, wanted.pilots), (wanted.count, wanted.repeats, 0)]
     tried += [(count, 1, 0) for count in range(wanted.count, FEWEST - 1, -1)]

@@ -88,7 +88,8 @@ class Schedule:
             )
         times = "once" if found.repeats == 1 else f"up to {found.repeats} times"
         whom = f"{found.count} finalists" + (" of each budget" if self.budgets > 1 else "")
-        return f"and {found.steps:,} steps of each of {whom} ({seconds}), trained {times}"
+        before = f" and {found.pilots} pilots" if found.pilots else ""
+        return f"and {found.steps:,} steps of each of {whom}{before} ({seconds}), trained {times}"
 
 
 def fitted(plan: Plan, config: ProjectConfig, images: int, minutes: float) -> Schedule:

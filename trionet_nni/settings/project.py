@@ -232,6 +232,9 @@ class SupernetConfig(_Section):
 _Flops = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+_FEWEST_PILOTS = 4  # each of the paper's operators alone, and another one
+
+
 class FinalistsConfig(_Section):
     """Who is trained from scratch after the search, and how long; see `trionet_nni.finalists.halving`.
 
@@ -245,9 +248,15 @@ class FinalistsConfig(_Section):
     # Trainings of the best ones, each with another seed and other search images; after each the worse half
     # is left out
     repeats: int = Field(3, ge=1, le=20)
-    # Candidates of all ranks that are trained before the others are chosen, by a regression over them; see
-    # `trionet_nni.finalists.pilots`. 0: the supernet alone chooses
+    # Candidates of all ranks that are trained before the `count` others are chosen, by a regression over
+    # them (`trionet_nni.finalists.pilots`), the best of each operator alone among them. 0: none
     pilots: int = Field(0, ge=0, le=1000)
+
+    @model_validator(mode="after")
+    def _pilots_teach(self) -> FinalistsConfig:
+        if 0 < self.pilots < _FEWEST_PILOTS:
+            raise ValueError(f"pilots 0, or {_FEWEST_PILOTS} and more")
+        return self
 
     @model_validator(mode="before")
     @classmethod

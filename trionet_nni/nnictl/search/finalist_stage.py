@@ -72,7 +72,7 @@ class FinalistStage:
     @property
     def begun(self) -> bool:
         """Whether the search before it is over: who takes part is settled, and no candidate may follow."""
-        return self.store.taking_part() is not None
+        return self.store.settled() is not None
 
     def run(self, engine: Engine) -> bool:
         """Train all finalists on their last rung; False when the search has to stop before."""

@@ -44,16 +44,16 @@ class FinalistWatch:
         self._store, self._ladder, self._count = store, rungs(**dict(config)), config.count
 
     def look(self) -> FinalistProgress | None:
-        """Where they are now; None before they are chosen."""
-        brackets = self._store.taking_part()
-        if brackets is None:
+        """Where they are now; None before it is settled who takes part."""
+        settled = self._store.settled()
+        if settled is None:
             return None
+        brackets, to_follow = settled.brackets, 0 if settled.whole else self._count
         networks = list({network.hash: network for bracket in brackets for network in bracket}.values())
         known = self._store.losses(networks, self._ladder)
-        missing = [one.rung.number for one in self._store.missing(self._ladder)]
-        to_follow = self._count if self._store.chosen() is None else 0
+        missing = [one.rung.number for one in self._store.missing(self._ladder, settled)]
         step = sum(self._step(Training(network, rung)) for network in networks for rung in self._ladder)
-        winners = [ended[0] for ended in self._store.ordered(self._ladder) if ended]
+        winners = [ended[0] for ended in self._store.ordered(self._ladder, settled) if ended]
         planned = list(self._planned([len(bracket) + to_follow for bracket in brackets]))
         over = not missing and not to_follow
         return FinalistProgress(

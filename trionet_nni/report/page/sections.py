@@ -155,7 +155,7 @@ def _finalists(found: Findings) -> str:
     return "".join(parts) + _remark(
         f"Loss on {images:,} search images after {chosen.steps:,} steps from scratch; each column is a "
         "training with another seed and another division of the images, the same for all in it. "
-        "The better half goes on."
+        "The better ones go on."
     )
 
 
