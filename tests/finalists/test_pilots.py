@@ -9,11 +9,13 @@ import pytest
 from spaces.small import TABLE
 from tests.helpers.architectures import random_architectures
 from trionet_nni.architecture.architecture import Architecture
+from trionet_nni.errors import InputError
+from trionet_nni.experiment.check import check_trials
 from trionet_nni.finalists.field import Field
 from trionet_nni.finalists.halving import Rung, choose, rungs, training_steps, trials
 from trionet_nni.finalists.in_process import run_field
 from trionet_nni.finalists.pilots import choose_pilots, follow, predicted
-from trionet_nni.settings.project import FinalistsConfig
+from trionet_nni.settings.project import FinalistsConfig, SearchConfig
 from trionet_nni.supernet.results import Evaluation
 
 NETWORKS = random_architectures(TABLE, 120)
@@ -141,3 +143,17 @@ def test_without_pilots_it_is_as_it_was() -> None:
     assert field.pilots() == []
     assert field.finalists([], {}) == [list(choose([one.architecture for one in candidates], 3))]
     assert rungs(6, 10, 3) == rungs(6, 10, 3, pilots=0)
+
+
+@pytest.mark.parametrize("pilots", [1, 3])
+def test_too_few_to_teach_anything_are_refused(pilots: int) -> None:
+    with pytest.raises(ValueError, match="pilots 0, or 4 and more"):
+        FinalistsConfig(count=3, steps=10, pilots=pilots)
+
+
+def test_an_experiment_has_trials_for_pilots_and_candidates_beyond_them() -> None:
+    search = SearchConfig(max_flops=1e7, finalists=FinalistsConfig(count=3, steps=10, repeats=2, pilots=8))
+    fewest = 1 + (8 + 3 + 2) + (8 + 3)
+    check_trials(search, fewest)
+    with pytest.raises(InputError, match=f"allowed: {fewest} or more, with 13 trials"):
+        check_trials(search, fewest - 1)

@@ -85,6 +85,14 @@ def test_short_of_time_there_are_fewer_finalists_not_shorter_trainings() -> None
     assert f"--minutes {said.with_finalists} on" in line and least is not None
 
 
+def test_short_of_time_pilots_go_before_repeats() -> None:
+    wanted = WANTED.model_copy(update={"pilots": 8, "repeats": 2})
+    tried = [ladder.finalists for ladder in ladders(wanted, 100, 1)]
+    assert [(one.pilots, one.repeats) for one in tried[:3]] == [(8, 2), (0, 2), (0, 1)]
+    steps = [ladder.together for ladder in ladders(wanted, 100, 1)]
+    assert steps == sorted(steps, reverse=True)
+
+
 def test_dear_candidates_are_counted_before_finalists_are_promised() -> None:
     """All but half a second of the time is the first population's: 16 candidates of 4.75 s."""
     measured = plan(MINE, 0.01, 4.75, 0.001)
