@@ -82,13 +82,18 @@ class Piloted(Unit):
         self.search.evaluations(bench)
 
     def compute(self, bench: Bench, meter: Meter) -> dict[str, Any]:
-        """Train them rung by rung, or go on."""
+        """Train them rung by rung, or go on.
+
+        `as_recorded` says whether the candidates are the search's own: where its weights and evaluations
+        were not there, it was run again, on another machine perhaps, which rounds otherwise.
+        """
         config, search = self.config, self.search.config
         ranked = self.search.evaluations(bench)
         field = Field(config, self.case.table, search.search.metric, lambda: [ranked])
         train = FinalistTrainer(self.case, search, bench.work(self))
         ended = run_field(field, rungs(**dict(config)), train)
         return {
+            "as_recorded": self.search.rows(ranked) == bench.needed(self.search)["candidates"],
             "network": ended[0][0].to_dict(),
             "order": [
                 {"operators": network.operators, "trainings": rung.number, "loss": round(loss, 4)}

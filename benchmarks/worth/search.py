@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -87,8 +88,13 @@ class Search(Unit):
         return {
             "network": results[0].architecture.to_dict(),
             "finalists": [network.to_dict() for network in chosen],
-            "candidates": [_row(one) for one in results],
+            "candidates": self.rows(results),
         }
+
+    @staticmethod
+    def rows(results: Sequence[Evaluation]) -> list[dict[str, Any]]:
+        """Candidates as they are recorded."""
+        return [_row(one) for one in results]
 
     def _search(self, bench: Bench) -> list[Evaluation]:
         from trionet_nni.nnictl.search.in_process import search_in_process

@@ -284,7 +284,11 @@ def test_a_search_with_pilots_finds_what_its_supernet_does_not_see(
     monkeypatch.setattr(piloted, "FinalistTrainer", lambda case, config, folder: loss)
     monkeypatch.setattr(Search, "evaluations", lambda self, bench: ranked(made_up, "loss"))
     unit = piloted.Piloted(case, 0, 8, 0.5)
+    monkeypatch.setattr(
+        bench.records, "get", lambda name: {"candidates": Search.rows(ranked(made_up, "loss"))}
+    )
     found = unit.compute(bench, Meter(tmp_path / "meter"))
+    assert found["as_recorded"]
     best = min(loss(one, Rung(1, 1, 1)) for one in drawn)
     assert loss(Architecture.from_dict(found["network"]), Rung(1, 1, 1)) == best
     assert len(found["order"]) == 8 + piloted.COUNT and unit.config.steps == 375
