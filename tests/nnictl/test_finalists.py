@@ -12,23 +12,26 @@ from typing import Any
 import psutil
 import pytest
 
+from spaces.small import TABLE
 from tests.helpers.toy_experiment import ToyExperiment, is_supernet, parameters
 from tests.helpers.toy_supernet import toy_finalist_loss
 from trionet_nni.commands import accompany as searching
 from trionet_nni.errors import InputError
 from trionet_nni.export import best as exporting
-from trionet_nni.finalists.halving import Training, choose, rungs
-from trionet_nni.finalists.in_process import run_finalists
+from trionet_nni.finalists.field import Field
+from trionet_nni.finalists.halving import Rung, Training, rungs, trials
+from trionet_nni.finalists.in_process import run_field
+from trionet_nni.finalists.pilots import choose_pilots
 from trionet_nni.finalists.results import FinalistStore
 from trionet_nni.nnictl.candidate.finalist import training_of
 from trionet_nni.nnictl.terminal import launch
 from trionet_nni.nnictl.terminal.screen import Screen
 from trionet_nni.nnictl.terminal.watch import Snapshot
+from trionet_nni.settings.project import FinalistsConfig
 
-LADDER = rungs(3, 4, repeats=2)  # three networks once, two of them twice
-FINALISTS = {"count": 3, "steps": 4, "repeats": 2}
+FINALISTS = {"count": 3, "steps": 4, "repeats": 2}  # three networks once, two of them twice
+PILOTED = {"count": 2, "steps": 4, "repeats": 2, "pilots": 4}  # six networks once, two of them twice
 CANDIDATES = 6
-TRIALS = 1 + CANDIDATES + 5
 
 
 class Toy(ToyExperiment):
@@ -36,13 +39,21 @@ class Toy(ToyExperiment):
 
     Attributes:
         jobs: what the portal shows when the search is over.
+        config: of the finalists.
     """
 
     jobs: list[dict[str, Any]]
+    config: FinalistsConfig
 
-    def prepare(self, **settings: str) -> None:
+    def prepare(self, finalists: dict[str, int], **settings: str) -> None:
         self.set(**settings)
-        self.write(trials=TRIALS, retrain={"warmup_epochs": 0}, finalists=FINALISTS)
+        self.config = FinalistsConfig(**finalists)
+        most = 1 + CANDIDATES + trials(self.ladder)
+        self.write(trials=most, retrain={"warmup_epochs": 0}, finalists=finalists)
+
+    @property
+    def ladder(self) -> tuple[Rung, ...]:
+        return rungs(**dict(self.config))
 
     @property
     def finalists(self) -> FinalistStore:
@@ -86,20 +97,22 @@ def check(toy: Toy) -> None:
     ended = [job for job in candidates if job.get("finalMetricData")]
     assert len(ended) == CANDIDATES
 
-    chosen = choose([one.architecture for one in toy.store.top(CANDIDATES)], FINALISTS["count"])
-    store = toy.finalists
-    assert store.chosen() == [list(chosen)]
-    expected = run_finalists(
-        chosen, LADDER, lambda network, rung: toy_finalist_loss(Training(network, rung))
-    )
-    (ordered,) = store.ordered(LADDER)
+    top = toy.store.top(CANDIDATES)
+    store, ladder = toy.finalists, toy.ladder
+    if toy.config.pilots:
+        (pilots,) = store.pilots() or [[]]
+        assert pilots == list(choose_pilots([one.architecture for one in top], toy.config.pilots))
+    field = Field(toy.config, TABLE, "loss", lambda: [top])
+    expected = run_field(field, ladder, lambda network, rung: toy_finalist_loss(Training(network, rung)))
+    (chosen,), (ordered,) = store.chosen() or [[]], store.ordered(ladder)
+    assert {one.hash for one in chosen} == {network.hash for network, _, _ in expected}
     assert [(one.architecture, one.results[-1].training.rung, one.loss) for one in ordered] == expected
 
     # What the portal shows is what was trained: stage, rung, steps, the network, and its loss.
     shown: Counter[tuple[str, int]] = Counter()
     for job in finalists:
         for metric in job.get("finalMetricData") or ():
-            training = training_of(parameters(job), "trionet-small", LADDER)
+            training = training_of(parameters(job), "trionet-small", ladder)
             assert parameters(job)["steps"] == training.rung.steps
             value = json.loads(json.loads(metric["data"]))
             assert value["default"] == -value["loss"] == -toy_finalist_loss(training)
@@ -110,14 +123,14 @@ def check(toy: Toy) -> None:
 def on_rungs(toy: Toy) -> list[int]:
     """The rung of every training there has to be: of all finalists, and of the better half."""
     (chosen,) = toy.finalists.chosen() or [[]]
-    assert len(chosen) == FINALISTS["count"]
-    return [rung.number for rung in LADDER for _ in range(rung.networks)]
+    assert len(chosen) == toy.config.count + toy.config.pilots
+    return [rung.number for rung in toy.ladder for _ in range(rung.networks)]
 
 
 @pytest.mark.slow
 def test_the_best_are_trained_after_the_search(toy: Toy, capsys: pytest.CaptureFixture[str]) -> None:
     """Also where two trainings fail late: each goes on from its checkpoint, and no step is taken twice."""
-    toy.prepare(TOY_LATE="7,10")
+    toy.prepare(FINALISTS, TOY_LATE="7,10")
     assert searching.search(toy.yaml) == 0
     check(toy)
     assert Counter(job["status"] for job in toy.jobs) == {
@@ -133,8 +146,8 @@ def test_the_best_are_trained_after_the_search(toy: Toy, capsys: pytest.CaptureF
 
 @pytest.mark.slow(seconds=90)
 def test_kills_in_this_stage_lose_and_repeat_nothing(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each process that there is, one after the other, each after one more training has ended."""
-    toy.prepare(TOY_STEP="0.4")
+    """Each process there is, one after the other, each after one more training has ended; with pilots."""
+    toy.prepare(PILOTED, TOY_STEP="0.4")
     kinds = ["trial", "advisor", "terminal", "manager"]
     killed: list[str] = []
 
