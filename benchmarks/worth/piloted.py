@@ -41,9 +41,7 @@ class Piloted(Unit):
     def title(self) -> str:
         """Names pilots, length and seed."""
         length = as_long(self.times)
-        return (
-            f"{self.case.name}: finalists of a search with {self.pilots} pilots{length}, seed {self.seed}"
-        )
+        return f"{self.case.name}: finalists after {self.pilots} pilots{length}, seed {self.seed}"
 
     @property
     def search(self) -> Search:
