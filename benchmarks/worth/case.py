@@ -174,7 +174,7 @@ _CIFAR_32 = replace(
     data=_CIFAR.data.model_copy(update={"image_size": 32}),
     flops=5.94e6,  # four times the pixels
     supernet=_CIFAR.supernet.model_copy(update={"steps": 4_000}),
-    further=0,
+    further=2,
     costs=(("training", 65), ("supernet", 520), ("search", 30), ("finalists", 900), ("study", 1_500)),
 )
 CASES = {case.name: case for case in (_DIGITS, _CIFAR, _CIFAR_32)}
