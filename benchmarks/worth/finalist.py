@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks.worth.case import Case
 from benchmarks.worth.supernet import pipeline_splits
@@ -11,6 +13,17 @@ from trionet_nni.architecture.architecture import Architecture
 from trionet_nni.files.atomic import write_json
 from trionet_nni.finalists.halving import Rung, Training
 from trionet_nni.settings.project import ProjectConfig
+
+
+def outcome(ended: Sequence[tuple[Architecture, Rung, float]]) -> dict[str, Any]:
+    """What a unit keeps of its finalists, the winner first."""
+    return {
+        "network": ended[0][0].to_dict(),
+        "order": [
+            {"operators": network.operators, "trainings": rung.number, "loss": round(loss, 4)}
+            for network, rung, loss in ended
+        ],
+    }
 
 
 class FinalistTrainer:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from benchmarks.worth.case import Case
-from benchmarks.worth.finalist import FinalistTrainer
+from benchmarks.worth.finalist import FinalistTrainer, outcome
 from benchmarks.worth.meter import Meter
 from benchmarks.worth.search import Search
 from benchmarks.worth.source import Source
@@ -90,14 +90,8 @@ class Piloted(Unit):
         field = Field(config, self.case.table, search.search.metric, lambda: [ranked])
         train = FinalistTrainer(self.case, search, bench.work(self))
         ended = run_field(field, rungs(**dict(config)), train)
-        return {
-            "as_recorded": self.search.rows(ranked) == bench.needed(self.search)["candidates"],
-            "network": ended[0][0].to_dict(),
-            "order": [
-                {"operators": network.operators, "trainings": rung.number, "loss": round(loss, 4)}
-                for network, rung, loss in ended
-            ],
-        }
+        as_recorded = self.search.rows(ranked) == bench.needed(self.search)["candidates"]
+        return {"as_recorded": as_recorded, **outcome(ended)}
 
 
 @dataclass(frozen=True)

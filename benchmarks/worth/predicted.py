@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.worth.case import Case
 from benchmarks.worth.drawn import alone
-from benchmarks.worth.finalist import FinalistTrainer
+from benchmarks.worth.finalist import FinalistTrainer, outcome
 from benchmarks.worth.meter import Meter
 from benchmarks.worth.regression import predicted
 from benchmarks.worth.source import Source
@@ -91,13 +91,7 @@ class Predicted(Unit):
         order = np.argsort(self._predict(pilots, losses, known), kind="stable")
         ranked = [known[place] for place in order]
         ended = run_finalists(choose(ranked, shipped.count), ladder, train)
-        return {
-            "network": ended[0][0].to_dict(),
-            "order": [
-                {"operators": network.operators, "trainings": rung.number, "loss": round(loss, 4)}
-                for network, rung, loss in ended
-            ],
-        }
+        return outcome(ended)
 
     def _pool(self) -> list[Architecture]:
         """Different random networks of the band; the first ones are pilots."""

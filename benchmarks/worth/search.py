@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from benchmarks.worth.case import CACHE, Case
-from benchmarks.worth.finalist import FinalistTrainer
+from benchmarks.worth.finalist import FinalistTrainer, outcome
 from benchmarks.worth.meter import Meter
 from benchmarks.worth.source import Source
 from benchmarks.worth.supernet import Supernet, pipeline_config
@@ -196,13 +196,7 @@ class Finalists(Unit):
         ended = run_finalists(
             chosen, ladder, FinalistTrainer(self.case, self.search.config, bench.work(self))
         )
-        return {
-            "network": ended[0][0].to_dict(),
-            "order": [
-                {"operators": network.operators, "trainings": rung.number, "loss": round(loss, 4)}
-                for network, rung, loss in ended
-            ],
-        }
+        return outcome(ended)
 
 
 def pipeline(case: Case, seed: int, times: float = 1.0) -> tuple[Unit, ...]:
