@@ -165,9 +165,9 @@ def check_trials(search: SearchConfig, trials: Any) -> None:
     """
     if search.finalists is None:
         return
-    budgets = len(search.limits)
-    count = finalist_trials(rungs(**dict(search.finalists)), budgets)
-    fewest = 1 + count + budgets * rungs(**dict(search.finalists))[0].networks
+    budgets, ladder = len(search.limits), rungs(**dict(search.finalists))
+    count = finalist_trials(ladder, budgets)
+    fewest = 1 + count + budgets * ladder[0].networks
     if not isinstance(trials, int) or trials < fewest:
         found = "none" if trials is None else shown(trials)
         raise InputError(
