@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.worth.case import CASES, ROOT, Case
+from benchmarks.worth.compute import equal_compute
 from benchmarks.worth.drawn import PILOTS
 from benchmarks.worth.fidelity import rank_fidelity, where_supernets_err
 from benchmarks.worth.plan import LONGER, plan
-from benchmarks.worth.results import equal_compute, equal_cost, pipelines
+from benchmarks.worth.results import equal_cost, pipelines
 from benchmarks.worth.unit import Bench
 from trionet_nni.files.atomic import write_text
 
