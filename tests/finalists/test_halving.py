@@ -21,6 +21,7 @@ from trionet_nni.finalists.halving import (
     order,
     rungs,
     stands_alone,
+    steps_in_turn,
     training_steps,
     trials,
     waiting,
@@ -163,3 +164,16 @@ def test_neither_torch_nor_nni_is_needed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@given(st.integers(2, 20), st.integers(1, 5), st.integers(1, 3), st.integers(1, 9))
+def test_steps_in_turn_are_those_of_the_busiest_worker(
+    count: int, repeats: int, budgets: int, workers: int
+) -> None:
+    ladder = rungs(count, 7, repeats)
+    free = [0] * workers  # when each is free again
+    for rung in ladder:
+        free = [max(free)] * workers  # the rung below is complete
+        for _ in range(budgets * rung.networks):
+            free[free.index(min(free))] += rung.steps
+    assert steps_in_turn(ladder, budgets, workers) == max(free)

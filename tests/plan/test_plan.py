@@ -14,6 +14,7 @@ from tests.helpers.checkout import ROOT
 from tests.helpers.tiny import digit_folder
 from trionet_nni.cli import main
 from trionet_nni.files.atomic import write_text
+from trionet_nni.nnictl.candidate.shares import at_once, cores
 from trionet_nni.plan.measure import Timings, _per_step
 from trionet_nni.plan.plan import make_plan
 from trionet_nni.settings.project import load_experiment
@@ -43,7 +44,11 @@ def test_it_says_what_a_real_run_needs(tmp_path: Path, capfd: Any) -> None:
     plan = make_plan(path, 1)
     assert plan.images["train"] == 160 and plan.images["test"] == 50 and plan.classes == 10
     assert plan.supernet_steps == 2 * 160 // 16
-    assert plan.retrain_steps == 4000 and plan.candidates == 13 and plan.workers == 1
+    assert (
+        plan.retrain_steps == 4000
+        and plan.candidates == 13
+        and plan.workers == at_once(3) == min(3, cores())
+    )
     assert plan.finalists == 3 and plan.finalist_steps == 3 * 2000
     assert 0 < plan.accepted["2000000"] < 1 and plan.reachable[0] < 2e6 < plan.reachable[1]
     assert plan.measured.memory > 1e8 and plan.duration > 0
@@ -76,7 +81,7 @@ def test_a_step_is_measured_beside_what_a_run_has_besides_its_steps(seconds: flo
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that needs no measuring."""
-    measured = Timings("cpu", 1.0, 1.0, 1.0, 1e9, 16, 10**6, 10**6)
+    measured = Timings("cpu", 1.0, 1.0, 0.5, 0.25, 1e9, 16, 10**6, 10**6)
     monkeypatch.setattr("trionet_nni.plan.plan.measure", lambda *arguments: measured)
 
 
@@ -90,15 +95,20 @@ def test_json_is_one_object_and_text_ends_with_the_next_command(tmp_path: Path, 
     path = experiment(tmp_path)
     assert main(["plan", str(path), "--steps", "1", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
-    hours = data["hours"]
-    assert data["duration_hours"] == pytest.approx(hours["supernet"] + hours["search"] + hours["finalists"])
-    assert hours["finalists"] == pytest.approx(6_000 / 3600)
+    hours, elapsed, workers = data["hours"], data["elapsed_hours"], data["workers"]
+    assert data["duration_hours"] == pytest.approx(sum(elapsed.values()))
+    assert hours["finalists"] == pytest.approx(
+        6_000 * 0.5 / 3600
+    )  # 3 trainings, each with its share of cores
+    assert elapsed["finalists"] == pytest.approx(-(-3 // workers) * 2_000 * 0.5 / 3600)
+    assert elapsed["search"] == pytest.approx(hours["search"] / workers)
+    assert hours["retraining one network"] == pytest.approx(4_000 * 0.25 / 3600)
     assert main(["plan", str(path), "--steps", "1"]) == 0
     said = capsys.readouterr().out
-    assert "3 trainings, 6,000 steps in all (each 50 % of a retraining): " in one_line(said)
+    assert "3 trainings, 6,000 steps in all (each 50 % of a retraining) of 0.50 s: " in one_line(said)
     few = ["--set", "search.finalists.steps=100"]
     assert main(["plan", str(path), "--steps", "1", *few]) == 0
-    warning = "(each 2 % of a retraining, too short to rank networks): "
+    warning = "(each 2 % of a retraining, too short to rank networks) of 0.50 s: "
     assert warning in one_line(capsys.readouterr().out)
     assert said.strip().endswith(f"Next: trionet search {path}")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.checkout import ROOT
 from trionet_nni.errors import InputError
-from trionet_nni.finalists.halving import rungs, training_steps, trials
+from trionet_nni.finalists.halving import rungs, steps_in_turn, training_steps, trials
 from trionet_nni.plan.affordable import ladders
 from trionet_nni.plan.measure import Timings
 from trionet_nni.plan.plan import Plan
@@ -23,13 +23,28 @@ assert MINE.search.finalists is not None
 WANTED = MINE.search.finalists
 
 
-def plan(config: ProjectConfig, step: float, candidate: float, retrain_step: float) -> Plan:
+def plan(
+    config: ProjectConfig, step: float, candidate: float, finalist_step: float, workers: int = 1
+) -> Plan:
     finalists = config.search.finalists
-    steps = 0 if finalists is None else training_steps(rungs(**dict(finalists)))
-    measured = Timings("cpu", step, candidate, retrain_step, 1e9, 32, 10**6, 10**6)
+    ladder = () if finalists is None else rungs(**dict(finalists))
+    steps, turns = training_steps(ladder), steps_in_turn(ladder, 1, workers)
+    measured = Timings("cpu", step, candidate, finalist_step, finalist_step / 2, 1e9, 32, 10**6, 10**6)
     return Plan(
         *("folder", None, {"train": 3500}, 5, 300, 1000, 32, "loss"),
-        *(0 if finalists is None else 6, steps, 1, (1, 2), {}, {}, measured, 10**6, {}, 10**12),
+        *(
+            0 if finalists is None else 6,
+            steps,
+            turns,
+            workers,
+            (1, 2),
+            {},
+            {},
+            measured,
+            10**6,
+            {},
+            10**12,
+        ),
     )
 
 
@@ -39,11 +54,12 @@ def plan(config: ProjectConfig, step: float, candidate: float, retrain_step: flo
     st.floats(0.01, 5),
     st.floats(0.001, 2),
     st.integers(33, 10**6),
+    st.integers(1, 9),
 )
 def test_it_takes_no_longer_than_asked_for(
-    minutes: float, step: float, candidate: float, retrain_step: float, images: int
+    minutes: float, step: float, candidate: float, finalist_step: float, images: int, workers: int
 ) -> None:
-    measured = plan(MINE, step, candidate, retrain_step)
+    measured = plan(MINE, step, candidate, finalist_step, workers)
     try:
         found = fitted(measured, MINE, images, minutes)
     except InputError as error:
@@ -87,10 +103,22 @@ def test_short_of_time_there_are_fewer_finalists_not_shorter_trainings() -> None
 
 def test_short_of_time_pilots_go_before_repeats() -> None:
     wanted = WANTED.model_copy(update={"pilots": 8, "repeats": 2})
-    tried = [ladder.finalists for ladder in ladders(wanted, 100, 1)]
+    tried = [ladder.finalists for ladder in ladders(wanted, 100, 1, 1)]
     assert [(one.pilots, one.repeats) for one in tried[:3]] == [(8, 2), (0, 2), (0, 1)]
-    steps = [ladder.together for ladder in ladders(wanted, 100, 1)]
-    assert steps == sorted(steps, reverse=True)
+    turns = [ladder.turns for ladder in ladders(wanted, 100, 1, 1)]
+    assert turns == sorted(turns, reverse=True)
+
+
+def test_workers_share_trainings_so_that_more_finalists_fit() -> None:
+    wanted = FinalistsConfig(count=6, steps=600, repeats=2)
+    config = MINE.model_copy(update={"search": MINE.search.model_copy(update={"finalists": wanted})})
+    alone, four = (
+        fitted(plan(config, 0.1, 0.05, 0.2, workers), config, 3500, 20).finalists for workers in (1, 4)
+    )
+    assert alone is not None and four is not None
+    assert (alone.count, alone.repeats) < (four.count, four.repeats)
+    turns = [ladder.turns for ladder in ladders(wanted.model_copy(update={"pilots": 8}), 100, 2, 4)]
+    assert turns == sorted(turns, reverse=True)
 
 
 def test_dear_candidates_are_counted_before_finalists_are_promised() -> None:
@@ -103,11 +131,11 @@ def test_dear_candidates_are_counted_before_finalists_are_promised() -> None:
 
 def test_a_finalist_has_half_of_a_retraining_where_the_file_says_more() -> None:
     wanted = WANTED.model_copy(update={"steps": 900})
-    assert {ladder.finalists.steps for ladder in ladders(wanted, 1000, 3)} == {500}
-    assert {ladder.finalists.steps for ladder in ladders(wanted, 10_000, 3)} == {900}
-    first, *_, last = ladders(wanted, 1000, 3)
+    assert {ladder.finalists.steps for ladder in ladders(wanted, 1000, 3, 1)} == {500}
+    assert {ladder.finalists.steps for ladder in ladders(wanted, 10_000, 3, 1)} == {900}
+    first, *_, last = ladders(wanted, 1000, 3, 1)
     assert (first.finalists.count, first.finalists.repeats) == (wanted.count, wanted.repeats)
-    assert (last.finalists.count, last.finalists.repeats, last.together) == (2, 1, 3 * 2 * 500)
+    assert (last.finalists.count, last.finalists.repeats, last.turns) == (2, 1, 3 * 2)
 
 
 def test_a_warm_up_in_epochs_gives_way_to_a_short_run() -> None:

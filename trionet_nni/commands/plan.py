@@ -100,8 +100,8 @@ def _print(plan: Plan, experiment: Path, crews: Sequence[Crew]) -> None:
         return
     console.print(
         f"Times from a few steps of {plan.measured.batch} images each, scaled to the recipe's batches: "
-        "expect them within a factor of two, on a machine as busy as it is now. Candidates that share one "
-        "machine's cores take turns."
+        "expect them within a factor of two, on a machine as busy as it is now. Trials that share "
+        "one machine's cores have their part of them each."
     )
     console.print(f"Next: trionet search {experiment}", soft_wrap=True, highlight=False)
 
@@ -158,15 +158,24 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
         ("supernet", f"{plan.supernet_steps:,} steps of {_seconds(measured.step)}: "
                      f"{_hours(plan.hours['supernet'])}"),
         ("search", f"{plan.candidates:,} candidates of {_seconds(measured.candidate)}: "
-                   f"{_hours(plan.hours['search'])}, {plan.workers} at a time, ranked by {plan.metric}"),
+                   f"{_elapsed(plan, 'search')}, ranked by {plan.metric}"),
         *([("finalists", f"{plan.finalists:,} trainings, {plan.finalist_steps:,} steps in all"
-                         f"{_share(plan)}: {_hours(plan.hours['finalists'])}, {plan.workers} at a time")]
+                         f"{_share(plan)} of {_seconds(measured.finalist_step)}: "
+                         f"{_elapsed(plan, 'finalists')}")]
           if plan.finalists else []),
-        ("retraining", f"{plan.retrain_steps:,} steps of {_seconds(measured.last_step)}: "
+        ("retraining", f"{plan.retrain_steps:,} steps of {_seconds(measured.retrain_step)}: "
                        f"{_hours(plan.hours['retraining one network'])} for one network"),
         ("memory", f"{measured.memory / 1e9:.1f} GB at the peak{' of a card' if plan.elsewhere else ''}"),
         ("until the export", _hours(plan.duration)),
     ]  # fmt: skip
+
+
+def _elapsed(plan: Plan, stage: str) -> str:
+    """By the clock, and what it would be one after the other where several work at the same time."""
+    if plan.workers == 1:
+        return _hours(plan.elapsed[stage])
+    clock, alone = _hours(plan.elapsed[stage]), _hours(plan.hours[stage])
+    return f"{clock}, {plan.workers} at a time ({alone} one after the other)"
 
 
 def _share(plan: Plan) -> str:

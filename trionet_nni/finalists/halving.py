@@ -91,6 +91,14 @@ def training_steps(ladder: Sequence[Rung], budgets: int = 1) -> int:
     return budgets * sum(rung.networks * rung.steps for rung in ladder)
 
 
+def steps_in_turn(ladder: Sequence[Rung], budgets: int, workers: int) -> int:
+    """Optimizer steps that follow one another where so many trainings run at the same time.
+
+    Nobody is on a rung before the one below is complete: the last trainings of each may leave workers idle.
+    """
+    return sum(-(-budgets * rung.networks // workers) * rung.steps for rung in ladder)
+
+
 def choose(ranked: Sequence[Architecture], count: int) -> tuple[Architecture, ...]:
     """The finalists among the candidates of one budget: stand-alone networks, and different candidates.
 

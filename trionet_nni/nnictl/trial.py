@@ -8,7 +8,6 @@ finalists, and for experiments with `search.warm: false`.
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import sys
@@ -19,6 +18,7 @@ from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.nnictl.candidate.alive import is_away
 from trionet_nni.nnictl.candidate.ask import EvaluatorFailed, ask, is_warm, question_of, wait_if_stopping
 from trionet_nni.nnictl.candidate.job import Reporter, TrialJob, fetch_job
+from trionet_nni.nnictl.candidate.shares import threads_of_trial
 from trionet_nni.training.threads import sleep_while_waiting
 
 _MODULE = "trionet_nni.nnictl.trial"
@@ -110,11 +110,10 @@ def _share_cores(job: TrialJob) -> None:
     try:
         params = Manager.of_trial(job.channel).profile()["params"]
         hosts = len(params["trainingService"].get("machineList") or [()]) if is_away() else 1
-        concurrency = max(1, math.ceil(int(params["trialConcurrency"]) / hosts))
+        concurrency = int(params["trialConcurrency"])
     except (OSError, ValueError, KeyError):
         return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    os.environ["OMP_NUM_THREADS"] = str(max(1, cores // concurrency))
+    os.environ["OMP_NUM_THREADS"] = str(threads_of_trial(concurrency, hosts))
 
 
 if __name__ == "__main__":

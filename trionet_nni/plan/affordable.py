@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from trionet_nni.finalists.halving import rungs, training_steps
+from trionet_nni.finalists.halving import rungs, steps_in_turn
 from trionet_nni.settings.project import FinalistsConfig
 
 LEAST_SHARE = 0.5  # of a retraining's steps, or what the file says where that is less
@@ -23,14 +23,14 @@ class Ladder:
     """Finalists as they could be.
 
     Attributes:
-        together: optimizer steps of all trainings of all budgets.
+        turns: trainings that follow one another, of all budgets.
     """
 
     finalists: FinalistsConfig
-    together: int
+    turns: int
 
 
-def ladders(wanted: FinalistsConfig, retrain_steps: int, budgets: int) -> Iterator[Ladder]:
+def ladders(wanted: FinalistsConfig, retrain_steps: int, budgets: int, workers: int) -> Iterator[Ladder]:
     """Of the fewest steps that are allowed: all that are wanted, no pilots, no repeats, ever fewer."""
     steps = max(1, min(wanted.steps, round(LEAST_SHARE * retrain_steps)))
     tried = [(wanted.count, wanted.repeats, wanted.pilots), (wanted.count, wanted.repeats, 0)]
@@ -39,19 +39,20 @@ def ladders(wanted: FinalistsConfig, retrain_steps: int, budgets: int) -> Iterat
         one = wanted.model_copy(
             update={"count": count, "repeats": repeats, "steps": steps, "pilots": pilots}
         )
-        yield Ladder(one, training_steps(rungs(**dict(one)), budgets))
+        yield Ladder(one, steps_in_turn(rungs(**dict(one)), budgets, workers) // steps)
 
 
 def affordable(
-    wanted: FinalistsConfig, retrain_steps: int, budgets: int, seconds: float, step: float
+    wanted: FinalistsConfig, retrain_steps: int, budgets: int, workers: int, seconds: float, step: float
 ) -> Ladder | None:
     """The first of `ladders` that the time is enough for; None: no finalists.
 
     Args:
-        seconds: that all trainings together may take, one after the other.
+        workers: that train at the same time.
+        seconds: that all trainings may take.
         step: seconds of an optimizer step.
     """
-    for ladder in ladders(wanted, retrain_steps, budgets):
-        if ladder.together * step <= seconds:
+    for ladder in ladders(wanted, retrain_steps, budgets, workers):
+        if ladder.turns * ladder.finalists.steps * step <= seconds:
             return ladder
     return None

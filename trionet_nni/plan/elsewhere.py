@@ -148,7 +148,7 @@ def _more(config: ProjectConfig, gpus: int) -> str:
 def _unknown(config: ProjectConfig, timings: Timings) -> tuple[str, ...]:
     rates = (
         (config.supernet.recipe.batch_size / timings.step, "the supernet"),
-        (config.retrain.batch_size / timings.last_step, "a training from scratch"),
+        (config.retrain.batch_size / timings.retrain_step, "a training from scratch"),
     )
     reading = " and ".join(f"{rate:,.0f} a second for {what}" for rate, what in rates)
     return (

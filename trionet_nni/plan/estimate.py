@@ -68,21 +68,22 @@ class Estimate:
         network = budgets[-1].random(RandomState(0))
         forward = self._pass(network, BATCH, self.config.retrain, backward=False)
         one = self._pass(network, retrain.batch_size, retrain)
-        params, shared = self.cost(network).params, None
+        params = self.cost(network).params
+        alone = last = one.seconds + self._optimizer(params)
         if retrain.devices > 1:
             part = self._pass(network, retrain.batch_size // retrain.devices, retrain)
-            shared = part.seconds + self._optimizer(params) + self._exchange(params, retrain.devices)
+            last = part.seconds + self._optimizer(params) + self._exchange(params, retrain.devices)
         supernet = 3 * _NUMBERS * self.numbers + kept
         return Timings(
             device=self.gpu.name,
             step=step,
             candidate=forward.seconds * images / BATCH + BETWEEN_SECONDS,
-            retrain_step=one.seconds + self._optimizer(params),
+            finalist_step=alone,
+            retrain_step=last,
             memory=_RUNTIME_BYTES + max(supernet, 3 * _NUMBERS * params + one.kept),
             batch=recipe.batch_size,
             weights=_NUMBERS * self.numbers,
             checkpoint=2 * _NUMBERS * self.numbers,
-            shared_step=shared,
         )
 
     def _supernet(self, recipe: SupernetRecipe) -> tuple[float, int]:

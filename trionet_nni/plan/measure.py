@@ -38,30 +38,27 @@ class Timings:
         device: "cpu" or the card's name.
         step: seconds of a supernet's step, all its sub-networks.
         candidate: seconds of an evaluation, recalibration and all search images.
-        retrain_step: seconds of a step of a network in the middle of the budget, on one device.
+        finalist_step: seconds of a step of a network in the middle of the budget, in a trial.
+        retrain_step: of its last training, which has all cores, or `retrain.devices`.
         memory: bytes at the peak, of the card where there is one, else of the process.
         batch: images of a measured step; where it is not the recipe's, times and memory were scaled.
         weights, checkpoint: bytes of the supernet's files.
-        shared_step: seconds of a step of that network where `retrain.devices` share it, else None.
     """
 
     device: str
     step: float
     candidate: float
+    finalist_step: float
     retrain_step: float
     memory: float
     batch: int
     weights: int
     checkpoint: int
-    shared_step: float | None = None
-
-    @property
-    def last_step(self) -> float:
-        """Seconds of a step of the last training."""
-        return self.retrain_step if self.shared_step is None else self.shared_step
 
 
-def measure(config: ProjectConfig, network: Architecture, cache: Path, steps: int, images: int) -> Timings:
+def measure(
+    config: ProjectConfig, network: Architecture, cache: Path, steps: int, images: int, threads: int | None
+) -> Timings:
     """Take `steps` steps of each stage.
 
     Args:
@@ -69,13 +66,14 @@ def measure(config: ProjectConfig, network: Architecture, cache: Path, steps: in
         network: within the budget.
         cache: folder of decoded images.
         images: that a candidate's evaluation reads, those for recalibration included.
+        threads: of a trial that shares the processor with others; None: as many as torch takes.
 
     Raises:
         InputError: the steps cannot be taken, e.g. for want of memory.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(config, network, cache, steps, images, theirs))
+    process = context.Process(target=_work, args=(config, network, cache, steps, images, threads, theirs))
     process.start()
     theirs.close()
     try:
@@ -89,7 +87,13 @@ def measure(config: ProjectConfig, network: Architecture, cache: Path, steps: in
 
 
 def _work(
-    config: ProjectConfig, network: Architecture, cache: Path, steps: int, images: int, end: Connection
+    config: ProjectConfig,
+    network: Architecture,
+    cache: Path,
+    steps: int,
+    images: int,
+    threads: int | None,
+    end: Connection,
 ) -> None:
     from trionet_nni.data import opened_once
     from trionet_nni.training.process import prepare_process
@@ -98,7 +102,7 @@ def _work(
     try:
         temporary = tempfile.TemporaryDirectory(prefix="trionet-plan-")
         with temporary as folder, _silence(), opened_once():
-            end.send(_measure(config, network, cache, steps, images, Path(folder)))
+            end.send(_measure(config, network, cache, steps, images, threads, Path(folder)))
     except Exception as error:  # whatever it is, it is what the long run would have met
         end.send(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
     finally:
@@ -114,7 +118,13 @@ def _silence() -> Iterator[None]:
 
 
 def _measure(
-    config: ProjectConfig, network: Architecture, cache: Path, steps: int, images: int, folder: Path
+    config: ProjectConfig,
+    network: Architecture,
+    cache: Path,
+    steps: int,
+    images: int,
+    threads: int | None,
+    folder: Path,
 ) -> Timings:
     import torch
 
@@ -128,18 +138,37 @@ def _measure(
     scale = config.supernet.recipe.batch_size / batch
     step, taken = _per_step(lambda count: _supernet(small, cache, folder / f"{count}", count), steps)
     trained = folder / f"{taken}"
-    retrain_step, _ = _per_step(lambda count: _retrain(small, network, splits.train, folder, count), steps)
-    candidate = _candidate(small, trained, network, cache)
+
+    def retrain(count: int) -> float:
+        return _retrain(small, network, splits.train, folder, count)
+
+    retrain_step, _ = _per_step(retrain, steps)
+    with _threads(threads):
+        candidate = _candidate(small, trained, network, cache)
+        finalist_step = retrain_step if threads is None else _per_step(retrain, steps)[0]
+    of_recipe = config.retrain.batch_size / small.retrain.batch_size
     return Timings(
         torch.cuda.get_device_name() if cuda else "cpu",
         scale * step,
         candidate * images / (len(splits.search) + len(splits.recalibration)),
-        retrain_step * config.retrain.batch_size / small.retrain.batch_size,
+        of_recipe * finalist_step,
+        of_recipe * retrain_step,
         base + scale * max(0.0, _peak(cuda) - base),
         batch,
         (trained / "supernet.safetensors").stat().st_size,
         (trained / "last.ckpt").stat().st_size,
     )
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """As many as a trial has; None: what torch takes."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if count is None else min(count, before))
+    yield
+    torch.set_num_threads(before)
 
 
 def _smaller(config: ProjectConfig, batch: int | None) -> ProjectConfig:

@@ -17,8 +17,9 @@ from trionet_nni.data import load_splits, opened_once
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.check import check_experiment, nni_value
 from trionet_nni.experiment.open import Experiment, open_experiment
-from trionet_nni.finalists.halving import rungs, training_steps
+from trionet_nni.finalists.halving import rungs, steps_in_turn, training_steps
 from trionet_nni.finalists.halving import trials as finalist_trials
+from trionet_nni.nnictl.candidate.shares import at_once, threads_of_trial
 from trionet_nni.plan.counts import Counts, counts_of
 from trionet_nni.plan.gpus import Elsewhere
 from trionet_nni.plan.measure import Timings, measure
@@ -46,7 +47,8 @@ class Plan:
         candidates: that the search will score.
         metric: what ranks them.
         finalists, finalist_steps: trainings from scratch after it, and the optimizer steps of all of them.
-        workers: candidates that are scored at the same time, each on a card of its own.
+        finalist_turns: optimizer steps of those that follow one another, where `workers` train.
+        workers: trials that compute at the same time, each on a card or on its share of the cores.
         reachable: FLOPs of the cheapest and the dearest network.
         lowest: FLOPs that a candidate of a budget has at least (its band, or min_flops), by the budget's.
         accepted: share of networks drawn as the supernet draws them that lie within a budget, by its FLOPs.
@@ -66,6 +68,7 @@ class Plan:
     metric: Metric
     finalists: int
     finalist_steps: int
+    finalist_turns: int
     workers: int
     reachable: tuple[int, int]
     lowest: dict[str, float]
@@ -78,22 +81,36 @@ class Plan:
 
     @property
     def hours(self) -> dict[str, float]:
-        """Of the device, for each stage."""
+        """For each stage: of the device, or of one share of the cores."""
         return {
             "supernet": self.supernet_steps * self.measured.step / 3600,
             "search": self.candidates * self.measured.candidate / 3600,
-            "finalists": self.finalist_steps * self.measured.retrain_step / 3600,
-            "retraining one network": self.retrain_steps * self.measured.last_step / 3600,
+            "finalists": self.finalist_steps * self.measured.finalist_step / 3600,
+            "retraining one network": self.retrain_steps * self.measured.retrain_step / 3600,
+        }
+
+    @property
+    def elapsed(self) -> dict[str, float]:
+        """Hours by the clock of each stage until the export; workers share the search and the trainings."""
+        return {
+            "supernet": self.hours["supernet"],
+            "search": self.hours["search"] / self.workers,
+            "finalists": self.finalist_turns * self.measured.finalist_step / 3600,
         }
 
     @property
     def duration(self) -> float:
-        """Hours from the start to the exported networks; cards share the search, cores do not."""
-        return self.hours["supernet"] + (self.hours["search"] + self.hours["finalists"]) / self.workers
+        """Hours from the start to the exported networks."""
+        return sum(self.elapsed.values())
 
     def to_dict(self) -> dict[str, Any]:
         """The fields by name, with the hours of each stage and in all."""
-        return {**asdict(self), "hours": self.hours, "duration_hours": self.duration}
+        return {
+            **asdict(self),
+            "hours": self.hours,
+            "elapsed_hours": self.elapsed,
+            "duration_hours": self.duration,
+        }
 
 
 def make_plan(path: Path, steps: int, changes: Sequence[Change] = ()) -> Plan:
@@ -120,9 +137,12 @@ def plan_of(experiment: Experiment, steps: int = STEPS) -> Plan:
     images = len(splits.search) + len(splits.recalibration)
     steps_of(config, counts_of(splits))  # refused before anything is measured
     network = checked.budgets[-1].random(RandomState(0))
-    measured = measure(config, network, working / "cache", steps, images)
+    concurrency = int(experiment.settings.get("trialConcurrency", 1))
+    threads = None if checked.cards else threads_of_trial(concurrency)
+    measured = measure(config, network, working / "cache", steps, images, threads)
     stages = Stages(config, checked.budgets, checked.task.cost, counts_of(splits), measured)
-    workers = workers_of(experiment.settings, checked.cards) if checked.cards else 1
+    cards = checked.cards
+    workers = workers_of(experiment.settings, cards) if cards else at_once(concurrency)
     plan = planned(experiment, stages, workers, shutil.disk_usage(_existing(working)).free)
     _check_disk(plan, working)
     return plan
@@ -161,7 +181,7 @@ def planned(
     config, budgets, counts = stages.config, stages.budgets, stages.counts
     supernet_steps, retrain_steps = steps_of(config, counts)
     trials = experiment.settings.get("maxTrialNumber")
-    finalists, finalist_steps = _finalists(config)
+    finalists, finalist_steps, finalist_turns = _finalists(config, workers)
     candidates = trials - 1 - finalists if isinstance(trials, int) else 0
     params = stages.cost(budgets[-1].random(RandomState(0))).params
     return Plan(
@@ -175,6 +195,7 @@ def planned(
         config.search.metric,
         finalists,
         finalist_steps,
+        finalist_turns,
         workers,
         budgets[-1].reachable,
         {f"{budget.max_flops:.0f}": budget.min_flops for budget in budgets},
@@ -215,20 +236,21 @@ def _image_bytes(counts: Counts) -> int:
     return images * counts.channels * counts.image_size**2
 
 
-def _finalists(config: ProjectConfig) -> tuple[int, int]:
-    """Trainings, and optimizer steps of all of them."""
+def _finalists(config: ProjectConfig, workers: int) -> tuple[int, int, int]:
+    """Trainings, optimizer steps of all of them, and those that follow one another."""
     search = config.search
     if search.finalists is None:
-        return 0, 0
+        return 0, 0, 0
     ladder, budgets = rungs(**dict(search.finalists)), len(search.limits)
-    return finalist_trials(ladder, budgets), training_steps(ladder, budgets)
+    turns = steps_in_turn(ladder, budgets, workers)
+    return finalist_trials(ladder, budgets), training_steps(ladder, budgets), turns
 
 
 def _files(
     config: ProjectConfig, working: Path, measured: Timings, counts: Counts, candidates: int, params: int
 ) -> dict[str, int]:
     pixels = counts.channels * counts.image_size**2
-    runs, _ = _finalists(config)
+    runs, *_ = _finalists(config, 1)
     held = counts.images["full_train"] + counts.images["test"]
     return {
         # The newest checkpoint and the one before it stay until a third is whole.

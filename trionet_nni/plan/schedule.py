@@ -80,7 +80,7 @@ class Schedule:
         return (*lines, f"Expected to take {self.expected:.0f} minutes, on a machine as busy as it is now.")
 
     def _of_finalists(self, plan: Plan) -> str:
-        found, seconds = self.finalists, f"{plan.measured.retrain_step:.2f} s each"
+        found, seconds = self.finalists, f"{plan.measured.finalist_step:.2f} s each"
         if found is None:
             return (
                 f"and no finalists: each would be trained too little ({seconds}) to tell which network is "
@@ -113,9 +113,8 @@ def fitted(plan: Plan, config: ProjectConfig, images: int, minutes: float) -> Sc
     candidates = _rounded(_CANDIDATES * usable * plan.workers / measured.candidate)
     candidates = min(max(candidates, fewest), _MOST_CANDIDATES * config.search.population)
     spent = candidates * measured.candidate / plan.workers
-    step = measured.retrain_step / plan.workers
-    finalists, together = _finalists(plan, config, min(_FINALISTS * usable, usable - spent))
-    spent += together * step
+    finalists, steps = _finalists(plan, config, min(_FINALISTS * usable, usable - spent))
+    spent += steps * measured.finalist_step
     steps_per_epoch = images // config.supernet.recipe.batch_size
     longest = round(SupernetConfig().recipe.epochs * steps_per_epoch)
     supernet_steps = min(_rounded((usable - spent) / measured.step), longest)
@@ -141,18 +140,17 @@ def fitted(plan: Plan, config: ProjectConfig, images: int, minutes: float) -> Sc
 
 
 def _finalists(plan: Plan, config: ProjectConfig, seconds: float) -> tuple[FinalistsConfig | None, int]:
-    """Who can be trained in that time, each as long as it allows, and optimizer steps of all together."""
+    """Who can be trained in that time, each as long as it allows, and steps that follow one another."""
     wanted = config.search.finalists
     if wanted is None:
         return None, 0
-    step = plan.measured.retrain_step / plan.workers
-    found = affordable(wanted, plan.retrain_steps, len(config.search.limits), seconds, step)
+    step, budgets = plan.measured.finalist_step, len(config.search.limits)
+    found = affordable(wanted, plan.retrain_steps, budgets, plan.workers, seconds, step)
     if found is None:
         return None, 0
     least = found.finalists.steps
-    trainings = found.together // least
-    longer = min(max(_rounded(seconds / step / trainings), least), max(plan.retrain_steps, least))
-    return found.finalists.model_copy(update={"steps": longer}), trainings * longer
+    longer = min(max(_rounded(seconds / step / found.turns), least), max(plan.retrain_steps, least))
+    return found.finalists.model_copy(update={"steps": longer}), found.turns * longer
 
 
 def _with_finalists(plan: Plan, config: ProjectConfig, fewest: int) -> int:
@@ -160,8 +158,8 @@ def _with_finalists(plan: Plan, config: ProjectConfig, fewest: int) -> int:
     wanted = config.search.finalists
     if wanted is None:
         return 0
-    *_, least = ladders(wanted, plan.retrain_steps, len(config.search.limits))
-    seconds = least.together * plan.measured.retrain_step / plan.workers
+    *_, least = ladders(wanted, plan.retrain_steps, len(config.search.limits), plan.workers)
+    seconds = least.turns * least.finalists.steps * plan.measured.finalist_step
     candidates = fewest * plan.measured.candidate / plan.workers
     usable = max(seconds / _FINALISTS, seconds + candidates)
     return math.ceil(usable / (1 - _KEPT) / 60)

@@ -16,6 +16,7 @@ from typing import IO
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.files.locks import try_lock
 from trionet_nni.files.text import last_line_of
+from trionet_nni.nnictl.candidate.shares import shares
 
 _LOOK_SECONDS = 0.02  # between looks at which share is free
 _MAX_ADDRESS = 100  # bytes; the kernel takes 107 and a final zero
@@ -96,19 +97,13 @@ def take_evaluator(
     if cards and cards != "-1":
         return evaluator_files(folder, "gpu-" + re.sub(r"[^\w.-]", "_", cards)[:60]), None
     while True:
-        for number in range(_shares(environment)):
+        given = environment.get("OMP_NUM_THREADS", "")
+        for number in range(shares(int(given) if given.isdecimal() else 1)):
             found = evaluator_files(folder, f"cpu-{number}")
             held = try_lock(found.busy)
             if held is not None:
                 return found, held
         time.sleep(_LOOK_SECONDS)
-
-
-def _shares(environment: Mapping[str, str]) -> int:
-    """Evaluators that the processor has cores for, of as many threads as a trial has."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    given = environment.get("OMP_NUM_THREADS", "")
-    return max(1, cores // max(1, int(given) if given.isdecimal() else 1))
 
 
 @contextmanager
