@@ -54,7 +54,7 @@ class Experiment:
         (self.folder / "home").mkdir(parents=True)
         self.runs.mkdir()
         self.file.write_text(yaml.safe_dump(self._settings(candidates, concurrency, seed)))
-        self._environment = {
+        self.environment = {
             **os.environ,
             "HOME": str(self.folder / "home"),
             "PYTHONPATH": str(ROOT),
@@ -103,7 +103,7 @@ class Experiment:
         self._said = self._said or (self.folder / "terminal.log").open("ab")
         command = [sys.executable, "-m", "tests.chaos.terminal", str(self.file), str(self.portal)]
         self._terminal = subprocess.Popen(
-            command, cwd=ROOT, env=self._environment, stdout=self._said, stderr=self._said
+            command, cwd=ROOT, env=self.environment, stdout=self._said, stderr=self._said
         )
 
     def keep_running(self) -> bool:

@@ -31,7 +31,7 @@ def value(architecture: Architecture) -> float:
 
 def note(word: str, what: str) -> None:
     """One line, written whole: the time, what happened, and to what."""
-    line = f"{time.time():.6f} {word} {what} {os.getpid()}\n".encode()
+    line = f"{time.monotonic():.6f} {word} {what} {os.getpid()}\n".encode()
     handle = os.open(os.environ["CHAOS_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         os.write(handle, line)

@@ -123,4 +123,4 @@ class Storm:
 
     def _look(self, finished: set[str] | None = None) -> None:
         for name in self._experiment.stored() if finished is None else finished:
-            self.seen.setdefault(name, time.time())
+            self.seen.setdefault(name, time.monotonic())

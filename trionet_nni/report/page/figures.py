@@ -114,8 +114,9 @@ def progress(found: Findings) -> Draw:
 
 
 def _legend(figure: Any) -> None:
-    """Below the axes, where nothing lies under it."""
-    figure.legend(loc="outside lower center", ncols=2)
+    """Below the axes, where nothing lies under it; none where nothing was drawn that has a name."""
+    if any(axes.get_legend_handles_labels()[0] for axes in figure.axes):
+        figure.legend(loc="outside lower center", ncols=2)
 
 
 def _clip_outliers(axes: Any, values: Sequence[float]) -> None:
