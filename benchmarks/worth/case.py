@@ -131,6 +131,7 @@ _DIGITS = Case(
     ),
     candidates=150,
     repeats=3,
+    further=3,
     costs=(("training", 18), ("supernet", 300), ("search", 25), ("finalists", 120), ("study", 450)),
 )
 _CIFAR = Case(
