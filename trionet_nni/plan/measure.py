@@ -142,10 +142,11 @@ def _measure(
     def retrain(count: int) -> float:
         return _retrain(small, network, splits.train, folder, count)
 
-    retrain_step, _ = _per_step(retrain, steps)
+    retrain_step, every = _per_step(retrain, steps)[0], torch.get_num_threads()
     with _threads(threads):
         candidate = _candidate(small, trained, network, cache)
-        finalist_step = retrain_step if threads is None else _per_step(retrain, steps)[0]
+        fewer = threads is not None and threads < every
+        finalist_step = _per_step(retrain, steps)[0] if fewer else retrain_step
     of_recipe = config.retrain.batch_size / small.retrain.batch_size
     return Timings(
         torch.cuda.get_device_name() if cuda else "cpu",
