@@ -9,18 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.helpers.patience import until
 from tests.helpers.remote_experiment import RemoteExperiment
 from tests.helpers.ssh_hosts import needs_hosts, ssh
 from tests.helpers.toy_experiment import architecture
-from trionet_nni.nnictl.candidate.job import metric_number
+from trionet_nni.finalists.halving import Training, rungs, trials
+from trionet_nni.finalists.results import FinalistStore
+from trionet_nni.nnictl.candidate.finalist import train_here, training_of
+from trionet_nni.nnictl.candidate.job import finalist_parameters, metric_number
+from trionet_nni.settings.plugins import load_table
 from trionet_nni.supernet.evaluator import Evaluator
 
 _CANDIDATES = 60
 _MORE = 150  # of a search in which a host comes back
 _BEFORE = 15  # candidates with a result when a host is taken away
 _RESULTS = "trionet/evaluations/*.json"
+_FINALISTS = {"count": 3, "steps": 120, "repeats": 2, "pilots": 4}  # seven networks once, two twice
+_TRAINED = "trionet/finalists/results/*.json"
 
 pytestmark = pytest.mark.slow(seconds=300)
 
@@ -95,6 +102,57 @@ def check_books(
     for job in done:
         (metric,) = job["finalMetricData"]
         assert metric_number(json.loads(metric["data"])) == results[architecture(job).hash].score("loss")
+
+
+def test_finalists_are_trained_on_hosts_though_one_disappears(
+    remote: RemoteExperiment, tmp_path: Path
+) -> None:
+    """Pilots, the others and the second rung, with the images that were sent; bit for bit as here."""
+    ladder = rungs(**_FINALISTS)
+    count = trials(ladder)
+    retrain = {"batch_size": 32, "warmup_epochs": 0.1, "learning_rate": 0.05, "augment": "shift"}
+    most = 1 + count + ladder[0].networks
+    remote.write(candidates=most, finalists=_FINALISTS, retrain=retrain)
+    remote.train_supernet()
+    remote.create()
+    toy, (lost, left) = remote.toy, remote.hosts
+    until(lambda: bool(lost.holds(f"nni-experiments/{toy.id}/trionet/finalists/runs/*/*")), toy.log)
+    lost.take_away()
+    toy.wait("DONE")
+    jobs = [job for job in toy.manager.jobs() if finalist_parameters(job["hyperParameters"][0])]
+    gone = {job["trialJobId"] for job in jobs if job["status"] != "SUCCEEDED"}
+    assert gone and all(job["status"] in ("SUCCEEDED", "SYS_CANCELED") for job in jobs)
+    assert all(failure["reason"] == "its host was lost" for failure in toy.failures())
+    store, space = FinalistStore(toy.experiment_folder.finalists), remote.config.space
+    done: dict[tuple[str, int], float] = {}
+    for job in (job for job in jobs if job["trialJobId"] not in gone):
+        parameters = finalist_parameters(job["hyperParameters"][0])
+        assert parameters is not None
+        training = training_of(parameters, load_table(space).space, ladder)
+        (metric,) = job["finalMetricData"]
+        assert training.key not in done, "trained twice"
+        done[training.key] = -metric_number(json.loads(metric["data"]))
+        result = store.get(training)
+        assert result is not None and result.loss == done[training.key]
+    assert len(done) == count and not store.missing(ladder)
+    assert left.holds(f"nni-experiments/{toy.id}/{_TRAINED}"), "both take part"
+    (winner, *_), *_ = store.ordered(ladder)
+    check_trainings(remote, [Training(winner.architecture, rung) for rung in ladder], tmp_path)
+
+
+def check_trainings(remote: RemoteExperiment, trainings: list[Training], folder: Path) -> None:
+    """What was stored of them is what this machine finds, with its own images and as many threads."""
+    store, threads = FinalistStore(remote.toy.experiment_folder.finalists), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for one in trainings:
+            here = folder / f"rung-{one.rung.number}"
+            again = train_here(remote.config, remote.cache, one, here, lambda point: None)
+            known = store.get(one)
+            assert known is not None
+            assert (known.loss, known.accuracy, known.images) == (again.loss, again.accuracy, again.images)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_a_host_comes_back_and_a_stopped_search_goes_on(remote: RemoteExperiment) -> None:

@@ -20,9 +20,11 @@ from tests.helpers.shell import Shell
 from tests.helpers.ssh_hosts import SshHost, make_key, needs_hosts
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.nni_file import check_nni
+from trionet_nni.nnictl.hosts.check import check_search
 from trionet_nni.nnictl.hosts.machines import machines_of
 from trionet_nni.nnictl.hosts.ssh import COMMAND
 from trionet_nni.nnictl.terminal.front_door import check_file
+from trionet_nni.settings.project import load_experiment
 
 
 def service(**settings: Any) -> dict[str, Any]:
@@ -163,11 +165,13 @@ def test_nnictl_says_so_with_status_2_and_starts_nothing(remote: RemoteExperimen
         assert not list((remote.yaml.parent / "runs").glob("*/trionet"))
 
 
-@pytest.mark.slow(seconds=20)
-def test_finalists_are_not_for_hosts(remote: RemoteExperiment) -> None:
-    settings = yaml.safe_load(remote.yaml.read_text())
-    settings["tuner"]["classArgs"]["search"]["finalists"] = {"count": 2, "steps": 20}
-    settings["maxTrialNumber"] = 40
-    remote.yaml.write_text(yaml.safe_dump(settings))
-    with pytest.raises(InputError, match="finalists: found some, allowed: none with platform remote"):
-        check_file(remote.yaml)
+def test_finalists_of_images_that_are_not_sent_are_not_for_hosts() -> None:
+    config = load_experiment(ROOT / "experiments" / "mine.yml")
+    assert config.search.finalists is not None and config.data.image_size <= 64
+    check_search(config)
+    large = config.model_copy(update={"data": config.data.model_copy(update={"image_size": 65})})
+    with pytest.raises(
+        InputError, match="finalists: found some with data.image_size 65, allowed: .* to 64"
+    ):
+        check_search(large)
+    check_search(large.model_copy(update={"search": config.search.model_copy(update={"finalists": None})}))

@@ -8,9 +8,10 @@ from torch import Tensor
 from trionet_nni.data.images import ImageSet
 from trionet_nni.data.seeding import seeded
 from trionet_nni.data.splits import Splits
+from trionet_nni.data.training_images import TrainingImages
 
 
-def fold(splits: Splits, number: int, seed: int) -> tuple[ImageSet, ImageSet]:
+def fold(splits: Splits | TrainingImages, number: int, seed: int) -> tuple[ImageSet, ImageSet]:
     """Training and search images of a division; together they are always the same images.
 
     Division 1 is the experiment's own. Every further one has other search images, out of its training

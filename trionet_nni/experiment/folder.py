@@ -26,6 +26,7 @@ class ExperimentFolder:
         self.images = (
             self.home / "images.safetensors"
         )  # on a host that ssh reaches: see data.scoring_images
+        self.training_images = self.home / "training.safetensors"  # there too, for finalists
         self.evaluations = self.home / "evaluations"  # see trionet_nni.supernet.results
         self.finalists = self.home / "finalists"  # see trionet_nni.finalists.results
         self.strategy = self.home / "strategy.json"  # what a resumed search starts from

@@ -42,6 +42,20 @@ class FinalistResult:
         """The larger the better: what the portal shows beside the candidates' own scores."""
         return -self.loss if metric == "loss" else self.accuracy
 
+    @classmethod
+    def from_dict(cls, training: Training, data: object) -> FinalistResult:
+        """What another machine reports of this training.
+
+        Raises:
+            InputError: it is of another network or rung, or its numbers are none.
+        """
+        name, rung = training.architecture.hash, training.rung
+        wanted = {"hash": name, "rung": rung.number, "steps": rung.steps}
+        found = {key: data.get(key) for key in wanted} if isinstance(data, dict) else shown(data)
+        if found != wanted or not isinstance(data, dict):
+            raise InputError(f"a finalist's result: found one of {found}, allowed: of {wanted}")
+        return cls(training, **_numbers("a finalist's result", data))
+
     def to_dict(self) -> dict[str, Any]:
         """The content of its file."""
         network, rung = self.training.architecture, self.training.rung
@@ -248,7 +262,7 @@ def _name(name: str, rung: int) -> str:
     return f"{name}-rung{rung}"
 
 
-def _numbers(path: Path, data: dict[str, Any]) -> dict[str, Any]:
+def _numbers(path: Path | str, data: dict[str, Any]) -> dict[str, Any]:
     for name in _NUMBERS:
         value = data.get(name)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LARGEST:

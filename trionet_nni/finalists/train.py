@@ -15,6 +15,7 @@ from trionet_nni.data import Splits
 from trionet_nni.data.folds import fold
 from trionet_nni.data.images import ImageSet
 from trionet_nni.data.in_memory import in_memory
+from trionet_nni.data.training_images import TrainingImages
 from trionet_nni.finalists.halving import Training
 from trionet_nni.finalists.results import FinalistResult
 from trionet_nni.settings.project import DataConfig, RecipeConfig
@@ -32,7 +33,7 @@ def train_finalist(
     training: Training,
     recipe: RecipeConfig,
     data: DataConfig,
-    splits: Splits,
+    splits: Splits | TrainingImages,
     directory: Path,
     report: Callable[[Point], None] = lambda point: None,
 ) -> FinalistResult:

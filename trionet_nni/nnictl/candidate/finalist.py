@@ -9,13 +9,16 @@ from typing import Any
 
 from trionet_nni.architecture.architecture import Architecture, Sample
 from trionet_nni.data import load_splits
+from trionet_nni.data.training_images import read_training_images
 from trionet_nni.errors import InputError, shown
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import Run, open_run
 from trionet_nni.files.locks import locked_key
 from trionet_nni.finalists.halving import Rung, Training, rungs
 from trionet_nni.finalists.results import FinalistResult, FinalistStore
+from trionet_nni.nnictl.candidate.alive import is_away
 from trionet_nni.nnictl.candidate.job import FINALIST, Reporter
+from trionet_nni.nnictl.candidate.silence import ended_when_silent
 from trionet_nni.settings.plugins import load_module, load_table
 from trionet_nni.settings.project import ONE_SHOT, Metric, ProjectConfig
 from trionet_nni.supernet.curve import Curve, Point
@@ -75,7 +78,8 @@ def run_finalist(folder: ExperimentFolder, parameters: dict[str, Any], reporter:
     ladder = rungs(**dict(finalists))
     training = training_of(parameters, load_table(run.config.space).space, ladder)
     result = _result(run, ladder, training, reporter)
-    reporter.final(finalist_metrics(result, run.config.search.metric))
+    to_store = result.to_dict() if is_away() else None
+    reporter.final(finalist_metrics(result, run.config.search.metric), to_store)
 
 
 def _result(run: Run, ladder: Sequence[Rung], training: Training, reporter: Reporter) -> FinalistResult:
@@ -89,9 +93,11 @@ def _result(run: Run, ladder: Sequence[Rung], training: Training, reporter: Repo
         if result is not None:
             print(f"{network.hash} was trained before: that result is reported", flush=True)
             return result
-        if training not in store.missing(ladder):
+        # Another machine knows only what it was asked for.
+        if not is_away() and training not in store.missing(ladder):
             raise InputError(f"parameters: found {network.to_json()}, allowed: {_WAITING}")
-        result = _train(run)(training, store.run(training), _reported(run, store, training, reporter))
+        with ended_when_silent(run.config.search.time_limit, lambda: store.sign(training)):
+            result = _train(run)(training, store.run(training), _reported(run, store, training, reporter))
         try:
             store.add(result)
         except ValueError as error:
@@ -131,7 +137,8 @@ def _train(run: Run) -> TrainFinalist:
         plugin = load_module(config.supernet.strategy, (), "supernet.strategy")
         if hasattr(plugin, "train_finalist"):
             return partial(plugin.train_finalist, config, cache)
-    return partial(train_here, config, cache)
+    sent = run.folder.training_images
+    return partial(train_here, config, cache, images=sent if sent.exists() else None)
 
 
 def train_here(
@@ -140,10 +147,16 @@ def train_here(
     training: Training,
     directory: Path,
     report: Report,
+    *,
+    images: Path | None = None,
 ) -> FinalistResult:
-    """Train by the experiment's own recipe on its training images; see `finalists.train.train_finalist`."""
+    """Train by the experiment's own recipe on its training images; see `finalists.train.train_finalist`.
+
+    Args:
+        images: a file of `data.training_images`, which is read in place of the data set.
+    """
     prepare_process()
     from trionet_nni.finalists.train import train_finalist  # Lightning: seconds
 
-    splits = load_splits(config.data, cache)
+    splits = load_splits(config.data, cache) if images is None else read_training_images(images)
     return train_finalist(training, config.retrain, config.data, splits, directory, report)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from trionet_nni.data.splits import IN_MEMORY
 from trionet_nni.errors import InputError, shown
 from trionet_nni.experiment.check import Checked, in_file, nni_value
 from trionet_nni.experiment.open import Experiment
@@ -33,7 +34,7 @@ def check_hosts(experiment: Experiment, checked: Checked) -> None:
         _check_cards(experiment.settings, checked.config.search.warm)
         directory = supernet_directory(checked.working, checked.config)
         check_supernet(checked.config, directory, trionet("supernet", str(experiment.path)))
-        look_at(machines)
+        look_at(machines, training=checked.config.search.finalists is not None)
 
 
 def _check_cards(settings: dict[str, Any], warm: bool) -> None:
@@ -53,12 +54,13 @@ def check_search(config: ProjectConfig) -> None:
     """Refuse what hosts cannot do.
 
     Raises:
-        InputError: the experiment has finalists: their trials need the training images.
+        InputError: the experiment has finalists whose images would not be sent.
     """
-    if config.search.finalists is not None:
+    if config.search.finalists is not None and config.data.image_size > IN_MEMORY:
         raise InputError(
-            "search.finalists: found some, allowed: none with platform remote, whose hosts have no images "
-            "to train on; trionet retrain trains what was exported"
+            f"search.finalists: found some with data.image_size {config.data.image_size}, allowed: with "
+            f"platform remote up to {IN_MEMORY}, whose images are sent; trionet retrain trains what was "
+            "exported"
         )
 
 

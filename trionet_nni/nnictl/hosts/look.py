@@ -6,6 +6,7 @@ import platform
 import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,29 +19,35 @@ from trionet_nni.nnictl.hosts.ssh import run_python
 _REPORT = Path(__file__).with_name("report.py")
 _SAME = ("nni", "torch", "torchvision")  # another version gives other numbers, or does not understand us
 _NEEDED = ("numpy", "pillow", "pydantic", "pyyaml", "safetensors")
+_TO_TRAIN = ("pytorch-lightning", "torchmetrics", "tensorboard")
 _LONGEST = 107 - len("/nni-experiments/12345678/trionet/manager-999.socket")  # bytes of a socket's path
 
 
-def look_at(machines: Sequence[Machine]) -> None:
+def look_at(machines: Sequence[Machine], *, training: bool = False) -> None:
     """Log in everywhere, and compare what is installed with this machine.
 
     This project's own code need not be there: it is sent along.
 
+    Args:
+        training: whether finalists are trained there.
+
     Raises:
         InputError: the first machine that cannot be used, and why.
     """
+    packages = (*_SAME, *_NEEDED, *(_TO_TRAIN if training else ()))
     with ThreadPoolExecutor(len(machines)) as pool:
-        for machine, found in zip(machines, pool.map(_ask, machines), strict=True):
-            _compare(machine, found)
+        reports = pool.map(partial(_ask, packages=packages), machines)
+        for machine, found in zip(machines, reports, strict=True):
+            _compare(machine, found, packages)
 
 
-def _ask(machine: Machine) -> Mapping[str, Any]:
+def _ask(machine: Machine, packages: Sequence[str]) -> Mapping[str, Any]:
     # The forwarding is not used; but NNI's manager will need one, and ssh ends where it is refused.
     socket = f"/tmp/.trionet-{secrets.token_hex(8)}.socket"
     options = ["-o", "ExitOnForwardFailure=yes", "-R", f"{socket}:127.0.0.1:9"]
     source = _REPORT.read_text(encoding="utf-8")
     try:
-        said = run_python(machine, source, socket, *_SAME, *_NEEDED, options=options)
+        said = run_python(machine, source, socket, *packages, options=options)
     except InputError as error:
         if "forwarding failed" not in str(error):
             raise
@@ -57,7 +64,7 @@ def _ask(machine: Machine) -> Mapping[str, Any]:
     return found
 
 
-def _compare(machine: Machine, found: Mapping[str, Any]) -> None:
+def _compare(machine: Machine, found: Mapping[str, Any], packages: Sequence[str]) -> None:
     field, home = f"{machine.field}.pythonPath", str(found.get("home"))
     if len(home.encode()) > _LONGEST:
         raise InputError(
@@ -66,7 +73,7 @@ def _compare(machine: Machine, found: Mapping[str, Any]) -> None:
     mine, python = platform.python_version(), str(found.get("python"))
     if python.split(".")[:2] != mine.split(".")[:2]:
         raise InputError(f"{field}: found Python {python}, allowed: {mine}, as on this machine")
-    for name in (*_SAME, *_NEEDED):
+    for name in packages:
         version, wanted = found["packages"].get(name), metadata.version(name)
         if version is None:
             raise InputError(f"{field}: found no {name}, allowed: {name} {wanted}, as on this machine")

@@ -1,4 +1,4 @@
-"""What a host needs to score the candidates of a search: code, supernet, images, settings."""
+"""What a host needs for the trials of a search: code, supernet, images, settings."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from trionet_nni.data import load_splits
+from trionet_nni.data import Splits, load_splits
 from trionet_nni.data.scoring_images import ScoringImages, write_scoring_images
+from trionet_nni.data.training_images import write_training_images
 from trionet_nni.errors import InputError
 from trionet_nni.experiment.folder import ExperimentFolder
 from trionet_nni.experiment.open import Run
@@ -64,7 +65,9 @@ def parcel_of(run: Run, code: Path) -> Parcel:
     """
     paths = dict(_code_files(run.config, code))
     paths |= {f"supernet/{name}": run.supernet / name for name in (WEIGHTS, COMPLETE)}
-    paths["images.safetensors"] = scoring_images(run.config, run.folder)
+    paths[run.folder.images.name] = scoring_images(run.config, run.folder)
+    if run.config.search.finalists is not None:
+        paths[run.folder.training_images.name] = training_images(run.config, run.folder)
     project = run.config.model_dump(mode="json")
     project["search"]["budget"] = None  # the search has looked at it; its table of latencies stays here
     texts = {
@@ -86,11 +89,28 @@ def scoring_images(config: ProjectConfig, folder: ExperimentFolder) -> Path:
         InputError: an image cannot be read.
     """
     splits = load_splits(config.data, folder.cache)
-    known = json.dumps([splits.record, config.data.model_dump(mode="json")], sort_keys=True)
-    path = folder.cache / f"scoring-{hashlib.sha256(known.encode()).hexdigest()[:16]}.safetensors"
+    path = _cached("scoring", config, splits, folder)
     if not path.exists():
         write_scoring_images(ScoringImages.of(splits), path)
     return path
+
+
+def training_images(config: ProjectConfig, folder: ExperimentFolder) -> Path:
+    """The file of the images that finalists are trained on, likewise.
+
+    Raises:
+        InputError: they are too large to be held in memory.
+    """
+    splits = load_splits(config.data, folder.cache)
+    path = _cached("training", config, splits, folder)
+    if not path.exists():
+        write_training_images(splits, path)
+    return path
+
+
+def _cached(what: str, config: ProjectConfig, splits: Splits, folder: ExperimentFolder) -> Path:
+    known = json.dumps([splits.record, config.data.model_dump(mode="json")], sort_keys=True)
+    return folder.cache / f"{what}-{hashlib.sha256(known.encode()).hexdigest()[:16]}.safetensors"
 
 
 def _code_files(config: ProjectConfig, code: Path) -> Iterator[tuple[str, Path]]:

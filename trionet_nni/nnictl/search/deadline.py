@@ -12,11 +12,11 @@ from typing import Any
 from trionet_nni.errors import InputError
 from trionet_nni.nnictl.candidate.awake import Ages, Awake
 from trionet_nni.nnictl.candidate.job import finalist_parameters, is_supernet
+from trionet_nni.nnictl.candidate.silence import CHECKPOINT_SECONDS
 from trionet_nni.nnictl.manager.rest import Manager
 
 _log = logging.getLogger("trionet_nni.deadline")
 _MARGIN_SECONDS = 60.0  # to start, to wait for an evaluator's start, to report
-_CHECKPOINT_SECONDS = 600.0  # between two signs of life of a finalist, loading included
 _SHARE = 0.1  # of the limit: how often is looked
 
 
@@ -50,7 +50,7 @@ class Deadline(threading.Thread):
                 concurrency = int(self._manager.profile()["params"]["trialConcurrency"])
                 jobs, seconds = self._manager.jobs(), (1 + concurrency) * self._seconds + _MARGIN_SECONDS
                 late = overdue(jobs, seconds, ages)
-                late += silent(jobs, seconds + _CHECKPOINT_SECONDS, ages, self.sign)
+                late += silent(jobs, seconds + CHECKPOINT_SECONDS, ages, self.sign)
             except (OSError, ValueError, KeyError, TypeError):
                 continue
             for trial in late:

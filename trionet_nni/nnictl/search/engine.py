@@ -66,8 +66,8 @@ class Trials:
         known: NNI's status of every trial of before a resume, by parameter id.
         room_for: raises NNI's limit so that it takes so many more trials; True where it took none any more.
         candidates: how many of them may be submitted in all.
-        keep: stores what a trial on another machine has reported: (candidate, evaluation, score); it says
-            what is wrong with it. None where trials store their results themselves.
+        keep: stores what a trial on another machine has reported: (candidate or finalist, evaluation,
+            score); it says what is wrong with it. None where trials store their results themselves.
     """
 
     number: Callable[[], int]
@@ -76,7 +76,7 @@ class Trials:
     known: Mapping[int, str] = field(default_factory=dict)
     room_for: Callable[[int], bool] = lambda count: False
     candidates: Callable[[], float] = lambda: math.inf
-    keep: Callable[[CandidateSpace, object, float], str] | None = None
+    keep: Callable[[CandidateSpace | FinalistModel, object, float], str] | None = None
 
 
 class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
@@ -191,9 +191,9 @@ class AdvisorEngine(ExecutionEngine):  # type: ignore[misc]
         if running is None:
             self._keep(parameter_id, lambda: self.metric(parameter_id, score, reported, evaluation))
             return
-        keep, model = self._trials.keep, running.model
-        if score is not None and keep is not None and isinstance(model, CandidateSpace):
-            wrong = keep(model, evaluation, score)
+        keep = self._trials.keep
+        if score is not None and keep is not None:
+            wrong = keep(running.model, evaluation, score)
             score, reported = (None, wrong) if wrong else (score, reported)
         running.score, running.reported = score, reported if score is None else ""
 

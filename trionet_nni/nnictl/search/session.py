@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -41,6 +42,7 @@ from trionet_nni.supernet.results import Evaluation, ResultsStore, ranked
 
 _log = logging.getLogger("trionet_nni.session")
 _SOURCE = "tuner.classArgs"
+_OTHER_SCORE = "another score ({}) than its evaluation has"
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ class Session:
         if not resume:
             check_trials(search, profile["params"].get("maxTrialNumber"))
         hosts = profile["params"].get("trainingService") if is_remote(profile["params"]) else None
-        self.engine = self._build_engine(away=hosts is not None)
+        self._away = hosts is not None
+        self.engine = self._build_engine(away=self._away)
         self._write_project(code)
         if origin and not resume:
             ceilings = ceilings_of(self.config.search, self._task.table, self._task.cost)
@@ -120,8 +123,10 @@ class Session:
         """Run the strategy in a thread of its own."""
         self._thread.start()
         deadline = Deadline(self._line.manager, self.config.search.time_limit, self._line.end)
-        if self._finalists is not None:
+        if self._finalists is not None and not self._away:
             deadline.sign = self._finalists.sign
+        elif self._finalists is not None:  # their files are elsewhere; see candidate.silence
+            deadline.sign = lambda parameters: time.monotonic()
         deadline.start()
 
     def _build_engine(self, *, away: bool) -> AdvisorEngine:
@@ -229,17 +234,25 @@ class Session:
             result = self._results.get(model.architecture.hash)
         return None if result is None else result.score(self.config.search.metric)
 
-    def _keep(self, model: CandidateSpace, evaluation: object, score: float) -> str:
-        """Store what a host reports of a candidate; what is wrong with it, or nothing."""
+    def _keep(self, model: CandidateSpace | FinalistModel, evaluation: object, score: float) -> str:
+        """Store what a host reports of a candidate or a finalist; what is wrong with it, or nothing."""
         try:
+            if isinstance(model, FinalistModel):
+                return self._keep_finalist(FinalistResult.from_dict(model.training, evaluation), score)
             result = Evaluation.from_dict(evaluation)
             if result.architecture.hash != model.architecture.hash:
                 return f"a result of {result.architecture.hash} for {model.architecture.hash}"
             if result.score(self.config.search.metric) != score:
-                return f"another score ({score}) than its evaluation has"
+                return _OTHER_SCORE.format(score)
             self._results.add(result)
         except ValueError as error:  # an InputError, too
             return str(error)
+        return ""
+
+    def _keep_finalist(self, result: FinalistResult, score: float) -> str:
+        if result.score(self.config.search.metric) != score:
+            return _OTHER_SCORE.format(score)
+        FinalistStore(self.folder.finalists).add(result)
         return ""
 
     def _save(self) -> None:
