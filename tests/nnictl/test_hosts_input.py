@@ -171,7 +171,7 @@ def test_finalists_of_images_that_are_not_sent_are_not_for_hosts() -> None:
     check_search(config)
     large = config.model_copy(update={"data": config.data.model_copy(update={"image_size": 65})})
     with pytest.raises(
-        InputError, match="finalists: found some with data.image_size 65, allowed: .* to 64"
+        InputError, match=r"finalists: found some with data.image_size 65, allowed: .* to 64"
     ):
         check_search(large)
     check_search(large.model_copy(update={"search": config.search.model_copy(update={"finalists": None})}))
