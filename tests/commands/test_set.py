@@ -33,7 +33,7 @@ def created(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, str]]:
         raise RuntimeError("started enough")
 
     monkeypatch.setattr(launch, "create", create)
-    measured = Timings("cpu", 0.5, 0.5, 0.1, 1e9, 32, 10**6, 10**6)
+    measured = Timings("cpu", 0.5, 0.5, 0.1, 0.1, 1e9, 32, 10**6, 10**6)
     monkeypatch.setattr("trionet_nni.plan.plan.measure", lambda *arguments: measured)
     return found
 
@@ -74,7 +74,7 @@ def test_minutes_set_the_schedule_and_are_written_down(
     assert run.settings["maxTrialNumber"] > 1 and "no finalists" in path.read_text()
     assert f"--minutes 10 on cpu: {steps:,} steps of the supernet" in path.read_text()
     assert f"{steps:,} steps of the supernet" in capsys.readouterr().out.replace("\n", " ")
-    slower = Timings("cpu", 0.9, 0.5, 0.1, 1e9, 32, 10**6, 10**6)
+    slower = Timings("cpu", 0.9, 0.5, 0.1, 0.1, 1e9, 32, 10**6, 10**6)
     monkeypatch.setattr("trionet_nni.plan.plan.measure", lambda *arguments: slower)
     assert search(file, "--minutes", "10") == 1
     assert created[-1][1] == mark  # a machine that is busier now goes on with the same search
