@@ -15,7 +15,12 @@ import time
 from trionet_nni.nnictl.candidate import silence
 silence.CHECKPOINT_SECONDS = 1.0
 wrote = 0.0
+looks = 0
 def sign():
+    global looks
+    looks += 1
+    if looks == 1:
+        raise FileNotFoundError("renamed meanwhile")
     return wrote
 with silence.ended_when_silent(1.0, sign):
     for _ in range(LIVELY):

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
+from spaces.small import TABLE
 from strategies.one_shot import train_supernet
+from tests.helpers.architectures import random_architectures
 from tests.helpers.checkout import ROOT
-from tests.helpers.tiny import digit_folder
+from tests.helpers.tiny import digit_folder, small_splits
 from trionet_nni.cli import main
 from trionet_nni.files.atomic import write_text
 from trionet_nni.nnictl.candidate.shares import at_once, cores
-from trionet_nni.plan.measure import Timings, _per_step
+from trionet_nni.plan.measure import Timings, _per_step, _retrain
 from trionet_nni.plan.plan import make_plan
 from trionet_nni.settings.project import load_experiment
 
@@ -76,6 +78,25 @@ def test_a_step_is_measured_beside_what_a_run_has_besides_its_steps(seconds: flo
     found, last = _per_step(run, 3)
     assert found == pytest.approx(seconds, rel=0.25) and last == taken[-1]
     assert len(taken) <= 7 and (taken[-1] - taken[1]) * seconds < 20
+
+
+def test_a_training_that_is_measured_twice_is_trained_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once with all cores, once with a trial's: beside the first the second would have nothing to do."""
+    folders: list[Path] = []
+
+    def trained(*arguments: Any, **settings: Any) -> None:
+        folders.append(arguments[3])
+        assert not any(arguments[3].iterdir())
+        (arguments[3] / "last.ckpt").touch()
+
+    monkeypatch.setattr("trionet_nni.training.fit.fit", trained)
+    config = load_experiment(ROOT / "experiments" / "quickstart.yml")
+    (network,) = random_architectures(TABLE, 1)
+    for _ in range(2):
+        _retrain(config, network, small_splits().train, tmp_path, 3)
+    assert len(set(folders)) == 2
 
 
 @pytest.fixture

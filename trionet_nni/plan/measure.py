@@ -243,8 +243,11 @@ def _retrain(
     classes, channels = int(train.labels.max()) + 1, int(train.mean.numel())
     built = TrioNet(network, classes=classes, channels=channels, image_size=config.data.image_size)
     recipe = _recipe(config.retrain, None, steps)
+    anew = Path(
+        tempfile.mkdtemp(prefix="retrain-", dir=folder)
+    )  # beside a finished one: no steps
     started = time.perf_counter()
-    fit(built, recipe, train, folder / f"retrain-{steps}", classes=classes, progress=False)
+    fit(built, recipe, train, anew, classes=classes, progress=False)
     return time.perf_counter() - started
 
 

@@ -43,6 +43,10 @@ def _watch(seconds: float, sign: Callable[[], float], over: threading.Event) -> 
     pause = max(1.0, _SHARE * seconds)
     ages = Ages(Awake(2 * pause))
     while not over.wait(pause):
-        if ages.of("training", sign()) > seconds:
+        try:
+            age = ages.of("training", sign())
+        except OSError:  # a file was renamed while it was looked at: it is alive
+            continue
+        if age > seconds:
             print(f"error: no sign of life of the training for {seconds:g} s", file=sys.stderr, flush=True)
             os._exit(1)
