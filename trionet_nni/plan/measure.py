@@ -243,9 +243,7 @@ def _retrain(
     classes, channels = int(train.labels.max()) + 1, int(train.mean.numel())
     built = TrioNet(network, classes=classes, channels=channels, image_size=config.data.image_size)
     recipe = _recipe(config.retrain, None, steps)
-    anew = Path(
-        tempfile.mkdtemp(prefix="retrain-", dir=folder)
-    )  # beside a finished one: no steps
+    anew = Path(tempfile.mkdtemp(prefix="retrain-", dir=folder))  # beside a finished one: no steps
     started = time.perf_counter()
     fit(built, recipe, train, anew, classes=classes, progress=False)
     return time.perf_counter() - started
